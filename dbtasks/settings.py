@@ -1,0 +1,78 @@
+"""What a team declares in `config/tiers.yaml`, as values.
+
+Importing this module is cheap: whatever reads YAML is imported by `load` alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dbtasks.errors import UsageError
+from dbtasks.tiers import Tier
+from dbtasks.wording import nearest, quoted
+
+SETTINGS_FILE = Path("config", "tiers.yaml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationSettings:
+    """Where Alembic's configuration lies, and which variables the project's `env.py` takes its URL from."""
+
+    config: Path
+    section: str = "alembic"
+    url_variables: tuple[str, ...] = ("DATABASE_URL",)
+    version_table: str = "alembic_version"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that `config/tiers.yaml` says. Paths are absolute and inside `root`; `tiers` is in migration order.
+
+    `project` is also the first word of the databases on an embedded server: `<project>_<tier>`.
+    """
+
+    root: Path
+    file: Path
+    project: str
+    tiers: tuple[Tier, ...]
+    default: Tier
+    migrations: MigrationSettings
+    seeds: Path
+    trail: Path
+    agent_markers: tuple[str, ...] = ()
+    demo: bool = False
+
+    def tier(self, name: str) -> Tier:
+        """Return the tier with this name or alias, in any case; `UsageError` says which tiers there are."""
+        wanted = name.lower()
+        for tier in self.tiers:
+            if wanted in (tier.name.lower(), *(alias.lower() for alias in tier.aliases)):
+                return tier
+        known = [word for tier in self.tiers for word in (tier.name, *tier.aliases)]
+        names = ", ".join(tier.name for tier in self.tiers)
+        raise UsageError(f"unknown tier: {quoted(name)}.{nearest(name, known)} The tiers are: {names}.")
+
+    def predecessors(self, tier: Tier) -> tuple[Tier, ...]:
+        """Return the tiers that migrations reach before `tier`, first one first."""
+        names = [each.name for each in self.tiers]
+        return self.tiers[: names.index(tier.name)]
+
+
+def find_root(start: Path) -> Path:
+    """Return the nearest folder, from `start` upwards, that holds `config/tiers.yaml`."""
+    here = start.resolve()
+    for folder in (here, *here.parents):
+        if (folder / SETTINGS_FILE).exists() or (folder / SETTINGS_FILE).is_symlink():
+            return folder
+    raise UsageError(
+        f"no {SETTINGS_FILE.as_posix()} in {here} or any folder above it. "
+        "Change to the project's folder, or declare the project's tiers in that file."
+    )
+
+
+def load(root: Path) -> Settings:
+    """Return the settings of the project in `root`; `SettingsError` holds every mistake at once."""
+    from dbtasks.settings_reading import read  # late: it imports PyYAML
+
+    return read(root)
