@@ -1,0 +1,87 @@
+"""The rules of `guard.admit`: what is unthinkable before any connection exists.
+
+Read from the top; the first rule that speaks decides. A rule only ever refuses, so that taking one away can only
+loosen: the tests take each away and see an invariant break.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dbtasks.effects import Effect
+from dbtasks.surroundings import Kind
+from dbtasks.tiers import Consent
+from dbtasks.verdicts import Refuse, Request, refuse_agent, refuse_nobody
+
+AdmitRule = Callable[[Request], Refuse | None]
+
+
+def _tests_reach_only_the_default_tier(request: Request) -> Refuse | None:
+    if request.surroundings.kind is not Kind.PYTEST or request.is_default:
+        return None
+    return Refuse(
+        code="E-TEST-PIN",
+        saw=f"{request.tier.label} is out of reach of tests: {request.surroundings.because}.",
+        why="Tests run on the default tier only; no setting changes that.",
+        instead="To see what the tests use: invoke status",
+    )
+
+
+def _a_guarded_tier_needs_its_flag(request: Request) -> Refuse | None:
+    if not request.tier.needs_flag or request.flag_on or request.managed:
+        return None
+    return Refuse(
+        code="E-NOT-ARMED",
+        saw=f"{request.tier.flag} is not set in this environment, so {request.tier.label} is not touched.",
+        why=f"{request.tier.label} is named by its flag and a person's consent, never by --tier alone.",
+        instead=f"To work on the default tier: invoke {request.operation.name}",
+    )
+
+
+def _a_managed_way_in_is_for_its_own_runtime(request: Request) -> Refuse | None:
+    if not request.managed:
+        return None
+    here = request.surroundings.kind is Kind.RUNTIME and request.surroundings.runtime_tier == request.tier.name
+    if here and request.operation.effect is not Effect.DESTROY and not request.operation.replaces:
+        return None
+    return Refuse(
+        code="E-NOT-RUNTIME",
+        saw=f"This is not the managed runtime of {request.tier.label}: {request.surroundings.because}.",
+        why="The runtime's URL serves the runtime only.",
+        instead="To see what every tier resolves to: invoke check",
+    )
+
+
+def _agents_never_consent(request: Request) -> Refuse | None:
+    if request.surroundings.kind is not Kind.AGENT or request.looks_only or request.tier.consent < Consent.PERSON:
+        return None
+    return refuse_agent(request)
+
+
+def _a_person_must_be_there(request: Request) -> Refuse | None:
+    if request.looks_only or request.managed or request.tier.consent < Consent.PERSON:
+        return None
+    return None if request.surroundings.kind is Kind.TERMINAL else refuse_nobody(request)
+
+
+def _no_prompt_under_a_reloader(request: Request) -> Refuse | None:
+    if request.looks_only or request.managed or not request.surroundings.reloaded:
+        return None
+    if request.tier.consent < Consent.PERSON:
+        return None
+    return Refuse(
+        code="E-RELOADER",
+        saw=f"{request.tier.label} was asked for inside a reloader or a worker process.",
+        why="The question would come again at every reload and once per worker.",
+        instead=f"Ask once, before the server starts: invoke run --tier={request.tier.name} -- <command>",
+    )
+
+
+ADMIT_RULES: tuple[AdmitRule, ...] = (
+    _tests_reach_only_the_default_tier,
+    _a_managed_way_in_is_for_its_own_runtime,
+    _a_guarded_tier_needs_its_flag,
+    _agents_never_consent,
+    _a_person_must_be_there,
+    _no_prompt_under_a_reloader,
+)

@@ -1,0 +1,43 @@
+"""What an operation does to a database."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Effect(enum.IntEnum):
+    """Ordered by how much can be lost."""
+
+    READ = 0
+    ADD = 1
+    CHANGE = 2
+    DESTROY = 3
+
+
+class Stamping(enum.Enum):
+    """Which databases without a stamp an operation may put one on."""
+
+    NEVER = "never"
+    EMPTY = "only one that holds no user object"
+    ANY = "any, that is its purpose"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A verb that a person asks for. The guard looks at these properties, never at the name.
+
+    `effect` is the most it can do; a plan may do less. `catalogue_only` marks a READ that returns no row of a
+    user's table and hands out no URL. `replaces` marks one that puts another database in the target's place,
+    `hands_out` one that writes nothing itself and gives a process the way in, `proves` one that applies revisions and
+    so needs the tier before to have them.
+    """
+
+    name: str
+    effect: Effect
+    summary: str
+    catalogue_only: bool = False
+    replaces: bool = False
+    hands_out: bool = False
+    proves: bool = False
+    stamps: Stamping = Stamping.NEVER

@@ -1,0 +1,129 @@
+"""Every exception of dbtasks: one base, the exit code on the class, the sentence made from objects.
+
+Exit codes are API: 1 failed while running, 2 usage or configuration, 3 refused by the guard,
+4 consent asked and not given, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class DbtasksError(Exception):
+    """What a user can be told in a sentence. Anything else that escapes is a bug."""
+
+    exit_code = 1
+
+
+class UsageError(DbtasksError):
+    """The command line asks for something that does not exist or contradicts itself."""
+
+    exit_code = 2
+
+
+class ConninfoError(UsageError):
+    """A connection string cannot be used; the text never quotes any part of its password."""
+
+
+class UrlNotConfiguredError(UsageError):
+    """A tier is wanted whose URL variable is unset."""
+
+    def __init__(self, label: str, variable: str) -> None:
+        self.label, self.variable = label, variable
+        super().__init__(
+            f"{label} database URL not configured. Set {variable} in the environment or in .env, then run: invoke check"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """One mistake in a file: where, what was expected and found, what to do.
+
+    >>> str(Mistake(file="config/tiers.yaml", line=14, column=11, path="tiers.stg.port", text="expected a number"))
+    'config/tiers.yaml:14:11: tiers.stg.port: expected a number'
+    >>> str(Mistake(file=".env", line=3, text="stg_database_url is set twice"))
+    '.env:3: stg_database_url is set twice'
+    """
+
+    file: str
+    text: str
+    line: int | None = None
+    column: int | None = None
+    path: str | None = None
+
+    def __str__(self) -> str:
+        where = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        return ": ".join(part for part in (where, self.path, self.text) if part)
+
+
+class SettingsError(UsageError):
+    """Everything that is wrong with the configuration, at once."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        count = f"{len(self.mistakes)} mistake{'s' if len(self.mistakes) != 1 else ''}. Nothing was contacted."
+        super().__init__("\n".join([*(str(mistake) for mistake in self.mistakes), count]))
+
+
+class RefusedError(DbtasksError):
+    """The guard said no. `code` is stable (E-...), `saw` and `why` explain, `instead` is the safe next command."""
+
+    exit_code = 3
+
+    def __init__(self, *, code: str, saw: str, why: str = "", instead: str = "") -> None:
+        self.code, self.saw, self.why, self.instead = code, saw, why, instead
+        lines = [saw, why, instead]
+        super().__init__(f"refused ({code})\n" + "\n".join(f"  {line}" for line in lines if line))
+
+
+class ConsentNotGivenError(DbtasksError):
+    """A question was asked and not answered as it must be. Nothing was changed."""
+
+    exit_code = 4
+
+
+class InterruptedByPersonError(DbtasksError):
+    """Ctrl-C."""
+
+    exit_code = 130
+
+
+class ServerUnreachableError(DbtasksError):
+    """No connection could be made to a tier's server."""
+
+
+class LockTimeoutError(DbtasksError):
+    """Somebody else holds the lock; the text names the holder where the server tells."""
+
+
+class TrailError(DbtasksError):
+    """The audit trail cannot be written or read, so nothing happens."""
+
+
+class EmbeddedServerError(DbtasksError):
+    """The private PostgreSQL could not be installed, started or stopped."""
+
+
+class MigrationFailedError(DbtasksError):
+    """A revision raised. `applied` came before it and stands, `failed` did not happen, `pending` were never tried."""
+
+    def __init__(self, *, applied: Sequence[str], failed: str | None, pending: Sequence[str], reason: str) -> None:
+        self.applied, self.failed, self.pending, self.reason = tuple(applied), failed, tuple(pending), reason
+        super().__init__(
+            "\n".join(
+                [
+                    f"Migration stopped at revision {failed}: {reason}" if failed else f"Migration stopped: {reason}",
+                    f"  applied      {', '.join(self.applied) or 'none'}",
+                    f"  not applied  {', '.join([*([failed] if failed else []), *self.pending]) or 'none'}",
+                ]
+            )
+        )
+
+
+class SeedError(DbtasksError):
+    """Seed data cannot be loaded; each mistake names file, line and column."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))

@@ -1,0 +1,218 @@
+"""The rules of `guard.decide`: what the live database forbids, and what a person must be asked.
+
+Read from the top; the first rule that speaks decides. A rule only ever refuses or asks, so that taking one away can
+only loosen: the tests take each away and see an invariant break.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dbtasks.effects import Effect, Stamping
+from dbtasks.evidence import Contents, NameState, Proof, Replacing, Route, ServerRole, StampState, Use
+from dbtasks.surroundings import Kind
+from dbtasks.tiers import Consent, Loss
+from dbtasks.verdicts import Ask, Case, Question, Refuse, excerpt, refuse_agent, refuse_nobody
+
+YES_TO_PRODUCTION = "Type 'yes' to confirm production access:"
+
+DecideRule = Callable[[Case], Refuse | Ask | None]
+
+
+def _stamp_must_be_this_tiers(case: Case) -> Refuse | None:
+    texts = {
+        StampState.OTHER_TIER: ("E-STAMP", "is stamped as another tier. Whatever its URL says, the server decides."),
+        StampState.OTHER_PROJECT: ("E-PROJECT", "is stamped by another project that uses this server."),
+        StampState.UNREADABLE: ("E-UNREADABLE", "holds a stamp that cannot be read. What is unknown is refused."),
+    }
+    if case.situation.stamp not in texts:
+        return None
+    code, text = texts[case.situation.stamp]
+    return _refuse(code, f"The database {case.database} {text}")
+
+
+def _a_copy_is_not_the_original(case: Case) -> Refuse | None:
+    adopting = case.request.operation.stamps is Stamping.ANY
+    if case.situation.stamp is not StampState.COPIED or adopting:
+        return None
+    return _refuse(
+        "E-COPIED",
+        f"The database {case.database} carries the stamp of another database: it is a copy or a restored dump.",
+        instead=f"To take it over on purpose: invoke adopt --tier={case.request.tier.name}",
+    )
+
+
+def _name_must_not_claim_another_tier(case: Case) -> Refuse | None:
+    if case.situation.name is not NameState.OTHER:
+        return None
+    text = f"The name {case.database} says that this database belongs to another tier than {case.request.tier.label}."
+    return _refuse("E-NAME", text)
+
+
+def _only_a_live_primary(case: Case) -> Refuse | None:
+    if case.situation.server_role is ServerRole.STANDBY and not case.request.managed:
+        return _refuse("E-STANDBY", "The server is a standby: it follows another server and takes no writes.")
+    if case.situation.use is not Use.LIVE:
+        text = f"The database {case.database} is {case.situation.use.value}, not a live one."
+        return _refuse("E-NOT-LIVE", text)
+    return None
+
+
+def _writes_need_a_direct_connection(case: Case) -> Refuse | None:
+    if case.situation.route is Route.DIRECT or case.request.operation.hands_out:
+        return None
+    return _refuse(
+        "E-POOLER",
+        "The connection goes through a pooler, where settings and locks are shared between clients.",
+        instead="Set the tier's URL to the server itself, then run: invoke check",
+    )
+
+
+def _must_exist(case: Case) -> Refuse | None:
+    if case.situation.contents is not Contents.ABSENT:
+        return None
+    # Building what does not exist needs the same trust as adopting what is empty.
+    if case.request.operation.replaces and case.situation.floor.consent < Consent.PERSON:
+        return None
+    return _refuse(
+        "E-ABSENT",
+        f"There is no database {case.database} on that server.",
+        instead=_build_instead(case),
+    )
+
+
+def _must_be_stamped(case: Case) -> Refuse | None:
+    if case.situation.stamp is not StampState.MISSING:
+        return None
+    operation, situation = case.request.operation, case.situation
+    blank = situation.contents is not Contents.HOLDS
+    plain = situation.floor.consent < Consent.PERSON and situation.name is NameState.FITS
+    may_stamp = operation.stamps is Stamping.ANY or (operation.stamps is Stamping.EMPTY and blank and plain)
+    if may_stamp:
+        return None
+    return _refuse(
+        "E-NO-STAMP",
+        f"The database {case.database} carries no stamp that says which tier it is.",
+        instead=_build_instead(case),
+    )
+
+
+def _a_way_back_must_be_kept(case: Case) -> Refuse | None:
+    if not case.request.operation.replaces or case.situation.replacing is Replacing.POSSIBLE:
+        return None
+    return _refuse(
+        "E-NO-WAY-BACK",
+        f"{case.database} cannot be kept aside while another takes its place: {case.situation.replacing.value}.",
+        instead=f"To bring its schema up to date and keep its rows: invoke migrate --tier={case.request.tier.name}",
+    )
+
+
+def _revisions_must_be_proven(case: Case) -> Refuse | None:
+    proof, tier = case.situation.proof, case.request.tier
+    if proof in (Proof.NOT_NEEDED, Proof.PROVEN):
+        return None
+    text = f"The pending revisions are not proven on {(tier.after or 'the tier before').upper()} with the same bytes."
+    if proof is Proof.UNKNOWN:
+        text = f"Whether {(tier.after or 'the tier before').upper()} has these revisions could not be found out."
+    instead = f"To prove them first: invoke migrate --tier={tier.after}"
+    return _refuse("E-NOT-PROVEN", text, instead=instead)
+
+
+def _the_stamps_floor_binds(case: Case) -> Refuse | None:
+    """Hold a tier to its stamp when the settings have become looser, as `admit` holds it to the settings."""
+    if case.situation.floor.consent < Consent.PERSON or case.request.managed:
+        return None
+    kind = case.request.surroundings.kind
+    if kind is Kind.AGENT:
+        return refuse_agent(case.request)
+    if kind is not Kind.TERMINAL:
+        return refuse_nobody(case.request)
+    if not case.request.flag_on:
+        text = f"The stamp in {case.database} demands the tier's flag and a person; the settings demand less."
+        return _refuse("E-FLOOR", text)
+    return None
+
+
+def _a_person_confirms(case: Case) -> Ask | None:
+    if case.situation.floor.consent < Consent.PERSON or case.request.managed:
+        return None
+    questions = [Question(prompt=YES_TO_PRODUCTION, expected="yes")]
+    if not case.request.read_only:
+        phrase = f"{case.database} {excerpt(case.plan_hash, case.request.places)}"
+        questions.append(Question(prompt=f"Type {phrase} to run exactly this plan:", expected=phrase))
+    return Ask(questions=tuple(questions))
+
+
+def _taking_over_asks(case: Case) -> Refuse | Ask | None:
+    """A stamp on data that is already there, or a changed timeline, is one person's deliberate word."""
+    adopting = case.request.operation.stamps is Stamping.ANY
+    plain = case.situation.contents is Contents.EMPTY and case.situation.name is NameState.FITS
+    matches = case.situation.stamp is StampState.MATCHES
+    lowers = case.request.tier.floor != case.situation.floor
+    deliberate = adopting and (lowers if matches else not plain or case.situation.stamp is StampState.COPIED)
+    if case.situation.stamp is not StampState.PROMOTED and not deliberate:
+        return None
+    if case.request.surroundings.kind is not Kind.TERMINAL:
+        return _refuse(
+            "E-TAKE-OVER",
+            f"Only a person at a terminal can say that {case.database} is {case.request.tier.label} from now on.",
+            instead=f"At a terminal: invoke adopt --tier={case.request.tier.name}",
+        )
+    verb = "Adopt" if deliberate else "The server's timeline has changed (a failover?). Go on with"
+    return _ask_for_name(case, verb)
+
+
+def _destroying_asks(case: Case) -> Refuse | Ask | None:
+    floor, request = case.situation.floor, case.request
+    free = floor.consent is Consent.NONE and floor.may_lose is Loss.EVERYTHING
+    if case.effect < Effect.DESTROY or free:
+        return None
+    if request.surroundings.kind is Kind.AGENT:
+        return refuse_agent(request)
+    yes_counts = floor.scripts_may_answer and request.surroundings.kind is not Kind.PYTEST
+    if request.surroundings.kind is Kind.TERMINAL or (yes_counts and request.yes):
+        return _ask_for_name(case, request.operation.name.capitalize(), yes_counts=yes_counts)
+    return _refuse(
+        "E-NO-ANSWER",
+        f"{request.operation.name} would replace what {case.database} holds, and nobody is here to be asked "
+        f"({request.surroundings.because}).",
+        instead=f"To keep its rows: invoke migrate --tier={request.tier.name}"
+        + (". A script that means it passes --yes." if yes_counts else ""),
+    )
+
+
+def _ask_for_name(case: Case, verb: str, *, yes_counts: bool = False) -> Ask:
+    prompt = f"{verb} [{case.request.tier.label}] {case.database}? Type its name to go on:"
+    return Ask(questions=(Question(prompt=prompt, expected=case.database),), yes_counts=yes_counts)
+
+
+def _build_instead(case: Case) -> str:
+    tier, contents = case.request.tier, case.situation.contents
+    adopt = f"invoke adopt --tier={tier.name}"
+    if case.situation.floor.consent < Consent.PERSON and contents is not Contents.HOLDS:
+        return f"To build it: invoke reset --tier={tier.name}"
+    if contents is Contents.ABSENT:
+        return f"Create it with your server's own tools, then stamp it on purpose: {adopt}"
+    return f"To stamp it on purpose: {adopt}"
+
+
+def _refuse(code: str, saw: str, *, instead: str = "") -> Refuse:
+    look = "Look at what every tier resolves to: invoke check"
+    return Refuse(code=code, saw=saw, why="Nothing was changed.", instead=instead or look)
+
+
+DECIDE_RULES: tuple[DecideRule, ...] = (
+    _stamp_must_be_this_tiers,
+    _a_copy_is_not_the_original,
+    _name_must_not_claim_another_tier,
+    _only_a_live_primary,
+    _must_exist,
+    _must_be_stamped,
+    _writes_need_a_direct_connection,
+    _a_way_back_must_be_kept,
+    _the_stamps_floor_binds,
+    _revisions_must_be_proven,
+    _a_person_confirms,
+    _taking_over_asks,
+    _destroying_asks,
+)

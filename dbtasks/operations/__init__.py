@@ -1,0 +1,28 @@
+"""The verbs. One file each: `OPERATION`, its properties, and `plan`, what it would do."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from dbtasks.effects import Operation
+from dbtasks.evidence import Evidence
+from dbtasks.operations import adopt, check, migrate, open_, reset, seed, status
+from dbtasks.plan import Materials, Plan
+
+
+class Verb(Protocol):
+    """What every file here offers."""
+
+    OPERATION: Operation
+
+    @staticmethod
+    def plan(evidence: Evidence, materials: Materials) -> Plan:
+        """Return what would be done. Pure."""
+
+
+VERBS: tuple[Verb, ...] = (reset, seed, migrate, adopt, open_, status, check)
+
+
+def verb(operation: Operation) -> Verb:
+    """Return the file of an operation."""
+    return next(each for each in VERBS if each.OPERATION is operation)

@@ -1,0 +1,29 @@
+"""check: look at a tier closely, and say what is wrong."""
+
+from __future__ import annotations
+
+from dbtasks.effects import Effect, Operation
+from dbtasks.evidence import Evidence
+from dbtasks.plan import Materials, Plan
+
+OPERATION = Operation(
+    name="check",
+    effect=Effect.READ,
+    summary="Validate the settings, connect to every tier, and say what is wrong and how to mend it.",
+    catalogue_only=True,
+)
+
+
+def plan(evidence: Evidence, materials: Materials) -> Plan:
+    """Return a plan without steps: the evidence is the answer."""
+    del materials  # what is looked at needs nothing of the project
+    return Plan(
+        operation=OPERATION,
+        tier=evidence.tier.name,
+        project=evidence.project,
+        database=evidence.name,
+        server=evidence.server.system_identifier,
+        target=evidence.identity,
+        effect=Effect.READ,
+        steps=(),
+    )

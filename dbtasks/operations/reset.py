@@ -1,0 +1,44 @@
+"""reset: build the database anew beside the old one, then put it in its place."""
+
+from __future__ import annotations
+
+from dbtasks.effects import Effect, Operation, Stamping
+from dbtasks.evidence import Contents, Evidence
+from dbtasks.plan import ApplyRevisions, BuildAside, LoadSeeds, Materials, Plan, PutStamp, Step, SwapIn, Verify
+
+OPERATION = Operation(
+    name="reset",
+    effect=Effect.DESTROY,
+    summary="Build the database anew from migrations and seeds, and swap it in whole.",
+    replaces=True,
+    proves=True,
+    stamps=Stamping.EMPTY,
+)
+
+
+def plan(evidence: Evidence, materials: Materials) -> Plan:
+    """Return the plan of a reset: everything is built and verified before the swap touches what is in service.
+
+    Replacing a database that holds no user object destroys nothing, so its effect is ADD.
+    """
+    holds = evidence.situation.contents is Contents.HOLDS
+    seeds: tuple[Step, ...] = ()
+    if materials.seed_sets:
+        seeds = (LoadSeeds(sets=materials.seed_sets, digest=materials.seed_digest),)
+    return Plan(
+        operation=OPERATION,
+        tier=evidence.tier.name,
+        project=evidence.project,
+        database=evidence.name,
+        server=evidence.server.system_identifier,
+        target=evidence.identity,
+        effect=Effect.DESTROY if holds else Effect.ADD,
+        steps=(
+            BuildAside(),
+            PutStamp(floor=evidence.situation.floor),
+            ApplyRevisions(revisions=materials.revisions, heads=materials.heads),
+            *seeds,
+            Verify(heads=materials.heads),
+            SwapIn(keep=evidence.tier.retention, replaces=evidence.database is not None),
+        ),
+    )

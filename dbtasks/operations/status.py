@@ -1,0 +1,29 @@
+"""status: look at a tier at a glance."""
+
+from __future__ import annotations
+
+from dbtasks.effects import Effect, Operation
+from dbtasks.evidence import Evidence
+from dbtasks.plan import Materials, Plan
+
+OPERATION = Operation(
+    name="status",
+    effect=Effect.READ,
+    summary="One row a tier: where it leads, its revision, its stamp, what happened last.",
+    catalogue_only=True,
+)
+
+
+def plan(evidence: Evidence, materials: Materials) -> Plan:
+    """Return a plan without steps: the evidence is the answer."""
+    del materials  # what is looked at needs nothing of the project
+    return Plan(
+        operation=OPERATION,
+        tier=evidence.tier.name,
+        project=evidence.project,
+        database=evidence.name,
+        server=evidence.server.system_identifier,
+        target=evidence.identity,
+        effect=Effect.READ,
+        steps=(),
+    )

@@ -1,0 +1,148 @@
+"""What an operation would do, as values, with a hash. Making a plan changes nothing.
+
+The hash covers what would be done, never how much there is of it: no counts, sizes, durations or sessions. So it
+stays the same while people work, and differs as soon as the plan would do something else.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import timedelta
+
+from dbtasks.effects import Effect, Operation
+from dbtasks.evidence import Identity
+from dbtasks.tiers import Floor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionBytes:
+    """A revision and the sha256 of its file's bytes, in hexadecimal."""
+
+    id: str
+    checksum: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Materials:
+    """What a plan is made from besides the evidence: the project's revisions and seeds, and the way in that is asked for.
+
+    `revisions` are all of them, base first; `pending` those that the target lacks.
+    """
+
+    revisions: tuple[RevisionBytes, ...] = ()
+    pending: tuple[RevisionBytes, ...] = ()
+    heads: tuple[str, ...] = ()
+    seed_sets: tuple[str, ...] = ()
+    seed_digest: str = ""
+    command: tuple[str, ...] = ()
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildAside:
+    """Create a database under a name of our own; nothing that exists is touched."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutStamp:
+    """Write the identity row: which tier this database is, and the floor it demands."""
+
+    floor: Floor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyRevisions:
+    """Bring the schema to `heads` by these revisions, in this order."""
+
+    revisions: tuple[RevisionBytes, ...]
+    heads: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadSeeds:
+    """Add what the seed sets hold and the database lacks. `digest` covers every file's name and bytes."""
+
+    sets: tuple[str, ...]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """Check that the database is at the heads and that its constraints hold."""
+
+    heads: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwapIn:
+    """Put the database built aside in the target's place by renaming; the old one is kept for `keep`."""
+
+    keep: timedelta
+    replaces: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOut:
+    """Give a process the way in: a command's environment, or the calling process where `command` is empty."""
+
+    command: tuple[str, ...]
+    read_only: bool
+
+
+Step = BuildAside | PutStamp | ApplyRevisions | LoadSeeds | Verify | SwapIn | HandOut
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The steps that one operation would take on one target. `target` is `None` where no database exists yet."""
+
+    operation: Operation
+    tier: str
+    project: str
+    database: str
+    server: int
+    target: Identity | None
+    effect: Effect
+    steps: tuple[Step, ...]
+
+    @property
+    def hash(self) -> str:
+        """sha256 over everything above, in hexadecimal."""
+        # The operation counts by its name: its summary is prose.
+        content = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "operation"}
+        text = json.dumps([self.operation.name, _canonical(content)], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def as_data(self) -> dict[str, object]:
+        """Return the plan as plain data for `--format=json`."""
+        return {
+            "operation": self.operation.name,
+            "tier": self.tier,
+            "database": self.database,
+            "effect": self.effect.name,
+            "steps": [_canonical(step) for step in self.steps],
+            "hash": self.hash,
+        }
+
+
+def _canonical(value: object) -> object:
+    if is_dataclass(value):
+        content = {field.name: _canonical(getattr(value, field.name)) for field in fields(value)}
+        return {"is": type(value).__name__, **content}
+    if isinstance(value, tuple):
+        return [_canonical(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(item) for key, item in value.items()}
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, enum.Enum):
+        return value.name
+    if value is None or isinstance(value, str | int | bool):
+        return value
+    # A type that has no one spelling must not slip into a hash that people consent to.
+    raise TypeError(f"a plan cannot hold a {type(value).__name__}")

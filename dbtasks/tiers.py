@@ -1,0 +1,136 @@
+"""A tier: one declared database environment, and what its properties mean.
+
+Nothing in the code spells a tier's name where one of these properties would do.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+class Loss(enum.IntEnum):
+    """What a tier may lose; the lower, the stricter."""
+
+    NOTHING = 0
+    ASKED = 1
+    EVERYTHING = 2
+
+
+class Consent(enum.IntEnum):
+    """Who must agree; the higher, the stricter.
+
+    NONE: nobody is asked. QUESTION: what destroys is asked first. PERSON: whatever writes, returns rows or hands
+    out a URL needs a person at a terminal or an approval.
+    """
+
+    NONE = 0
+    QUESTION = 1
+    PERSON = 2
+
+
+class Colour(enum.StrEnum):
+    GREEN = "green"
+    YELLOW = "yellow"
+    RED = "red"
+    BLUE = "blue"
+    MAGENTA = "magenta"
+    CYAN = "cyan"
+
+
+class Embedded(enum.StrEnum):
+    """Which embedded server stands in while a tier's URL variable is unset."""
+
+    NEVER = "never"
+    THROWAWAY = "throwaway"
+    DURABLE = "durable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marker:
+    """An environment variable that a managed runtime sets, with its value (`None`: any non-empty value)."""
+
+    variable: str
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """The least that a tier demands, kept in the database's own stamp so that an edited file can only tighten it.
+
+    `signers_digest` is the sha256 of the allowed signers, in hexadecimal, or `None` where there are none.
+    """
+
+    may_lose: Loss
+    consent: Consent
+    scripts_may_answer: bool = False
+    approvals: int = 0
+    signers_digest: str | None = None
+
+    def stricter(self, other: Floor) -> Floor:
+        """Return the stricter of the two in every respect; `self` is the one that was in force before.
+
+        >>> a = Floor(may_lose=Loss.NOTHING, consent=Consent.NONE)
+        >>> b = Floor(may_lose=Loss.EVERYTHING, consent=Consent.PERSON, approvals=2)
+        >>> a.stricter(b) == Floor(may_lose=Loss.NOTHING, consent=Consent.PERSON, approvals=2)
+        True
+        """
+        return Floor(
+            may_lose=min(self.may_lose, other.may_lose),
+            consent=max(self.consent, other.consent),
+            scripts_may_answer=self.scripts_may_answer and other.scripts_may_answer,
+            approvals=max(self.approvals, other.approvals),
+            signers_digest=self.signers_digest or other.signers_digest,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """One declared database environment."""
+
+    name: str
+    label: str
+    colour: Colour
+    url_variable: str
+    may_lose: Loss
+    consent: Consent
+    aliases: tuple[str, ...] = ()
+    flag: str | None = None
+    scripts_may_answer: bool = False
+    name_words: frozenset[str] = field(default_factory=frozenset)
+    after: str | None = None
+    seeds: tuple[str, ...] = ()
+    retention: timedelta = timedelta(0)
+    embedded: Embedded = Embedded.NEVER
+    runtime_url_variable: str | None = None
+    runtime_markers: tuple[Marker, ...] = ()
+
+    @property
+    def floor(self) -> Floor:
+        return Floor(may_lose=self.may_lose, consent=self.consent, scripts_may_answer=self.scripts_may_answer)
+
+    @property
+    def needs_flag(self) -> bool:
+        """Whether `--tier` alone is not enough to name this tier."""
+        return self.consent is Consent.PERSON
+
+    def fits(self, database: str) -> bool:
+        """Return whether a database's name satisfies this tier's name rule, by whole words.
+
+        >>> tier = Tier(name="int", label="INT", colour=Colour.GREEN, url_variable="u", may_lose=Loss.EVERYTHING,
+        ...             consent=Consent.NONE, name_words=frozenset({"test", "int"}))
+        >>> tier.fits("shop_int"), tier.fits("painting_prod"), tier.fits("Shop-Test2")
+        (True, False, True)
+        """
+        return bool(self.name_words & words(database))
+
+
+def words(name: str) -> frozenset[str]:
+    """Return the lower-case words of a name, parted by anything but letters; digits part words too.
+
+    >>> sorted(words("painting_prod-2"))
+    ['painting', 'prod']
+    """
+    return frozenset(word for word in re.split(r"[\W\d_]+", name.lower()) if word)

@@ -1,0 +1,118 @@
+"""What is asked of the guard, and what it answers."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from dbtasks.effects import Effect, Operation
+from dbtasks.errors import RefusedError
+from dbtasks.evidence import Situation
+from dbtasks.surroundings import Surroundings
+from dbtasks.tiers import Tier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a person, script or program asks for.
+
+    `flag_on`: the tier's own flag is on in the real environment. `managed`: the way in is the tier's `runtime_url`.
+    `places`: which four characters of the plan's hash a person is asked for, drawn anew for each request.
+    """
+
+    operation: Operation
+    tier: Tier
+    surroundings: Surroundings
+    is_default: bool
+    flag_on: bool = False
+    dry_run: bool = False
+    yes: bool = False
+    read_only: bool = False
+    managed: bool = False
+    places: tuple[int, ...] = (0, 1, 2, 3)
+
+    @property
+    def looks_only(self) -> bool:
+        """Whether nothing but the catalogue is read, so that nothing can be lost or learned."""
+        return self.dry_run or self.operation.catalogue_only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proceed:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A prompt and the only text that answers it."""
+
+    prompt: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Questions for a person. `yes_counts`: `--yes` may stand for the answers."""
+
+    questions: tuple[Question, ...]
+    yes_counts: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse:
+    """No, with a stable code, what was seen, why that is refused, and the one safe command to run next."""
+
+    code: str
+    saw: str
+    why: str = ""
+    instead: str = ""
+
+    def error(self) -> RefusedError:
+        return RefusedError(code=self.code, saw=self.saw, why=self.why, instead=self.instead)
+
+
+Decision = Proceed | Ask | Refuse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What one rule of `decide` looks at."""
+
+    request: Request
+    situation: Situation
+    database: str
+    effect: Effect
+    plan_hash: str
+
+
+def excerpt(digest: str, places: tuple[int, ...]) -> str:
+    """Return the characters of a hash at these places.
+
+    >>> excerpt("7f3a90", (0, 1, 2, 5))
+    '7f30'
+    """
+    return "".join(digest[place % len(digest)] for place in places)
+
+
+def draw_places() -> tuple[int, ...]:
+    """Return four places drawn at random, so that no answer can be prepared before the plan is on the screen."""
+    return tuple(secrets.randbelow(64) for _ in range(4))
+
+
+def refuse_agent(request: Request) -> Refuse:
+    return Refuse(
+        code="E-AGENT",
+        saw=f"This command was started by an AI agent ({request.surroundings.because}). Agents may plan; people apply.",
+        why="To the agent: stop here and show the plan to the person you work for.",
+        instead=f"The plan: invoke {request.operation.name} --tier={request.tier.name} --dry-run",
+    )
+
+
+def refuse_nobody(request: Request) -> Refuse:
+    return Refuse(
+        code="E-NO-PERSON",
+        saw=f"Production access requested in non-interactive mode: {request.surroundings.because}.",
+        why=f"{request.tier.label} needs a person who reads the plan and types the answer.",
+        instead=f"A person runs it at a terminal. To see the plan here: invoke {request.operation.name} "
+        f"--tier={request.tier.name} --dry-run",
+    )
