@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import timedelta
 
 from dbtasks.effects import Effect, Operation
-from dbtasks.evidence import Identity
+from dbtasks.evidence import Evidence, Identity
 from dbtasks.tiers import Floor
 
 
@@ -29,7 +29,7 @@ class RevisionBytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Materials:
-    """What a plan is made from besides the evidence: the project's revisions and seeds, and the way in that is asked for.
+    """What a plan is made from besides the evidence: the project's revisions and seeds, or the way in asked for.
 
     `revisions` are all of them, base first; `pending` those that the target lacks.
     """
@@ -128,6 +128,20 @@ class Plan:
             "steps": [_canonical(step) for step in self.steps],
             "hash": self.hash,
         }
+
+
+def plan_of(operation: Operation, evidence: Evidence, effect: Effect, steps: tuple[Step, ...]) -> Plan:
+    """Return the plan of an operation on what the evidence describes."""
+    return Plan(
+        operation=operation,
+        tier=evidence.tier.name,
+        project=evidence.project,
+        database=evidence.name,
+        server=evidence.server.system_identifier,
+        target=evidence.identity,
+        effect=effect,
+        steps=steps,
+    )
 
 
 def _canonical(value: object) -> object:

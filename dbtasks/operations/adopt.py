@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation, Stamping
 from dbtasks.evidence import Evidence
-from dbtasks.plan import Materials, Plan, PutStamp
+from dbtasks.plan import Materials, Plan, PutStamp, plan_of
 
 OPERATION = Operation(
     name="adopt",
@@ -17,13 +17,4 @@ OPERATION = Operation(
 def plan(evidence: Evidence, materials: Materials) -> Plan:
     """Return the plan of an adoption. The floor is the tier's own: this is the one way to lower it."""
     del materials  # nothing of the project goes into a stamp
-    return Plan(
-        operation=OPERATION,
-        tier=evidence.tier.name,
-        project=evidence.project,
-        database=evidence.name,
-        server=evidence.server.system_identifier,
-        target=evidence.identity,
-        effect=Effect.ADD,
-        steps=(PutStamp(floor=evidence.tier.floor),),
-    )
+    return plan_of(OPERATION, evidence, Effect.ADD, (PutStamp(floor=evidence.tier.floor),))

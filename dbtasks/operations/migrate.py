@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation, Stamping
 from dbtasks.evidence import Evidence, StampState
-from dbtasks.plan import ApplyRevisions, Materials, Plan, PutStamp, Step, Verify
+from dbtasks.plan import ApplyRevisions, Materials, Plan, PutStamp, Step, Verify, plan_of
 
 OPERATION = Operation(
     name="migrate",
@@ -22,13 +22,6 @@ def plan(evidence: Evidence, materials: Materials) -> Plan:
         steps.append(PutStamp(floor=evidence.situation.floor))
     if materials.pending:
         steps.append(ApplyRevisions(revisions=materials.pending, heads=materials.heads))
-    return Plan(
-        operation=OPERATION,
-        tier=evidence.tier.name,
-        project=evidence.project,
-        database=evidence.name,
-        server=evidence.server.system_identifier,
-        target=evidence.identity,
-        effect=Effect.CHANGE if steps else Effect.READ,
-        steps=(*steps, Verify(heads=materials.heads)),
+    return plan_of(
+        OPERATION, evidence, Effect.CHANGE if steps else Effect.READ, (*steps, Verify(heads=materials.heads))
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence
-from dbtasks.plan import HandOut, Materials, Plan
+from dbtasks.plan import HandOut, Materials, Plan, plan_of
 
 OPERATION = Operation(
     name="open",
@@ -16,13 +16,6 @@ OPERATION = Operation(
 
 def plan(evidence: Evidence, materials: Materials) -> Plan:
     """Return the plan of an opening: which command gets the way in, and whether it may write."""
-    return Plan(
-        operation=OPERATION,
-        tier=evidence.tier.name,
-        project=evidence.project,
-        database=evidence.name,
-        server=evidence.server.system_identifier,
-        target=evidence.identity,
-        effect=Effect.READ if materials.read_only else Effect.CHANGE,
-        steps=(HandOut(command=materials.command, read_only=materials.read_only),),
-    )
+    effect = Effect.READ if materials.read_only else Effect.CHANGE
+    step = HandOut(command=materials.command, read_only=materials.read_only)
+    return plan_of(OPERATION, evidence, effect, (step,))

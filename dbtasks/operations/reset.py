@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation, Stamping
 from dbtasks.evidence import Contents, Evidence
-from dbtasks.plan import ApplyRevisions, BuildAside, LoadSeeds, Materials, Plan, PutStamp, Step, SwapIn, Verify
+from dbtasks.plan import ApplyRevisions, BuildAside, LoadSeeds, Materials, Plan, PutStamp, Step, SwapIn, Verify, plan_of
 
 OPERATION = Operation(
     name="reset",
@@ -25,15 +25,11 @@ def plan(evidence: Evidence, materials: Materials) -> Plan:
     seeds: tuple[Step, ...] = ()
     if materials.seed_sets:
         seeds = (LoadSeeds(sets=materials.seed_sets, digest=materials.seed_digest),)
-    return Plan(
-        operation=OPERATION,
-        tier=evidence.tier.name,
-        project=evidence.project,
-        database=evidence.name,
-        server=evidence.server.system_identifier,
-        target=evidence.identity,
-        effect=Effect.DESTROY if holds else Effect.ADD,
-        steps=(
+    return plan_of(
+        OPERATION,
+        evidence,
+        Effect.DESTROY if holds else Effect.ADD,
+        (
             BuildAside(),
             PutStamp(floor=evidence.situation.floor),
             ApplyRevisions(revisions=materials.revisions, heads=materials.heads),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence
-from dbtasks.plan import LoadSeeds, Materials, Plan
+from dbtasks.plan import LoadSeeds, Materials, Plan, plan_of
 
 OPERATION = Operation(
     name="seed",
@@ -15,13 +15,5 @@ OPERATION = Operation(
 
 def plan(evidence: Evidence, materials: Materials) -> Plan:
     """Return the plan of a seeding: one step, one transaction."""
-    return Plan(
-        operation=OPERATION,
-        tier=evidence.tier.name,
-        project=evidence.project,
-        database=evidence.name,
-        server=evidence.server.system_identifier,
-        target=evidence.identity,
-        effect=Effect.CHANGE,
-        steps=(LoadSeeds(sets=materials.seed_sets, digest=materials.seed_digest),),
-    )
+    step = LoadSeeds(sets=materials.seed_sets, digest=materials.seed_digest)
+    return plan_of(OPERATION, evidence, Effect.CHANGE, (step,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence
-from dbtasks.plan import Materials, Plan
+from dbtasks.plan import Materials, Plan, plan_of
 
 OPERATION = Operation(
     name="status",
@@ -17,13 +17,4 @@ OPERATION = Operation(
 def plan(evidence: Evidence, materials: Materials) -> Plan:
     """Return a plan without steps: the evidence is the answer."""
     del materials  # what is looked at needs nothing of the project
-    return Plan(
-        operation=OPERATION,
-        tier=evidence.tier.name,
-        project=evidence.project,
-        database=evidence.name,
-        server=evidence.server.system_identifier,
-        target=evidence.identity,
-        effect=Effect.READ,
-        steps=(),
-    )
+    return plan_of(OPERATION, evidence, Effect.READ, ())
