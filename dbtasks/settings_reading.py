@@ -1,0 +1,143 @@
+"""From the text of `config/tiers.yaml` to `Settings`, through every rule, with every mistake at once."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path, PureWindowsPath
+
+from dbtasks.project_files import read_project_file
+from dbtasks.settings import SETTINGS_FILE, MigrationSettings, Settings
+from dbtasks.settings_fields import Fields
+from dbtasks.settings_keys import CONSENTS, LOSSES, TOP_KEYS
+from dbtasks.settings_order import in_order
+from dbtasks.settings_rules import Draft, check_between, check_default, check_each, check_project
+from dbtasks.tiers import Colour, Consent, Embedded, Loss, Marker, Tier, words
+from dbtasks.yaml_nodes import Findings, parse
+
+_LOSS = dict(zip(LOSSES, (Loss.EVERYTHING, Loss.ASKED, Loss.NOTHING), strict=True))
+_CONSENT = dict(zip(CONSENTS, (Consent.NONE, Consent.QUESTION, Consent.PERSON), strict=True))
+_COLOUR = {Consent.NONE: Colour.GREEN, Consent.QUESTION: Colour.YELLOW, Consent.PERSON: Colour.RED}
+
+
+def read(root: Path) -> Settings:
+    """Return the settings in `root`; `SettingsError` holds every mistake."""
+    file = root / SETTINGS_FILE
+    shown = SETTINGS_FILE.as_posix()
+    findings = Findings(file=shown)
+    text = read_project_file(root, file, shown=shown).text
+    settings = _settings(root, Fields(parse(text, findings), TOP_KEYS, "", findings))
+    if findings.mistakes or settings is None:
+        raise findings.error()
+    return settings
+
+
+def _settings(root: Path, top: Fields) -> Settings | None:
+    project, demo = top.text("project"), top.truth("demo")
+    drafts = [_draft(name, fields) for name, fields in top.sections("tiers").items()]
+    for draft in drafts:
+        check_each(draft, demo=demo)
+    check_between(drafts)
+    check_project(top, project, drafts)
+    ordered = in_order(drafts)
+    default = check_default(top, top.text("default"), ordered)
+    migrations = _migrations(root, top.section("migrations"))
+    seeds, trail = _path(root, top, "seeds"), _path(root, top, "trail")
+    agent_markers = top.section("agents").texts("markers") or ()
+    if project is None or default is None:
+        return None
+    return Settings(
+        root=root,
+        file=root / SETTINGS_FILE,
+        project=project,
+        tiers=tuple(draft.tier for draft in ordered),
+        default=default,
+        migrations=migrations,
+        seeds=seeds,
+        trail=trail,
+        agent_markers=agent_markers,
+        demo=demo,
+    )
+
+
+def _draft(name: str, fields: Fields) -> Draft:
+    """Return the tier as far as it can be read; what is wrong is read as the strictest value."""
+    said_consent, said_loss = fields.text("consent"), fields.text("may_lose")
+    consent = _CONSENT.get(said_consent or "", Consent.PERSON)
+    colour = fields.text("colour")
+    markers = fields.section("runtime").markers("markers")
+    tier = Tier(
+        name=name,
+        label=_label(name, fields),
+        colour=Colour(colour) if colour else _COLOUR[consent],
+        url_variable=fields.text("url") or "",
+        may_lose=_LOSS.get(said_loss or "", Loss.NOTHING),
+        consent=consent,
+        aliases=fields.texts("aliases") or (),
+        flag=fields.text("flag"),
+        scripts_may_answer=fields.truth("scripts_may_answer"),
+        name_words=_name_words(name, fields),
+        after=fields.text("after"),
+        seeds=fields.texts("seeds") or (),
+        retention=_retention(fields.text("retention") or "7 days"),
+        embedded=Embedded(fields.text("embedded") or "never"),
+        runtime_url_variable=fields.text("runtime_url"),
+        runtime_markers=tuple(Marker(variable=variable, value=value) for variable, value in markers.items()),
+    )
+    return Draft(tier=tier, fields=fields, certain=None not in (said_consent, said_loss))
+
+
+def _label(name: str, fields: Fields) -> str:
+    if "label" not in fields and len(name) > 8:
+        fields.note("label", f"missing, and {name!r} is too long for one. Write at most 8 capital letters or digits.")
+    return fields.text("label") or name.upper()
+
+
+def _name_words(name: str, fields: Fields) -> frozenset[str]:
+    if "name_has_word" not in fields:
+        return words(name)
+    found = fields.texts("name_has_word")
+    if found == ():
+        fields.note("name_has_word", "no word, so that no database's name would do. Write at least one.")
+    return frozenset(found or ())
+
+
+def _retention(text: str) -> timedelta:
+    """Return the time that a checked text names.
+
+    >>> _retention("12 hours"), _retention("1 day")
+    (datetime.timedelta(seconds=43200), datetime.timedelta(days=1))
+    """
+    number, unit = text.split(" ")
+    return timedelta(**{f"{unit.rstrip('s')}s": int(number)})
+
+
+def _migrations(root: Path, fields: Fields) -> MigrationSettings:
+    variables = fields.texts("url_variables")
+    return MigrationSettings(
+        config=_path(root, fields, "config"),
+        section=fields.text("section") or "alembic",
+        url_variables=("DATABASE_URL",) if variables is None else variables,
+        version_table=fields.text("version_table") or "alembic_version",
+    )
+
+
+_PATH_DEFAULTS = {"config": "alembic.ini", "seeds": "seeds", "trail": "logs/database_audit.jsonl"}
+
+
+def _path(root: Path, fields: Fields, name: str) -> Path:
+    text = fields.text(name) or _PATH_DEFAULTS[name]
+    path = root / text
+    if _leaves(root, text):
+        advice = f"Write a path from its top folder, for example {name}: {_PATH_DEFAULTS[name]}."
+        fields.note(name, f"leads out of the project. {advice}")
+    return path
+
+
+def _leaves(root: Path, text: str) -> bool:
+    if text.startswith("~") or PureWindowsPath(text).anchor or ".." in re.split(r"[/\\]", text):
+        return True
+    try:
+        return not (root / text).resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError):  # a loop of links
+        return True

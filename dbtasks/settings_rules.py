@@ -1,0 +1,121 @@
+"""What must hold within a tier and between the tiers, beyond each key on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from dbtasks.settings_fields import Fields
+from dbtasks.settings_keys import DEPRECATED_FLAG
+from dbtasks.tiers import Consent, Embedded, Loss, Tier, words
+from dbtasks.wording import nearest, quoted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A tier as read, with the fields that it was read from.
+
+    `certain` is false when its consent or what it may lose could not be read, so that nothing follows from them.
+    """
+
+    tier: Tier
+    fields: Fields
+    certain: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A word that only one tier may use. `space` says which words must differ; `text` is compared, `written` shown."""
+
+    space: str
+    text: str
+    written: str
+    key: str
+
+
+def check_each(draft: Draft, *, demo: bool) -> None:
+    """Note the contradictions within one tier."""
+    tier, fields = draft.tier, draft.fields
+    if draft.certain and tier.consent is Consent.PERSON:
+        _check_person(tier, fields, demo=demo)
+    if draft.certain and tier.may_lose is Loss.NOTHING and tier.consent is Consent.NONE:
+        fields.note("consent", "a tier that may lose nothing needs consent. Write person.")
+    if tier.runtime_markers and "runtime_url" not in fields:
+        fields.note("runtime", "a managed runtime needs a URL of its own. Add runtime_url: database_runtime_url.")
+    if tier.flag == DEPRECATED_FLAG:
+        fields.note("flag", f"{DEPRECATED_FLAG} is an old word for the default tier. Choose another name.")
+    if tier.name in tier.aliases:
+        fields.note("aliases", f"{quoted(tier.name)} is this tier's name already. Delete it.", item=tier.name)
+    if tier.runtime_url_variable and tier.runtime_url_variable.lower() == tier.url_variable.lower():
+        fields.note("runtime_url", "the same variable as url. A managed runtime has a role of its own: name another.")
+
+
+def _check_person(tier: Tier, fields: Fields, *, demo: bool) -> None:
+    if "flag" not in fields:
+        fields.note("consent", "a person's consent needs a flag as well. Add, for example, flag: USE_PROD_DATABASE.")
+    if tier.scripts_may_answer:
+        fields.note("scripts_may_answer", "no script answers where a person must consent. Write false.")
+    if tier.embedded is not Embedded.NEVER and not demo:
+        fields.note("embedded", "a tier that needs a person uses no embedded server. Write never.")
+
+
+def check_between(drafts: Sequence[Draft]) -> None:
+    """Note each word that two tiers claim, at the later one."""
+    owners: dict[tuple[str, str], Tier] = {}
+    for draft in drafts:
+        for claim in _claims(draft):
+            owner = owners.setdefault((claim.space, claim.text), draft.tier)
+            if owner is not draft.tier:
+                text = f"{quoted(claim.written)} is already the {claim.space} of tier {owner.name}. Write another."
+                draft.fields.note(claim.key, text, item=claim.written)
+
+
+def _claims(draft: Draft) -> Iterator[Claim]:
+    tier = draft.tier
+    yield Claim(space="name or alias", text=tier.name, written=tier.name, key="")
+    for alias in tier.aliases:
+        yield Claim(space="name or alias", text=alias, written=alias, key="aliases")
+    if tier.label:
+        yield Claim(space="label", text=tier.label, written=tier.label, key="label")
+    if tier.flag:
+        yield Claim(space="flag", text=tier.flag, written=tier.flag, key="flag")
+    for key, variable in (("url", tier.url_variable), ("runtime_url", tier.runtime_url_variable)):
+        if variable:
+            yield Claim(space="URL variable", text=variable.lower(), written=variable, key=key)
+    for word in sorted(tier.name_words):
+        yield Claim(space="word", text=word, written=word, key="name_has_word")
+
+
+def check_project(top: Fields, project: str | None, drafts: Sequence[Draft]) -> None:
+    """Note where the name of an embedded database, `<project>_<tier>`, would break the tiers' own name rules."""
+    for draft in drafts:
+        tier = draft.tier
+        if project is not None and (shared := sorted(words(project) & tier.name_words)):
+            text = f"holds {quoted(shared[0])}, a word by which tier {tier.name} knows its databases. Choose another."
+            top.note("project", text)
+        if tier.embedded is Embedded.NEVER:
+            continue
+        if tier.name_words and not tier.fits(tier.name):
+            name = f"<project>_{tier.name}"
+            draft.fields.note("name_has_word", f"the embedded database {name} has none of these words. Add one it has.")
+        for other in drafts:
+            if other is not draft and other.tier.fits(tier.name):
+                text = f"by this name its embedded database would pass for {other.tier.name}. Choose another name."
+                draft.fields.note("", text)
+
+
+def check_default(top: Fields, name: str | None, ordered: Sequence[Draft]) -> Tier | None:
+    """Return the tier that is meant when none is named: the one called `name`, else the first in the order."""
+    if not ordered or ("default" in top and name is None):
+        return None
+    known = {draft.tier.name: draft for draft in ordered}
+    draft = known.get(name) if name else ordered[0]
+    if draft is None:
+        text = f"no tier is called {quoted(name or '')}.{nearest(name or '', known)} The tiers are: {', '.join(known)}."
+        top.note("default", text)
+        return None
+    tier = draft.tier
+    if draft.certain and (tier.consent is not Consent.NONE or tier.may_lose is not Loss.EVERYTHING):
+        text = f"tests run on the default, so {tier.name} would need consent: none and may_lose: everything."
+        top.note("default", f"{text} Name another tier.")
+    return tier
