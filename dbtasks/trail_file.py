@@ -1,0 +1,278 @@
+"""The trail's bytes: the shape of a line, and adding one under a lock so that nothing is lost or half-counted.
+
+A line is one JSON object. Its first key is `entry`, its last two are `prev` and `hash`, of fixed width, so that
+whoever verifies slices bytes and parses nothing:
+
+    {"entry":7,"time":"2026-01-31T09:00:00.000000Z",...,"prev":"<64 hex>","hash":"<64 hex>"}
+
+`hash` is the sha256 of the line's own bytes before `,"hash"`; `prev` is the hash of the entry before (64 zeros for the
+first).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+MAX_LINE_BYTES = 64 * 1024
+LOCK_WAIT_S = 20.0
+_WINDOW_BYTES = 4 * 1024
+_REOPENINGS = 100
+_ENTRY = re.compile(rb'\{"entry":([1-9][0-9]{0,17}),"time":"[^\0\n]*,"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}')
+_FLAGS = (
+    os.O_RDWR
+    | os.O_APPEND
+    | os.O_CREAT
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+class ForeignFileError(OSError):
+    """The file in the trail's place was written by somebody else."""
+
+
+class LockHeldError(OSError):
+    """Another process keeps the trail locked."""
+
+
+class LineTooLongError(ValueError):
+    """An entry would not fit into a line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """What the next entry is chained to: the number and the hash of the entry before it."""
+
+    entry: int
+    hash: str
+
+
+START = Link(entry=0, hash="0" * 64)
+
+
+def parse_link(line: bytes) -> Link | None:
+    """Return number and hash that a whole line (without its newline) claims, or `None` if it is no whole line.
+
+    Zero bytes are what a file system leaves of a write that a power failure has cut.
+
+    >>> parse_link(b'{"entry":1,"ti') is None
+    True
+    """
+    found = _ENTRY.fullmatch(line)
+    return Link(entry=int(found[1]), hash=found[3].decode("ascii")) if found else None
+
+
+def seal(after: Link, moment: str, body: bytes) -> bytes:
+    """Return the line, newline included, of an entry that follows `after`.
+
+    >>> seal(START, "2026-01-31T09:00:00.000000Z", b'"kind":"note"').startswith(b'{"entry":1,"time":"2026-01-31')
+    True
+    """
+    covered = b'{"entry":%d,"time":"%s",%s,"prev":"%s"' % (
+        after.entry + 1,
+        moment.encode("ascii"),
+        body,
+        after.hash.encode("ascii"),
+    )
+    return covered + b',"hash":"%s"}\n' % sha256(covered).hexdigest().encode("ascii")
+
+
+def append(path: Path, body: bytes) -> int:
+    """Add an entry and return its number; it is on the disk when this returns.
+
+    The disk is waited for after the lock is given back, so that others can write meanwhile: several entries then
+    share one wait. Whoever has waited knows the entries before its own to be on the disk too.
+    OSError: nothing counts as written. What a full disk let through is cut off again; only a disk that fails
+    while it is waited for leaves a line that nobody was told of.
+    """
+    with _locked(path) as fd:
+        size = os.fstat(fd).st_size
+        after, whole = _tail(fd, size)
+        line = seal(after, datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"), body)
+        if len(line) > MAX_LINE_BYTES:
+            raise LineTooLongError(f"an entry of {len(line):,} bytes is over the limit of {MAX_LINE_BYTES:,}")
+        _write(fd, line if whole else b"\n" + line, size)
+        if size == 0:  # under the lock: no later entry is on the disk before the file's name is
+            _sync_folders(path)
+        _unlock(fd)
+        _sync(fd)
+    return after.entry + 1
+
+
+def stable_size(fd: int) -> int:
+    """Return the file's size at a moment at which nobody is in the middle of a write."""
+    _lock(fd, shared=True)
+    size = os.fstat(fd).st_size
+    _unlock(fd)
+    return size
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """Yield the locked descriptor of the file that bears the name now; closing it gives the lock back."""
+    for _ in range(_REOPENINGS):
+        fd = _open(path)
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise ForeignFileError(errno.EINVAL, "it is not a regular file")
+            _lock(fd)
+            if not _still_named(fd, path):
+                continue  # renamed or removed between open and lock: the entry belongs into the new file
+            yield fd
+            return
+        finally:
+            os.close(fd)
+    raise LockHeldError(errno.EBUSY, "it is replaced again and again by another process")
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, _FLAGS, 0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(path, _FLAGS, 0o600)
+
+
+def _still_named(fd: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _tail(fd: int, size: int) -> tuple[Link, bool]:
+    """Return what to chain to, and whether the file ends with a newline (or is empty).
+
+    What a crash has torn at the end is passed over. A last line that was edited is not: the chain goes on from the
+    hash that it claims, and verifying will name it.
+    """
+    window = _WINDOW_BYTES
+    while True:
+        start = max(0, size - window)
+        data = _read_at(fd, start, size - start)
+        lines = data.split(b"\n")
+        for line in reversed(lines if start == 0 else lines[1:]):  # the first may lack its beginning
+            link = parse_link(line)
+            if link is not None:
+                return link, data.endswith(b"\n")
+        if start == 0:
+            if not _could_begin(data):
+                raise ForeignFileError(errno.EINVAL, "it holds something else than a trail")
+            return START, data.endswith(b"\n") or not data
+        window *= 16
+
+
+def _could_begin(data: bytes) -> bool:
+    """Return whether a file without a whole entry is what a crash leaves of a first one."""
+    first = data.split(b"\n", 1)[0].rstrip(b"\0")
+    head = b'{"entry":1,"time":"'
+    return first.startswith(head) or head.startswith(first)
+
+
+def _read_at(fd: int, start: int, count: int) -> bytes:
+    os.lseek(fd, start, os.SEEK_SET)
+    parts = []
+    while count > 0 and (part := os.read(fd, count)):
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def _write(fd: int, data: bytes, size: int) -> None:
+    """Write all of `data` at the end, or none: a short write is cut back. `size` is where the file ends now."""
+    written = 0
+    try:
+        while written < len(data):  # one round; a second one only to learn why the first was short
+            count = os.write(fd, data[written:])
+            if count == 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            written += count
+    except OSError:
+        if written:
+            os.ftruncate(fd, size)
+        raise
+
+
+def _lock(fd: int, *, shared: bool = False) -> None:
+    """Lock the file, for writing or (`shared`) against writers. Locks are held for microseconds: the wait is bounded.
+
+    A lock belongs to an open file, and each append opens its own: threads and forked processes exclude each other too.
+    """
+    give_up = time.monotonic() + LOCK_WAIT_S
+    pause_s = 0.0001
+    while not _try_lock(fd, shared):
+        if time.monotonic() > give_up:
+            raise LockHeldError(errno.EBUSY, f"another process has kept it locked for {LOCK_WAIT_S:.0f} s")
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, 0.01)
+
+
+if sys.platform == "win32":
+    _BEYOND = 1 << 62  # a locked range cannot be read by others there, so it lies where no byte is
+
+    def _try_lock(fd: int, shared: bool) -> bool:  # noqa: ARG001 - that system knows no shared lock
+        os.lseek(fd, _BEYOND, os.SEEK_SET)
+        try:
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+        return True
+
+    def _unlock(fd: int) -> None:
+        os.lseek(fd, _BEYOND, os.SEEK_SET)
+        msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
+
+else:
+
+    def _try_lock(fd: int, shared: bool) -> bool:
+        try:
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _unlock(fd: int) -> None:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def _sync(fd: int) -> None:
+    if sys.platform == "darwin":
+        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)  # fsync(2) there leaves the data in the drive's own cache
+    else:
+        wait: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+        wait(fd)
+
+
+def _sync_folders(path: Path) -> None:
+    """Wait until the disk knows a new file's name, and that of the folder that may have been made for it."""
+    if sys.platform == "win32":
+        return
+    for folder in (path.parent, path.parent.parent):
+        try:
+            fd = os.open(folder, os.O_RDONLY)
+        except PermissionError:  # a folder that one may pass through but not list: its owner made it, long ago
+            continue
+        try:
+            os.fsync(fd)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # file systems that cannot sync a folder say so
+                raise
+        finally:
+            os.close(fd)
