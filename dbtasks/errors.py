@@ -105,19 +105,48 @@ class EmbeddedServerError(DbtasksError):
     """The private PostgreSQL could not be installed, started or stopped."""
 
 
-class MigrationFailedError(DbtasksError):
-    """A revision raised. `applied` came before it and stands, `failed` did not happen, `pending` were never tried."""
+class ProgramNotFoundError(UsageError):
+    """A client program of PostgreSQL is wanted and none that fits is installed."""
 
-    def __init__(self, *, applied: Sequence[str], failed: str | None, pending: Sequence[str], reason: str) -> None:
+
+class MigrationFailedError(DbtasksError):
+    """A revision raised. `applied` came before it and stands; `failed` and `pending` are not in the database.
+
+    `leftovers` are what a revision that ran outside of a transaction left behind, in words.
+    """
+
+    def __init__(
+        self,
+        *,
+        applied: Sequence[str],
+        failed: str | None,
+        pending: Sequence[str],
+        reason: str,
+        leftovers: Sequence[str] = (),
+    ) -> None:
         self.applied, self.failed, self.pending, self.reason = tuple(applied), failed, tuple(pending), reason
+        self.leftovers = tuple(leftovers)
         super().__init__(
             "\n".join(
                 [
                     f"Migration stopped at revision {failed}: {reason}" if failed else f"Migration stopped: {reason}",
                     f"  applied      {', '.join(self.applied) or 'none'}",
                     f"  not applied  {', '.join([*([failed] if failed else []), *self.pending]) or 'none'}",
+                    *(f"  left behind  {leftover}" for leftover in self.leftovers),
                 ]
             )
+        )
+
+
+class MigrationHistoryError(UsageError):
+    """The database is at revisions that the code does not have."""
+
+    def __init__(self, unknown: Sequence[str]) -> None:
+        self.unknown = tuple(unknown)
+        plural = "s" if len(self.unknown) > 1 else ""
+        super().__init__(
+            f"the database is at revision{plural} {', '.join(self.unknown)}, which this code does not have. "
+            "Check out the commit that has it, or a newer one."
         )
 
 

@@ -1,0 +1,1 @@
+"""The project's revisions as values, and Alembic at arm's length: it runs in a child process of its own."""

@@ -1,0 +1,63 @@
+"""The environment of a child process: the project's own variables stay, every way to another database is gone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from urllib.parse import quote, quote_plus
+
+_URL = re.compile(r"(postgres(?:ql)?(?:\+\w+)?|postgis|pgsql)://", re.IGNORECASE)
+_KEYWORDS = re.compile(r"(?:^|\s)(?:host|hostaddr|service|dbname)\s*=\s*\S", re.IGNORECASE)
+# Without these nothing runs, whatever word in them happens to be somebody's password.
+_KEPT = frozenset({"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV"})
+
+
+def scrub(
+    environ: Mapping[str, str],
+    *,
+    url_variables: Collection[str],
+    tier_url_variables: Collection[str],
+    flags: Collection[str],
+    secrets: Iterable[str],
+    url: str,
+) -> dict[str, str]:
+    """Return the variables a child may have; each of `url_variables` names the one cleared target, `url`.
+
+    Removed are the tiers' URL variables and the flags in either case, `PG*`, whatever is a PostgreSQL URL or key=value
+    string, and whatever holds a known secret. A URL variable keeps the SQLAlchemy driver that it named before.
+
+    >>> scrub({"PGHOST": "db-7", "LEVEL": "3"}, url_variables=["DATABASE_URL"], tier_url_variables=[], flags=[],
+    ...       secrets=[], url="postgresql://anna@localhost/shop_int")
+    {'LEVEL': '3', 'DATABASE_URL': 'postgresql://anna@localhost/shop_int'}
+    """
+    named = {name.upper() for name in (*url_variables, *tier_url_variables, *flags)}
+    hidden = _pattern(secrets)
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if name.upper() not in named
+        and not name.upper().startswith("PG")
+        and not _is_place(value)
+        and (name in _KEPT or not (hidden and hidden.search(value)))
+    }
+    if url:
+        kept |= {name: _with_driver(url, environ.get(name, "")) for name in url_variables}
+    return kept
+
+
+def _is_place(value: str) -> bool:
+    return bool(_URL.search(value)) or len(_KEYWORDS.findall(value)) > 1
+
+
+def _with_driver(url: str, before: str) -> str:
+    named = re.match(r"postgres(?:ql)?(\+\w+)://", before)
+    return url.replace("://", f"{named[1]}://", 1) if named else url
+
+
+def _pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:
+    """Return what finds a secret as a word of its own, raw or percent-encoded."""
+    forms = {form for secret in secrets if secret for form in (secret, quote(secret, safe=""), quote_plus(secret))}
+    if not forms:
+        return None
+    # As a word of its own: the password "postgres" must not remove every path of PostgreSQL's programs.
+    return re.compile("|".join(rf"(?<![A-Za-z0-9]){re.escape(form)}(?![A-Za-z0-9])" for form in sorted(forms)))

@@ -1,0 +1,108 @@
+"""What a worker reports while it runs, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The worker has read its job and runs this Alembic and SQLAlchemy."""
+
+    alembic: str
+    sqlalchemy: str
+    driver: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockWait:
+    """Somebody else migrates this database; the worker waits."""
+
+    holder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """The worker stands on the cleared database and holds its lock."""
+
+    system_identifier: int
+    oid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The revisions that Alembic is about to run, in its order."""
+
+    revisions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionStarted:
+    revision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevisionApplied:
+    """The revision has run; whether it is committed is known only when the worker has ended."""
+
+    revision: str
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """Alembic came to its end. `version_table` is schema.name."""
+
+    heads: tuple[str, ...]
+    version_table: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Something raised. `revision` is `None` when no revision had begun."""
+
+    revision: str | None
+    error: str
+    message: str
+    sqlstate: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """The worker ended itself. `kind` says by which rule: target, bookkeeping, bytes, torn or lock."""
+
+    kind: str
+    reason: str
+    revision: str | None
+
+
+Event = Started | LockWait | Connected | Planned | RevisionStarted | RevisionApplied | Done | Failed | Stopped
+
+_KINDS: dict[str, Callable[..., Event]] = {
+    "started": Started,
+    "lock_wait": LockWait,
+    "connected": Connected,
+    "planned": Planned,
+    "revision_started": RevisionStarted,
+    "revision_applied": RevisionApplied,
+    "done": Done,
+    "failed": Failed,
+    "stopped": Stopped,
+}
+
+
+def parse(message: Mapping[str, object]) -> Event | None:
+    """Return the event of one of the worker's messages; `None` for one that is none of these.
+
+    >>> parse({"event": "planned", "revisions": ["a1", "b2"]})
+    Planned(revisions=('a1', 'b2'))
+    """
+    kind = _KINDS.get(str(message["event"]))
+    if kind is None:
+        return None
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in _values(message)})
+
+
+def _values(message: Mapping[str, object]) -> list[tuple[str, object]]:
+    return [(key, value) for key, value in message.items() if key != "event"]

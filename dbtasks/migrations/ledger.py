@@ -1,0 +1,181 @@
+"""What each database says about its own revisions: the version table, and our ledger of who applied which bytes.
+
+Locks. A worker's gate connection holds the advisory lock `GATE` exclusively while it migrates, so one worker runs at a
+time. Every connection that runs statements holds `STATEMENTS` shared until it ends. The next worker takes that one
+exclusively before it starts: the gate of a killed worker is free at once, its last statement may go on for a second.
+
+A row of the ledger without `duration_ms` is a revision that left its transaction and did not come back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from dbtasks.errors import DbtasksError
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+# Advisory locks have two int4 keys; the first is ours alone: the letters "dbtk".
+LOCK_CLASS = 0x6462746B
+GATE = 1
+STATEMENTS = 2
+
+# One DO block, because CREATE SCHEMA IF NOT EXISTS asks for the right to create even where the schema exists.
+CREATE = """
+DO $create$
+BEGIN
+    IF to_regnamespace('dbtasks') IS NULL THEN
+        CREATE SCHEMA dbtasks;
+    END IF;
+    IF to_regclass('dbtasks.ledger') IS NULL THEN
+        CREATE TABLE dbtasks.ledger (
+            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            revision text NOT NULL,
+            checksum text NOT NULL,
+            direction text NOT NULL CHECK (direction IN ('upgrade', 'downgrade')),
+            started_at timestamptz NOT NULL,
+            duration_ms double precision,
+            person text NOT NULL,
+            entry bigint NOT NULL,
+            tool_version text NOT NULL
+        );
+        COMMENT ON TABLE dbtasks.ledger IS 'Which revision was applied, from which bytes, by whom; kept by dbtasks.';
+    END IF;
+END
+$create$
+"""
+
+# Revisions that left their transaction and did not come back.
+TORN = "SELECT revision, person, started_at::text FROM dbtasks.ledger WHERE duration_ms IS NULL ORDER BY id"
+
+# An index of a partitioned table is invalid on purpose until its parts are attached; one that is being built is no
+# leftover.
+INVALID_INDEXES = """
+SELECT format('%I.%I', n.nspname, c.relname)
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT i.indisvalid AND c.relkind = 'i'
+  AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)
+ORDER BY 1
+"""
+
+_IDENTITY = (
+    "concat_ws(' ', (SELECT system_identifier FROM pg_control_system())::text, "
+    "(SELECT oid FROM pg_database WHERE datname = current_database())::text, pg_backend_pid()::text, {lock})"
+)
+
+# The server ends a statement whose client has gone. The setting is PostgreSQL 14's, and refused where the kernel
+# cannot tell; other servers notice when the statement ends by itself.
+_ORPHAN_ENDS = """CASE WHEN current_setting('server_version_num')::int >= 140000 AND position('linux' IN version()) > 0
+     THEN set_config('client_connection_check_interval', '1s', false) END"""
+
+# The gate has nothing to say for hours; a server that ends idle sessions would give its lock away.
+_STAYS = """CASE WHEN current_setting('server_version_num')::int >= 140000
+     THEN set_config('idle_session_timeout', '0', false) END"""
+
+_HOLDER = """
+SELECT format('pid %s, role %s, %s, connected since %s', a.pid, a.usename,
+              coalesce(nullif(a.application_name, ''), 'a program without a name'),
+              coalesce(to_char(a.backend_start, 'YYYY-MM-DD HH24:MI:SS TZ'), 'an unknown time'))
+FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND l.classid::bigint = {lock_class} AND l.objid::bigint = {key} AND l.pid <> pg_backend_pid()
+ORDER BY a.backend_start
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRow:
+    """One revision applied or taken back. `duration_ms` is `None` for one that died outside of a transaction."""
+
+    revision: str
+    checksum: str
+    direction: str
+    started_at: datetime
+    duration_ms: float | None
+    person: str
+    entry: int
+    tool_version: str
+
+
+def current(connection: Connection, version_table: str = "alembic_version") -> frozenset[str]:
+    """Return the revisions that the database is at; empty where there is no version table.
+
+    The table is looked for in all schemas, since projects keep it in their own. `DbtasksError` when several have one.
+    """
+    from psycopg import sql  # late: importing this module starts no driver
+
+    schema, dot, name = version_table.rpartition(".")
+    found = connection.execute(
+        "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE c.relname = %s AND (n.nspname = %s OR NOT %s) AND c.relkind IN ('r', 'p') "
+        "AND n.nspname NOT LIKE 'pg\\_%%' ORDER BY 1",
+        (name, schema, bool(dot)),
+    ).fetchall()
+    if len(found) > 1:
+        places = ", ".join(f"{each[0]}.{each[1]}" for each in found)
+        raise DbtasksError(
+            f"there are several version tables: {places}. "
+            f"Write the right one, as schema.table, under migrations.version_table in config/tiers.yaml."
+        )
+    if not found:
+        return frozenset()
+    rows = connection.execute(sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(*found[0]))).fetchall()
+    return frozenset(str(row[0]) for row in rows)
+
+
+def applied(connection: Connection) -> tuple[LedgerRow, ...]:
+    """Return the ledger, oldest first; empty where the database has none."""
+    if not _exists(connection):
+        return ()
+    rows = connection.execute(
+        "SELECT revision, checksum, direction, started_at, duration_ms, person, entry, tool_version "
+        "FROM dbtasks.ledger ORDER BY id"
+    ).fetchall()
+    return tuple(LedgerRow(**dict(zip(LedgerRow.__slots__, row, strict=True))) for row in rows)
+
+
+def torn(connection: Connection) -> tuple[str, ...]:
+    """Return the revisions that left their transaction and did not come back."""
+    return tuple(str(row[0]) for row in connection.execute(TORN).fetchall()) if _exists(connection) else ()
+
+
+def invalid_indexes(connection: Connection) -> tuple[str, ...]:
+    """Return the indexes, as schema.name, that a failed CREATE or REINDEX ... CONCURRENTLY left behind."""
+    return tuple(str(row[0]) for row in connection.execute(INVALID_INDEXES).fetchall())
+
+
+def holder(key: int) -> str:
+    """Return the SQL that names who holds one of our locks in this database, one sentence a row."""
+    return _HOLDER.format(lock_class=LOCK_CLASS, key=key)
+
+
+def worker_sql(person: str, lock_timeout_ms: int) -> dict[str, str]:
+    """Return every statement that the worker runs for us, complete, by name; it composes none itself."""
+    from psycopg import sql
+
+    identity = _IDENTITY.format(lock="'true'")
+    shared = _IDENTITY.format(lock=f"pg_try_advisory_lock_shared({LOCK_CLASS}, {STATEMENTS})::text")
+    waits = f"set_config('lock_timeout', '{lock_timeout_ms}', false)"
+    name = sql.Literal(f"dbtasks migrate: {person}").as_string()
+    return {
+        "identify": f"SELECT {identity}",
+        "welcome": f"SELECT {shared}, {waits}, {_ORPHAN_ENDS}",
+        "settings": f"SELECT set_config('application_name', {name}, false), {_STAYS}",
+        "take_gate": f"SELECT pg_try_advisory_lock({LOCK_CLASS}, {GATE})::text",
+        "gate_holder": holder(GATE),
+        "take_statements": f"SELECT pg_try_advisory_lock({LOCK_CLASS}, {STATEMENTS})::text",
+        "statements_holder": holder(STATEMENTS),
+        "release_statements": f"SELECT pg_advisory_unlock({LOCK_CLASS}, {STATEMENTS})::text",
+        "create": CREATE,
+        "torn": TORN,
+        "invalid_indexes": INVALID_INDEXES,
+    }
+
+
+def _exists(connection: Connection) -> bool:
+    row = connection.execute("SELECT to_regclass('dbtasks.ledger') IS NOT NULL").fetchone()
+    return row is not None and bool(row[0])

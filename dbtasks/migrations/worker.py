@@ -1,0 +1,234 @@
+"""The child process that runs Alembic: `python worker.py`, one JSON job on its standard input.
+
+It runs in the adopter's own environment, with the adopter's Alembic (1.8 and later) and SQLAlchemy (1.4 and later), and
+needs nothing of ours but the files beside it whose names begin with `worker`. Events leave as JSON lines on a pipe of
+their own; what the project prints goes to the standard streams. When the parent dies, the lifeline closes and so does
+this process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import traceback
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl, unquote
+
+if not __package__:  # run by its path: make the neighbours importable, and only as neighbours
+    sys.path.pop(0)  # else a project's own `history` or `ledger` would be ours
+    _home = ModuleType("dbtasks_worker")
+    _home.__path__ = [str(Path(__file__).parent)]
+    sys.modules["dbtasks_worker"] = _home
+    __package__ = "dbtasks_worker"  # PEP 366
+
+from .worker_book import Book
+from .worker_door import Door
+from .worker_gate import Gate, LockTimeout, hold, open_gate
+
+_ASYNC = ("async_engine_from_config", "create_async_engine")
+_DRIVERS = ("psycopg", "psycopg2", "asyncpg", "pg8000")
+
+
+class Worker:
+    """One run. It leaves by `os._exit`, so that nothing of the project's delays or alters the end."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self.job = job
+        self.book: Book | None = None
+
+    def send(self, event: str, **values: Any) -> None:
+        line = json.dumps({"event": event, **values}) + "\n"
+        try:
+            os.write(self.job["events"], line.encode())
+        except OSError:  # the parent is gone
+            os._exit(1)
+
+    def stop(self, kind: str, reason: str) -> NoReturn:
+        self.send("stopped", kind=kind, reason=reason, revision=self.book.revision if self.book else None)
+        leave(3)
+
+    def upgrade(self) -> None:
+        """Bring the database to the job's revision."""
+        import alembic
+        import sqlalchemy
+        from alembic import command
+        from alembic.runtime.environment import EnvironmentContext
+        from alembic.runtime.migration import MigrationContext
+        from sqlalchemy.engine import Engine
+
+        door = Door(self.job["target"], self.job["sql"], self.stop, lambda pid: self.send("backend", pid=pid))
+        door.watch_drivers()
+        door.watch_sqlalchemy()
+        config = self.config()
+        driver = choose_driver(config, sqlalchemy.__version__)
+        self.send("started", alembic=alembic.__version__, sqlalchemy=sqlalchemy.__version__, driver=driver)
+        gate = self.pass_gate(driver)
+        door.locking = True
+        self.book = Book(self.job, gate.run, self.send, self.stop)
+        self.book.attach(EnvironmentContext, MigrationContext, sqlalchemy.text)
+        sqlalchemy.event.listen(Engine, "before_cursor_execute", self.book.before_statement)
+        config.set_main_option("sqlalchemy.url", sqlalchemy_url(self.job["url"], driver).replace("%", "%%"))
+        command.upgrade(config, self.job["revision"])
+        self.send("done", heads=self.book.heads, version_table=self.book.version_table)
+
+    def history(self) -> None:
+        """Report every revision, as Alembic reads it. No database may be reached meanwhile."""
+        from alembic.script import ScriptDirectory
+
+        nowhere = {"host": "", "port": 0, "database": "", "user": "", "system_identifier": 0, "oid": 0}
+        Door(nowhere, {}, self.stop, lambda _pid: None).watch_drivers()
+        for script in ScriptDirectory.from_config(self.config()).walk_revisions():
+            self.send(
+                "revision",
+                id=script.revision,
+                down=_list(script.down_revision),
+                depends_on=_list(script.dependencies),
+                labels=_list(getattr(script.module, "branch_labels", None)),
+                path=script.path,
+                message=(script.doc or "").partition("\n")[0],
+            )
+
+    def config(self) -> Any:
+        from alembic.config import Config
+
+        return Config(file_=self.job["config"], ini_section=self.job["section"])
+
+    def pass_gate(self, driver: str) -> Gate:
+        """Return the gate, with the lock held, the ledger there, and no torn revision in the way."""
+        sql = self.job["sql"]
+        gate = open_gate(driver, libpq(self.job["url"]))
+        gate.run(sql["settings"])
+        try:
+            hold(gate, sql, self.job["lock_wait_s"], lambda holder: self.send("lock_wait", holder=holder))
+        except LockTimeout as error:
+            self.stop("lock", str(error))
+        gate.run(sql["create"])
+        self.job["torn"] = gate.texts(sql["torn"])
+        invalid = gate.texts(sql["invalid_indexes"]) if self.job["torn"] else []
+        if invalid:
+            self.stop("torn", f"revision {', '.join(self.job['torn'])} left {', '.join(invalid)} behind, invalid")
+        target = self.job["target"]
+        self.send("connected", system_identifier=target["system_identifier"], oid=target["oid"])
+        return gate
+
+
+def choose_driver(config: Any, version: str) -> str:
+    """Return the driver for SQLAlchemy: the one that the project names, else psycopg, else whichever is installed.
+
+    SQLAlchemy 1.4 does not know psycopg; an asynchronous env.py cannot use psycopg2.
+    """
+    from alembic.script import ScriptDirectory
+
+    script = Path(ScriptDirectory.from_config(config).dir, "env.py")
+    text = script.read_text(encoding="utf-8", errors="replace") if script.is_file() else ""
+    # Raw: a URL in the ini may interpolate what only the project's own program defines.
+    url = config.file_config.get(config.config_ini_section, "sqlalchemy.url", raw=True, fallback="")
+    named = f"{url}\n{text}"
+    usable = [name for name in _DRIVERS if find_spec(name) and not (name == "psycopg" and version.startswith("1."))]
+    if any(word in text for word in _ASYNC):
+        usable = [name for name in usable if name in ("psycopg", "asyncpg")]
+    for name in usable:
+        if f"postgresql+{name}:" in named or f'"postgresql+{name}"' in named:
+            return name
+    if not usable:
+        raise ImportError(f"this Python ({sys.executable}) has no PostgreSQL driver that env.py could use")
+    _default_dialect(usable[0], "psycopg2" if version.startswith(("1.", "2.0")) else "psycopg")
+    return usable[0]
+
+
+def _default_dialect(driver: str, default: str) -> None:
+    """Let a plain postgresql:// in the project's own variables mean the driver that is there."""
+    if find_spec(default) is None:
+        from sqlalchemy.dialects import registry
+
+        registry.register("postgresql", f"sqlalchemy.dialects.postgresql.{driver}", "dialect")
+
+
+def libpq(url: str) -> dict[str, str]:
+    """Return a postgresql:// URL's parameters as libpq names them.
+
+    >>> libpq("postgresql://anna:p%40s@db-7:5433/app?sslmode=require")["password"]
+    'p@s'
+    """
+    rest, _, query = url.partition("://")[2].partition("?")
+    authority, _, database = rest.partition("/")
+    login, _, place = authority.rpartition("@")
+    user, _, password = login.partition(":")
+    bracketed = place.startswith("[")
+    host, _, port = place[1:].partition("]") if bracketed else place.partition(":")
+    found = {"user": user, "password": password, "host": host, "port": port.lstrip(":"), "dbname": database}
+    parameters = {key: unquote(value) for key, value in found.items() if value}
+    return parameters | dict(parse_qsl(query, keep_blank_values=True))
+
+
+def sqlalchemy_url(url: str, driver: str) -> str:
+    """Return the same place for SQLAlchemy, which knows a socket's folder only as a query parameter."""
+    from sqlalchemy.engine import URL
+
+    known = libpq(url)
+    user, password, database = known.pop("user", None), known.pop("password", None), known.pop("dbname", None)
+    host, port = known.pop("host", None), known.pop("port", None)
+    if host and host.startswith("/"):
+        known |= {"host": host, **({"port": port} if port else {})}
+        host = port = None
+    if driver == "asyncpg" and "sslmode" in known:
+        known["ssl"] = known.pop("sslmode")
+    name, number = f"postgresql+{driver}", int(port) if port else None
+    made = URL.create(name, user, password, host, number, database, known)
+    return str(made.render_as_string(hide_password=False))
+
+
+def describe(error: BaseException) -> dict[str, str | None]:
+    """Return what an error says, without SQLAlchemy's wrapping."""
+    inner = getattr(error, "orig", None) or error
+    state = getattr(inner, "sqlstate", None) or getattr(inner, "pgcode", None)
+    return {"error": type(inner).__name__, "message": str(inner).strip(), "sqlstate": state}
+
+
+def hold_lifeline(descriptor: int) -> None:
+    """End this process as soon as the parent's end of the pipe is closed."""
+
+    def wait() -> None:
+        os.read(descriptor, 1)
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def leave(code: int) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):  # closed by the project, or nobody reads it any more
+            continue
+    os._exit(code)
+
+
+def _list(value: Any) -> list[str]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else [str(each) for each in value]
+
+
+def main() -> NoReturn:
+    job = json.loads(sys.stdin.buffer.read())
+    hold_lifeline(job["lifeline"])
+    for descriptor in (job["lifeline"], job["events"]):
+        os.set_inheritable(descriptor, False)
+    worker = Worker(job)
+    try:
+        worker.upgrade() if job["kind"] == "upgrade" else worker.history()
+    except BaseException as error:  # the end of the process: a SystemExit of env.py counts as a failure too
+        traceback.print_exc()
+        worker.send("failed", revision=worker.book.revision if worker.book else None, **describe(error))
+        leave(1)
+    leave(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""The worker's bookkeeping inside Alembic: what is about to run, from which bytes, and one ledger row per revision.
+
+The row is written on the connection that writes the version row, so both are committed or neither. Part of the worker:
+standard library only; Alembic's classes are handed in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+_NOISE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
+_OUR_SCHEMA = re.compile(r'\bdbtasks"?\s*\.|\b(?:schema|search_path)\b[^;]*\bdbtasks\b', re.IGNORECASE)
+
+_RECORD = """
+INSERT INTO dbtasks.ledger (revision, checksum, direction, started_at, duration_ms, person, entry, tool_version)
+VALUES (:revision, :checksum, :direction, clock_timestamp() - :seconds * interval '1 second', :duration_ms,
+        :person, :entry, :tool_version)
+"""
+_FORGET_TORN = "DELETE FROM dbtasks.ledger WHERE revision = :revision AND duration_ms IS NULL"
+
+
+class Book:
+    """Follows Alembic through one run. `revision` is the one that runs, `heads` where the database stands."""
+
+    def __init__(
+        self,
+        job: Mapping[str, Any],
+        gate: Callable[[str], list[Any]],
+        send: Callable[..., None],
+        stop: Callable[[str, str], NoReturn],
+    ) -> None:
+        self.job, self.gate, self.send, self.stop = job, gate, send, stop
+        self.revision: str | None = None
+        self.heads: tuple[str, ...] = ()
+        self.version_table = ""
+        self._text: Callable[[str], Any] = str
+        self._checksums: dict[str, str] = {}
+        self._torn: set[str] = set(job.get("torn", ()))
+        self._began = 0.0
+        self._writing = False
+
+    def attach(self, environment: Any, migration: Any, text: Callable[[str], Any]) -> None:
+        """Wrap `EnvironmentContext.configure` and `MigrationContext.autocommit_block`."""
+        self._text = text
+        configure, block = environment.configure, migration.autocommit_block
+
+        @functools.wraps(configure)
+        def configured(context: Any, *arguments: Any, **options: Any) -> None:
+            options["on_version_apply"] = [*_callbacks(options.get("on_version_apply")), self.applied]
+            steps = context.context_opts.get("fn")
+            if steps is not None and not isinstance(steps, _Watched):
+                context.context_opts["fn"] = _Watched(self, steps)
+            configure(context, *arguments, **options)
+
+        @contextlib.contextmanager
+        def autocommit_block(context: Any) -> Iterator[None]:
+            self.leaves_transaction()
+            with block(context):
+                yield
+
+        environment.configure, migration.autocommit_block = configured, autocommit_block
+
+    def watch(self, steps: Iterable[Any], context: Any) -> Iterator[Any]:
+        """Pass Alembic's steps on, each announced before it begins."""
+        planned = list(steps)
+        self._note_version_table(context)
+        for step in planned:
+            self._read(step.revision)
+        self.send("planned", revisions=[step.revision.revision for step in planned])
+        for step in planned:
+            self.revision = step.revision.revision
+            self.send("revision_started", revision=self.revision)
+            self._began = time.monotonic()
+            yield step
+
+    def applied(self, ctx: Any, step: Any, heads: Iterable[str], **_: Any) -> None:
+        """Alembic calls this when a revision has run and its version row is written."""
+        seconds = time.monotonic() - self._began
+        self.heads = tuple(sorted(heads))
+        row = {
+            "revision": step.up_revision_id,
+            "checksum": self._checksums.get(step.up_revision_id, ""),
+            "direction": "upgrade" if step.is_upgrade else "downgrade",
+            "seconds": seconds,
+            "duration_ms": round(seconds * 1000, 3),
+            "person": self.job["person"],
+            "entry": self.job["entry"],
+            "tool_version": self.job["tool_version"],
+        }
+        self._writing = True
+        with self._own_role(ctx.connection):
+            if step.up_revision_id in self._torn:
+                ctx.connection.execute(self._text(_FORGET_TORN), {"revision": step.up_revision_id})
+            ctx.connection.execute(self._text(_RECORD), row)
+        self._writing = False
+        self.send("revision_applied", revision=step.up_revision_id, duration_ms=row["duration_ms"])
+
+    def leaves_transaction(self) -> None:
+        """Write down, outside of any transaction, that this revision can be torn from here on."""
+        if self.revision is None or self.revision in self._torn:
+            return
+        self._torn.add(self.revision)
+        values = [self.revision, self._checksums.get(self.revision, ""), self.job["person"], self.job["tool_version"]]
+        revision, checksum, person, version = [_literal(value) for value in values]
+        # Quoted here: the drivers that a gate may have share no way to bind a value.
+        row = f"{revision}, {checksum}, 'upgrade', clock_timestamp(), {person}, {int(self.job['entry'])}, {version}"
+        columns = "revision, checksum, direction, started_at, person, entry, tool_version"
+        self.gate(f"INSERT INTO dbtasks.ledger ({columns}) VALUES ({row})")  # noqa: S608
+
+    def before_statement(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        """Stop at a statement of the project's that touches our schema."""
+        if not self._writing and "dbtasks" in statement.lower() and touches_bookkeeping(statement):
+            self.stop("bookkeeping", "it touches the schema dbtasks, which is not the application's")
+
+    def _note_version_table(self, context: Any) -> None:
+        self.heads = tuple(sorted(context.get_current_heads()))
+        schema = context.version_table_schema
+        if schema is None:
+            schema = context.connection.execute(self._text("SELECT current_schema()")).scalar()
+        self.version_table = f"{schema}.{context.version_table}"
+
+    def _read(self, script: Any) -> None:
+        found = hashlib.sha256(Path(script.path).read_bytes()).hexdigest()
+        self._checksums[script.revision] = found
+        expected = self.job["checksums"].get(script.revision)
+        if found != expected:
+            self.revision = script.revision
+            self.stop("bytes", "its file has changed since the plan" if expected else "it is not in the plan")
+
+    @contextlib.contextmanager
+    def _own_role(self, connection: Any) -> Iterator[None]:
+        """Write as the role that logged in: env.py may have set another one, which knows nothing of our schema."""
+        role = connection.execute(self._text("SELECT current_setting('role')")).scalar()
+        change = self._text("SELECT set_config('role', :role, true)")
+        if role != "none":
+            connection.execute(change, {"role": "none"})
+        yield
+        if role != "none":
+            connection.execute(change, {"role": role})
+
+
+class _Watched:
+    """Alembic's own function that lists the steps, with the book looking on."""
+
+    def __init__(self, book: Book, steps: Callable[[Any, Any], Iterable[Any]]) -> None:
+        self.book, self.steps = book, steps
+
+    def __call__(self, heads: Any, context: Any) -> Iterator[Any]:
+        return self.book.watch(self.steps(heads, context), context)
+
+
+def touches_bookkeeping(statement: str) -> bool:
+    """Return whether a statement names our schema, outside of comments and strings.
+
+    >>> touches_bookkeeping('DROP SCHEMA public, "dbtasks" CASCADE'), touches_bookkeeping("SELECT 'dbtasks.ledger'")
+    (True, False)
+    """
+    return _OUR_SCHEMA.search(_NOISE.sub(" ", statement)) is not None
+
+
+def _callbacks(theirs: Any) -> list[Any]:
+    if theirs is None:
+        return []
+    return [theirs] if callable(theirs) else list(theirs)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
