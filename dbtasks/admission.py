@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dbtasks.effects import Effect
 from dbtasks.surroundings import Kind
 from dbtasks.tiers import Consent
-from dbtasks.verdicts import Refuse, Request, refuse_agent, refuse_nobody
+from dbtasks.verdicts import Refuse, Request, refuse_agent, refuse_nobody, refuse_reloader
 
 AdmitRule = Callable[[Request], Refuse | None]
 
@@ -34,7 +33,7 @@ def _a_guarded_tier_needs_its_flag(request: Request) -> Refuse | None:
         code="E-NOT-ARMED",
         saw=f"{request.tier.flag} is not set in this environment, so {request.tier.label} is not touched.",
         why=f"{request.tier.label} is named by its flag and a person's consent, never by --tier alone.",
-        instead=f"To work on the default tier: invoke {request.operation.name}",
+        instead=f"To work on the default tier: invoke {request.command}",
     )
 
 
@@ -42,7 +41,8 @@ def _a_managed_way_in_is_for_its_own_runtime(request: Request) -> Refuse | None:
     if not request.managed:
         return None
     here = request.surroundings.kind is Kind.RUNTIME and request.surroundings.runtime_tier == request.tier.name
-    if here and request.operation.effect is not Effect.DESTROY and not request.operation.replaces:
+    # A runtime is let in and may look; what writes on its own account needs the person even there.
+    if here and (request.operation.hands_out or request.operation.catalogue_only):
         return None
     return Refuse(
         code="E-NOT-RUNTIME",
@@ -52,36 +52,24 @@ def _a_managed_way_in_is_for_its_own_runtime(request: Request) -> Refuse | None:
     )
 
 
-def _agents_never_consent(request: Request) -> Refuse | None:
-    if request.surroundings.kind is not Kind.AGENT or request.looks_only or request.tier.consent < Consent.PERSON:
-        return None
-    return refuse_agent(request)
-
-
 def _a_person_must_be_there(request: Request) -> Refuse | None:
     if request.looks_only or request.managed or request.tier.consent < Consent.PERSON:
         return None
+    if request.surroundings.kind is Kind.AGENT:
+        return refuse_agent(request)
     return None if request.surroundings.kind is Kind.TERMINAL else refuse_nobody(request)
 
 
 def _no_prompt_under_a_reloader(request: Request) -> Refuse | None:
     if request.looks_only or request.managed or not request.surroundings.reloaded:
         return None
-    if request.tier.consent < Consent.PERSON:
-        return None
-    return Refuse(
-        code="E-RELOADER",
-        saw=f"{request.tier.label} was asked for inside a reloader or a worker process.",
-        why="The question would come again at every reload and once per worker.",
-        instead=f"Ask once, before the server starts: invoke run --tier={request.tier.name} -- <command>",
-    )
+    return None if request.tier.consent < Consent.PERSON else refuse_reloader(request)
 
 
 ADMIT_RULES: tuple[AdmitRule, ...] = (
     _tests_reach_only_the_default_tier,
     _a_managed_way_in_is_for_its_own_runtime,
     _a_guarded_tier_needs_its_flag,
-    _agents_never_consent,
     _a_person_must_be_there,
     _no_prompt_under_a_reloader,
 )

@@ -86,6 +86,7 @@ class Database:
     tables: tuple[Table, ...] = ()
     revisions: frozenset[str] = frozenset()
     ledger: tuple[tuple[str, str], ...] = ()
+    torn: tuple[str, ...] = ()
 
 
 class StampState(enum.Enum):
@@ -167,7 +168,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything that was seen of one target before anything is planned. `database` is `None` where it does not exist."""
+    """Everything that was seen of one target, before planning. `database` is `None` where it does not exist."""
 
     tier: Tier
     project: str
@@ -191,8 +192,12 @@ FIXED_NAMES = frozenset({"postgres", "defaultdb", "template0", "template1"})
 
 def own_stamp(server: Server, database: Database) -> Stamp | None:
     """Return the row that carries the database's own identity; a clone also carries its template's row."""
+    return next(iter(_own_stamps(server, database)), None)
+
+
+def _own_stamps(server: Server, database: Database) -> list[Stamp]:
     own = Identity(system_identifier=server.system_identifier, oid=database.oid)
-    return next((stamp for stamp in database.stamps or () if stamp.identity == own), None)
+    return [stamp for stamp in database.stamps or () if stamp.identity == own]
 
 
 def situate(
@@ -227,9 +232,13 @@ def _stamp_state(tier: Tier, project: str, server: Server, database: Database | 
         return StampState.MISSING
     if database.stamps is None:
         return StampState.UNREADABLE
-    stamp = own_stamp(server, database)
-    if stamp is None:
+    own = _own_stamps(server, database)
+    if not own:
         return StampState.COPIED
+    if len({(stamp.project, stamp.tier, stamp.floor) for stamp in own}) > 1:
+        # Rows that contradict each other say nothing.
+        return StampState.UNREADABLE
+    stamp = own[0]
     if stamp.project != project:
         return StampState.OTHER_PROJECT
     if stamp.tier != tier.name:

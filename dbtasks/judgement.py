@@ -15,6 +15,7 @@ from dbtasks.tiers import Consent, Loss
 from dbtasks.verdicts import Ask, Case, Question, Refuse, excerpt, refuse_agent, refuse_nobody
 
 YES_TO_PRODUCTION = "Type 'yes' to confirm production access:"
+_TIMELINE = "The server's timeline has changed (a failover, or a promoted copy?)."
 
 DecideRule = Callable[[Case], Refuse | Ask | None]
 
@@ -71,12 +72,13 @@ def _writes_need_a_direct_connection(case: Case) -> Refuse | None:
 def _must_exist(case: Case) -> Refuse | None:
     if case.situation.contents is not Contents.ABSENT:
         return None
-    # Building what does not exist needs the same trust as adopting what is empty.
-    if case.request.operation.replaces and case.situation.floor.consent < Consent.PERSON:
+    if case.request.operation.replaces and _may_be_built(case):
         return None
+    obstacle = case.situation.replacing
+    also = f", and {obstacle.value}" if obstacle is not Replacing.POSSIBLE else ""
     return _refuse(
         "E-ABSENT",
-        f"There is no database {case.database} on that server.",
+        f"There is no database {case.database} on that server{also}.",
         instead=_build_instead(case),
     )
 
@@ -84,11 +86,8 @@ def _must_exist(case: Case) -> Refuse | None:
 def _must_be_stamped(case: Case) -> Refuse | None:
     if case.situation.stamp is not StampState.MISSING:
         return None
-    operation, situation = case.request.operation, case.situation
-    blank = situation.contents is not Contents.HOLDS
-    plain = situation.floor.consent < Consent.PERSON and situation.name is NameState.FITS
-    may_stamp = operation.stamps is Stamping.ANY or (operation.stamps is Stamping.EMPTY and blank and plain)
-    if may_stamp:
+    stamps, blank = case.request.operation.stamps, case.situation.contents is not Contents.HOLDS
+    if stamps is Stamping.ANY or (stamps is Stamping.EMPTY and blank and _is_plain(case)):
         return None
     return _refuse(
         "E-NO-STAMP",
@@ -109,13 +108,22 @@ def _a_way_back_must_be_kept(case: Case) -> Refuse | None:
 
 def _revisions_must_be_proven(case: Case) -> Refuse | None:
     proof, tier = case.situation.proof, case.request.tier
-    if proof in (Proof.NOT_NEEDED, Proof.PROVEN):
+    if not case.request.operation.proves or proof in (Proof.NOT_NEEDED, Proof.PROVEN):
         return None
     text = f"The pending revisions are not proven on {(tier.after or 'the tier before').upper()} with the same bytes."
     if proof is Proof.UNKNOWN:
         text = f"Whether {(tier.after or 'the tier before').upper()} has these revisions could not be found out."
-    instead = f"To prove them first: invoke migrate --tier={tier.after}"
+    instead = f"To prove them first: invoke migrate --tier={tier.after}" if tier.after else ""
     return _refuse("E-NOT-PROVEN", text, instead=instead)
+
+
+def _approvals_must_be_brought(case: Case) -> Refuse | None:
+    demanded = case.situation.floor.approvals
+    if not demanded or case.request.managed:
+        return None
+    # Nothing reads approvals yet. A demand that cannot be checked is not met.
+    text = f"The stamp in {case.database} demands approvals ({demanded}), which this version cannot check."
+    return _refuse("E-APPROVALS", text)
 
 
 def _the_stamps_floor_binds(case: Case) -> Refuse | None:
@@ -137,9 +145,10 @@ def _a_person_confirms(case: Case) -> Ask | None:
     if case.situation.floor.consent < Consent.PERSON or case.request.managed:
         return None
     questions = [Question(prompt=YES_TO_PRODUCTION, expected="yes")]
-    if not case.request.read_only:
+    if case.effect > Effect.READ:
         phrase = f"{case.database} {excerpt(case.plan_hash, case.request.places)}"
-        questions.append(Question(prompt=f"Type {phrase} to run exactly this plan:", expected=phrase))
+        news = f"{_TIMELINE} " if case.situation.stamp is StampState.PROMOTED else ""
+        questions.append(Question(prompt=f"{news}Type {phrase} to run exactly this plan:", expected=phrase))
     return Ask(questions=tuple(questions))
 
 
@@ -150,7 +159,9 @@ def _taking_over_asks(case: Case) -> Refuse | Ask | None:
     matches = case.situation.stamp is StampState.MATCHES
     lowers = case.request.tier.floor != case.situation.floor
     deliberate = adopting and (lowers if matches else not plain or case.situation.stamp is StampState.COPIED)
-    if case.situation.stamp is not StampState.PROMOTED and not deliberate:
+    # What only reads records nothing, and a runtime must come back after a failover by itself.
+    unseen = case.situation.stamp is StampState.PROMOTED and case.effect > Effect.READ and not case.request.managed
+    if not unseen and not deliberate:
         return None
     if case.request.surroundings.kind is not Kind.TERMINAL:
         return _refuse(
@@ -158,8 +169,7 @@ def _taking_over_asks(case: Case) -> Refuse | Ask | None:
             f"Only a person at a terminal can say that {case.database} is {case.request.tier.label} from now on.",
             instead=f"At a terminal: invoke adopt --tier={case.request.tier.name}",
         )
-    verb = "Adopt" if deliberate else "The server's timeline has changed (a failover?). Go on with"
-    return _ask_for_name(case, verb)
+    return _ask_for_name(case, f"{_TIMELINE} Go on with" if unseen else "Adopt")
 
 
 def _destroying_asks(case: Case) -> Refuse | Ask | None:
@@ -167,7 +177,7 @@ def _destroying_asks(case: Case) -> Refuse | Ask | None:
     free = floor.consent is Consent.NONE and floor.may_lose is Loss.EVERYTHING
     if case.effect < Effect.DESTROY or free:
         return None
-    if request.surroundings.kind is Kind.AGENT:
+    if request.surroundings.kind is Kind.AGENT and floor.may_lose is not Loss.EVERYTHING:
         return refuse_agent(request)
     yes_counts = floor.scripts_may_answer and request.surroundings.kind is not Kind.PYTEST
     if request.surroundings.kind is Kind.TERMINAL or (yes_counts and request.yes):
@@ -186,10 +196,20 @@ def _ask_for_name(case: Case, verb: str, *, yes_counts: bool = False) -> Ask:
     return Ask(questions=(Question(prompt=prompt, expected=case.database),), yes_counts=yes_counts)
 
 
+def _is_plain(case: Case) -> bool:
+    """Whether an empty database may become this tier's without a person's word."""
+    return case.situation.floor.consent < Consent.PERSON and case.situation.name is NameState.FITS
+
+
+def _may_be_built(case: Case) -> bool:
+    # Building what does not exist needs the same trust as adopting what is empty.
+    return _is_plain(case) and case.situation.replacing is Replacing.POSSIBLE
+
+
 def _build_instead(case: Case) -> str:
     tier, contents = case.request.tier, case.situation.contents
     adopt = f"invoke adopt --tier={tier.name}"
-    if case.situation.floor.consent < Consent.PERSON and contents is not Contents.HOLDS:
+    if _may_be_built(case) and contents is not Contents.HOLDS:
         return f"To build it: invoke reset --tier={tier.name}"
     if contents is Contents.ABSENT:
         return f"Create it with your server's own tools, then stamp it on purpose: {adopt}"
@@ -212,6 +232,7 @@ DECIDE_RULES: tuple[DecideRule, ...] = (
     _a_way_back_must_be_kept,
     _the_stamps_floor_binds,
     _revisions_must_be_proven,
+    _approvals_must_be_brought,
     _a_person_confirms,
     _taking_over_asks,
     _destroying_asks,

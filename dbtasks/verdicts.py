@@ -17,6 +17,7 @@ class Request:
     """What a person, script or program asks for.
 
     `flag_on`: the tier's own flag is on in the real environment. `managed`: the way in is the tier's `runtime_url`.
+    `read_only`: the plan is to be one that cannot write; the guard judges the plan's own effect.
     `places`: which four characters of the plan's hash a person is asked for, drawn anew for each request.
     """
 
@@ -35,6 +36,11 @@ class Request:
     def looks_only(self) -> bool:
         """Whether nothing but the catalogue is read, so that nothing can be lost or learned."""
         return self.dry_run or self.operation.catalogue_only
+
+    @property
+    def command(self) -> str:
+        """The task that a person types for this: `open` itself is none."""
+        return "run" if self.operation.hands_out else self.operation.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +110,7 @@ def refuse_agent(request: Request) -> Refuse:
         code="E-AGENT",
         saw=f"This command was started by an AI agent ({request.surroundings.because}). Agents may plan; people apply.",
         why="To the agent: stop here and show the plan to the person you work for.",
-        instead=f"The plan: invoke {request.operation.name} --tier={request.tier.name} --dry-run",
+        instead=f"The plan: invoke {request.command} --tier={request.tier.name} --dry-run",
     )
 
 
@@ -113,6 +119,15 @@ def refuse_nobody(request: Request) -> Refuse:
         code="E-NO-PERSON",
         saw=f"Production access requested in non-interactive mode: {request.surroundings.because}.",
         why=f"{request.tier.label} needs a person who reads the plan and types the answer.",
-        instead=f"A person runs it at a terminal. To see the plan here: invoke {request.operation.name} "
+        instead=f"A person runs it at a terminal. To see the plan here: invoke {request.command} "
         f"--tier={request.tier.name} --dry-run",
+    )
+
+
+def refuse_reloader(request: Request) -> Refuse:
+    return Refuse(
+        code="E-RELOADER",
+        saw=f"{request.tier.label} was asked for inside a reloader or a worker process.",
+        why="The question would come again at every reload and once per worker.",
+        instead=f"Ask once, before the server starts: invoke run --tier={request.tier.name} -- <command>",
     )

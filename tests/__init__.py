@@ -1,0 +1,1 @@
+"""The tests: unit/ needs no server, server/ a real PostgreSQL."""

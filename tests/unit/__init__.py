@@ -1,0 +1,1 @@
+"""No server, no socket."""

@@ -1,0 +1,197 @@
+"""Every cell of the guard's decision table: the tiers, the requests, and what a database can look like.
+
+Left out is only what cannot exist; each place says why. Two grids cover the rest. In `consent_grid` every request meets
+every stamp, content, name and floor, with at most one obstacle on the server's side. In `obstacle_grid` all obstacles
+combine freely, for every operation. The obstacles are vetoes that look at the operation and the way in alone, which the
+second grid shows: who asks, and how, changes nothing about them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+from dbtasks.effects import Effect, Operation
+from dbtasks.evidence import Contents, NameState, Proof, Replacing, Route, ServerRole, Situation, StampState, Use
+from dbtasks.operations import VERBS
+from dbtasks.surroundings import Kind, Surroundings
+from dbtasks.tiers import Colour, Consent, Floor, Loss, Tier
+from dbtasks.verdicts import Request
+from tests.unit.guard_oracle import Cell, may_connect, only_looks
+
+INT = Tier(
+    name="int",
+    label="INT",
+    colour=Colour.GREEN,
+    url_variable="test_database_url",
+    may_lose=Loss.EVERYTHING,
+    consent=Consent.NONE,
+    scripts_may_answer=True,
+    name_words=frozenset({"test", "int"}),
+)
+STG = Tier(
+    name="stg",
+    label="STG",
+    colour=Colour.YELLOW,
+    url_variable="stg_database_url",
+    flag="USE_STG_DATABASE",
+    may_lose=Loss.ASKED,
+    consent=Consent.QUESTION,
+    scripts_may_answer=True,
+    name_words=frozenset({"stg", "staging"}),
+    after="int",
+    retention=timedelta(days=7),
+)
+PROD = Tier(
+    name="prod",
+    label="PROD",
+    colour=Colour.RED,
+    url_variable="database_url",
+    flag="USE_PROD_DATABASE",
+    may_lose=Loss.NOTHING,
+    consent=Consent.PERSON,
+    name_words=frozenset({"prod", "production"}),
+    after="stg",
+    retention=timedelta(days=30),
+)
+PREVIEW = Tier(
+    name="preview",
+    label="PREVIEW",
+    colour=Colour.CYAN,
+    url_variable="preview_database_url",
+    may_lose=Loss.ASKED,
+    consent=Consent.QUESTION,
+    name_words=frozenset({"preview"}),
+    after="int",
+)
+TIERS = (INT, STG, PREVIEW, PROD)
+OPERATIONS: tuple[Operation, ...] = tuple(verb.OPERATION for verb in VERBS)
+
+# What a stamp may demand besides what its tier declares; each is combined with the tier's own floor.
+STAMPED_FLOORS = (
+    Floor(may_lose=Loss.EVERYTHING, consent=Consent.QUESTION, scripts_may_answer=True),
+    Floor(may_lose=Loss.ASKED, consent=Consent.NONE, scripts_may_answer=True),
+    Floor(may_lose=Loss.ASKED, consent=Consent.QUESTION),
+    Floor(may_lose=Loss.NOTHING, consent=Consent.PERSON),
+    Floor(may_lose=Loss.EVERYTHING, consent=Consent.NONE, scripts_may_answer=True, approvals=2),
+)
+WITHOUT_A_FLOOR = frozenset({StampState.MISSING, StampState.UNREADABLE})
+BOOLEANS = (False, True)
+
+
+def surroundings(tier: Tier) -> Iterator[Surroundings]:
+    """Every kind, the runtime of this and of another tier, each also inside a reloader."""
+    for kind, reloaded in itertools.product(Kind, BOOLEANS):
+        for runtime_tier in (tier.name, "another") if kind is Kind.RUNTIME else (None,):
+            yield Surroundings(kind=kind, because="a sign", runtime_tier=runtime_tier, reloaded=reloaded)
+
+
+def requests(tier: Tier) -> Iterator[Request]:
+    """Every request for a tier. Only `open` can be asked to be read-only: no other operation has the option."""
+    for around, operation in itertools.product(surroundings(tier), OPERATIONS):
+        ways = (False, True) if operation.hands_out else (False,)
+        for flag_on, dry_run, yes, managed in itertools.product(BOOLEANS, repeat=4):
+            for read_only in ways:
+                yield Request(
+                    operation=operation,
+                    tier=tier,
+                    surroundings=around,
+                    is_default=tier is INT,
+                    flag_on=flag_on,
+                    dry_run=dry_run,
+                    yes=yes,
+                    managed=managed,
+                    read_only=read_only,
+                )
+
+
+def floors(tier: Tier) -> tuple[Floor, ...]:
+    """The tier's own floor, and every other one that a stamp can raise it to."""
+    return tuple(dict.fromkeys((tier.floor, *(floor.stricter(tier.floor) for floor in STAMPED_FLOORS))))
+
+
+def plain_situations(tier: Tier) -> Iterator[Situation]:
+    """Every stamp, content, name and floor, with nothing in the way on the server's side."""
+    for stamp, contents, name in itertools.product(StampState, Contents, NameState):
+        # What does not exist carries no row.
+        if contents is Contents.ABSENT and stamp is not StampState.MISSING:
+            continue
+        # No row that can be read, no floor but the tier's own.
+        for floor in (tier.floor,) if stamp in WITHOUT_A_FLOOR else floors(tier):
+            yield Situation(
+                stamp=stamp,
+                contents=contents,
+                name=name,
+                server_role=ServerRole.PRIMARY,
+                route=Route.DIRECT,
+                use=Use.LIVE,
+                replacing=Replacing.POSSIBLE,
+                proof=Proof.NOT_NEEDED,
+                floor=floor,
+            )
+
+
+def with_obstacles(tier: Tier, situation: Situation, *, at_most: int) -> Iterator[Situation]:
+    """The situation with up to `at_most` of the server's five properties changed, in every way that can exist."""
+    absent = situation.contents is Contents.ABSENT
+    # What does not exist is no template and registered as nothing, has no owner and no slot.
+    uses = (Use.LIVE,) if absent else tuple(Use)
+    replacing = [each for each in Replacing if not absent or each not in (Replacing.NOT_OWNER, Replacing.SLOTS)]
+    # The first tier of the order has none before it to prove anything on.
+    proofs = tuple(Proof) if tier.after else (Proof.NOT_NEEDED,)
+    good = (ServerRole.PRIMARY, Route.DIRECT, Use.LIVE, Replacing.POSSIBLE, Proof.NOT_NEEDED)
+    for role, route, use, possible, proof in itertools.product(ServerRole, Route, uses, replacing, proofs):
+        changed = sum(one is not other for one, other in zip((role, route, use, possible, proof), good, strict=True))
+        if changed <= at_most:
+            yield replace(situation, server_role=role, route=route, use=use, replacing=possible, proof=proof)
+
+
+def effects(request: Request, situation: Situation) -> tuple[Effect, ...]:
+    """The effects that the operation's plan can have there (the tests of operations hold the plans to this)."""
+    match request.operation.name:
+        case "reset":
+            return (Effect.DESTROY if situation.contents is Contents.HOLDS else Effect.ADD,)
+        case "migrate" if situation.stamp not in (StampState.MISSING, StampState.PROMOTED):
+            return (Effect.CHANGE, Effect.READ)  # with and without something pending
+        case "open":
+            return (Effect.READ if request.read_only else Effect.CHANGE,)
+        case _:
+            return (request.operation.effect,)
+
+
+def cells(asked: Iterable[Request], seen: list[Situation]) -> Iterator[Cell]:
+    for request in asked:
+        for situation in seen:
+            for effect in effects(request, situation):
+                yield Cell(request, situation, effect)
+
+
+def consent_grid(tier: Tier) -> Iterator[Cell]:
+    """Every request that may connect at all; the others see no evidence, because no connection is made for them."""
+    plain = list(plain_situations(tier))
+    with_one = [each for situation in plain for each in with_obstacles(tier, situation, at_most=1)]
+    for request in requests(tier):
+        if may_connect(request):
+            # What only looks reads no evidence at all; the other grid shows it the obstacles.
+            yield from cells([request], plain if only_looks(request) else with_one)
+
+
+def obstacle_grid(tier: Tier, *, at_most: int = 5) -> Iterator[Cell]:
+    """Every combination of obstacles, for each operation and way in, asked as favourably as can be."""
+    everything = [
+        each for situation in plain_situations(tier) for each in with_obstacles(tier, situation, at_most=at_most)
+    ]
+    favourable = [
+        request
+        for request in requests(tier)
+        if may_connect(request)
+        and request.flag_on
+        and request.yes
+        and not request.surroundings.reloaded
+        and not request.read_only
+        and not (request.dry_run and request.operation.name != "reset")
+        and request.surroundings.kind is (Kind.RUNTIME if request.managed else Kind.TERMINAL)
+    ]
+    return cells(favourable, everything)

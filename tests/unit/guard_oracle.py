@@ -1,0 +1,162 @@
+"""What the promises allow in one cell of the decision table, said a second time and in other words than the rules.
+
+The guard is a list of rules that each refuse or ask. Here each promise of the design is stated as a condition that
+must hold, and a cell's verdict follows from which hold. Whoever changes a rule has to change a promise too.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+from dbtasks.effects import Effect, Stamping
+from dbtasks.evidence import Contents, NameState, Proof, Replacing, Route, ServerRole, Situation, StampState, Use
+from dbtasks.surroundings import Kind
+from dbtasks.tiers import Consent, Loss
+from dbtasks.verdicts import Request
+
+KEPT_WHOLE = frozenset({StampState.MATCHES, StampState.PROMOTED})
+PROVEN = frozenset({Proof.PROVEN, Proof.NOT_NEEDED})
+UNSTAMPED = frozenset({StampState.MISSING, StampState.COPIED})
+
+
+class Word(enum.Enum):
+    """Whose word a cell needs before it may proceed."""
+
+    NOBODYS = "nobody's"
+    PERSONS_CONSENT = "a person's full consent"
+    PERSONS_NAME = "a person who types the database's name"
+    ANYBODYS_NAME = "the database's name, typed or answered by --yes where the tier allows it"
+
+
+class Cell(NamedTuple):
+    """One cell: what is asked, what was seen, and how much the plan would do."""
+
+    request: Request
+    situation: Situation
+    effect: Effect
+
+
+def only_looks(request: Request) -> bool:
+    """D3: plans and the catalogue show nothing that can be lost or learned."""
+    return request.dry_run or request.operation.name in {"status", "check"}
+
+
+def person_is_there(request: Request) -> bool:
+    """Invariant 3 and D3: a terminal that is no agent's, no test's, no machine's, and asks once only."""
+    return request.surroundings.kind is Kind.TERMINAL and not request.surroundings.reloaded
+
+
+def may_connect(request: Request) -> bool:
+    """Whether the request is thinkable at all: everything that is known before a connection exists."""
+    tier, where = request.tier, request.surroundings
+    if where.kind is Kind.PYTEST and not request.is_default:  # invariant 1
+        return False
+    if request.managed:  # D3: the runtime's own way in, for the runtime's own tier, from its real environment
+        own = where.kind is Kind.RUNTIME and where.runtime_tier == tier.name
+        return own and request.operation.name in {"open", "status", "check"}
+    if tier.consent is not Consent.PERSON:
+        return True
+    return request.flag_on and (only_looks(request) or person_is_there(request))  # invariants 2 and 3
+
+
+def right_database(cell: Cell) -> bool:
+    """Invariants 4 and 5: the live connection leads to a database that this operation may take for the tier's."""
+    operation, seen = cell.request.operation, cell.situation
+    if seen.name is NameState.OTHER or seen.use is not Use.LIVE:
+        return False
+    if seen.server_role is ServerRole.STANDBY and not cell.request.managed:
+        return False
+    if seen.stamp in KEPT_WHOLE:
+        return True
+    if seen.stamp not in UNSTAMPED:
+        return False
+    if operation.name == "adopt":
+        return seen.contents is not Contents.ABSENT
+    fresh = seen.stamp is StampState.MISSING and seen.contents is not Contents.HOLDS
+    fits = seen.name is NameState.FITS and seen.floor.consent is not Consent.PERSON
+    exists = seen.contents is Contents.EMPTY or operation.name == "reset"
+    return operation.name in {"reset", "migrate"} and fresh and fits and exists
+
+
+def can_be_done(cell: Cell) -> bool:
+    """Invariants 9 and 10, poolers and approvals: nothing stands in the way that no answer could remove."""
+    operation, seen = cell.request.operation, cell.situation
+    if operation.name != "open" and seen.route is Route.POOLED:
+        return False
+    if operation.name == "reset" and seen.replacing is not Replacing.POSSIBLE:
+        return False
+    if operation.name in {"reset", "migrate"} and seen.proof not in PROVEN:
+        return False
+    return cell.request.managed or seen.floor.approvals == 0
+
+
+def word_needed(cell: Cell) -> Word:
+    """Invariant 2, D1, D2 and D3: whose word this takes."""
+    request, seen = cell.request, cell.situation
+    if request.managed:
+        return Word.NOBODYS
+    if seen.floor.consent is Consent.PERSON:
+        return Word.PERSONS_CONSENT
+    if seen.stamp is StampState.PROMOTED and cell.effect is not Effect.READ:
+        return Word.PERSONS_NAME
+    if request.operation.stamps is Stamping.ANY and is_taken_over(cell):
+        return Word.PERSONS_NAME
+    everything_may_go = seen.floor.may_lose is Loss.EVERYTHING and seen.floor.consent is Consent.NONE
+    if cell.effect is Effect.DESTROY and not everything_may_go:
+        return Word.ANYBODYS_NAME
+    return Word.NOBODYS
+
+
+def is_taken_over(cell: Cell) -> bool:
+    """Whether adopting declares something that the database does not say already."""
+    seen = cell.situation
+    if seen.stamp is StampState.MATCHES:
+        return cell.request.tier.floor != seen.floor  # D2: lowers what was promised before
+    unclaimed = seen.contents is Contents.HOLDS or seen.name is not NameState.FITS
+    return unclaimed or seen.stamp is StampState.COPIED
+
+
+def word_can_be_given(cell: Cell) -> bool:
+    """Whether somebody is here whose word counts for what the cell needs."""
+    request = cell.request
+    match word_needed(cell):
+        case Word.NOBODYS:
+            return True
+        case Word.PERSONS_CONSENT:
+            return person_is_there(request) and request.flag_on
+        case Word.PERSONS_NAME:
+            return person_is_there(request)
+        case Word.ANYBODYS_NAME:
+            return person_is_there(request) or yes_may_answer(cell)
+
+
+def yes_may_answer(cell: Cell) -> bool:
+    """D3: `--yes` was given and stands for the answer; a test's never, an agent's only where everything may go."""
+    return cell.request.yes and yes_would_count(cell)
+
+
+def yes_would_count(cell: Cell) -> bool:
+    kind, floor = cell.request.surroundings.kind, cell.situation.floor
+    if kind is Kind.PYTEST or (kind is Kind.AGENT and floor.may_lose is not Loss.EVERYTHING):
+        return False
+    return word_needed(cell) is Word.ANYBODYS_NAME and floor.scripts_may_answer
+
+
+def must_be_refused(cell: Cell) -> bool:
+    """Whether no answer may let this cell proceed."""
+    if only_looks(cell.request):
+        return False
+    return not (right_database(cell) and can_be_done(cell) and word_can_be_given(cell))
+
+
+def may_proceed(cell: Cell) -> bool:
+    """Whether nobody need be asked."""
+    if only_looks(cell.request):
+        return True
+    return right_database(cell) and can_be_done(cell) and word_needed(cell) is Word.NOBODYS
+
+
+def questions(cell: Cell) -> int:
+    """How many questions a cell that may ask asks: full consent to a write is two."""
+    return 2 if word_needed(cell) is Word.PERSONS_CONSENT and cell.effect is not Effect.READ else 1
