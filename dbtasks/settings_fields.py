@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from dbtasks.settings_keys import Key, Shape
-from dbtasks.wording import HIDDEN, nearest, quoted
-from dbtasks.yaml_nodes import Findings, Listing, Mapping, Node, Place, Refused, Scalar, joined
+from dbtasks.wording import HIDDEN, LONGEST_QUOTE, nearest, quoted
+from dbtasks.yaml_nodes import Findings, Listing, Mapping, Node, Place, Refused, Scalar, is_plain, joined
 
 
 class Fields:
@@ -121,11 +121,12 @@ class Fields:
             return {}
         if not node.pairs:
             self.findings.add(node.place, path, f"empty: expected {key.expected}.")
+        entries = {word: pair.value for word, pair in node.pairs.items() if is_plain(word)}
         for word, pair in node.pairs.items():
             if not re.fullmatch(key.pattern, word):
                 text = f"found {quoted(word)}, expected {key.expected}. Choose another name."
                 self.findings.add(pair.place, joined(path, word), text)
-        return {word: pair.value for word, pair in node.pairs.items()}
+        return entries  # without names that may be secrets, since later rules quote names
 
     def _value(self, name: str) -> Node | None:
         pair = self._mapping.pairs.get(name)
@@ -159,7 +160,8 @@ def _found(node: Node, *, secret: bool) -> str:
         case Scalar(text=""):
             return "an empty text"
         case Scalar(text=text, read_as=read_as) if not secret and read_as:
-            return f"{text if len(text) <= 40 else 'a long one'}, which YAML reads as {read_as}"
+            written = text if len(text) <= LONGEST_QUOTE else "a long text"
+            return f"the word {written}" if text.lower() == read_as else f"{written}, which YAML reads as {read_as}"
         case Scalar(text=text) if not secret:
             return quoted(text)
         case _:
@@ -172,4 +174,8 @@ def _advice(node: Node, key: Key) -> str:
             return f" Put it in quotes: '{node.text}'."
         if key.choices:
             return nearest(node.text, key.choices) or f" Write, for example, {key.name}: {key.example}."
+        if key.secret:
+            return (
+                f" Put the URL into a variable and write that variable's name, for example {key.name}: {key.example}."
+            )
     return f" Write, for example, {key.name}: {key.example}."

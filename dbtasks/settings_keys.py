@@ -226,7 +226,7 @@ TOP_KEYS = (
     Key(
         name="project",
         summary="The project's name, and the first word of its databases on the embedded server.",
-        expected="a small letter, then up to 29 small letters, digits and _",
+        expected="a name of at most 30 small letters, digits and _ that begins with a letter",
         pattern=r"[a-z][a-z0-9_]{0,29}",
         example="shop",
         required=True,
@@ -261,7 +261,7 @@ TOP_KEYS = (
         name="tiers",
         summary="The databases, by name.",
         shape=Shape.SECTIONS,
-        expected="tiers by name: a small letter, then up to 15 small letters, digits and _",
+        expected="tiers by name (a letter, then small letters, digits and _, 16 at most)",
         pattern=_NAME,
         example="{int: {...}, stg: {...}}",
         required=True,

@@ -20,6 +20,8 @@ def in_order(drafts: Sequence[Draft]) -> list[Draft]:
         elif after is not None and after not in known:
             text = f"no tier is called {quoted(after)}.{nearest(after, known)} The tiers are: {', '.join(known)}."
             draft.fields.note("after", text)
+        elif after == draft.tier.name:
+            draft.fields.note("after", "a tier does not come after itself. Name the tier before it.")
         elif after is not None and after in followers:
             text = f"{followers[after].tier.name} already comes after {after}. The order is a line: name another."
             draft.fields.note("after", text)
@@ -41,7 +43,7 @@ def _note_circles(drafts: Sequence[Draft], known: dict[str, Draft]) -> None:
             seen.add(at.tier.name)
             line.append(at.tier.name)
             at = known.get(at.tier.after or "")
-        if at is not None and at.tier.name in line:
+        if at is not None and at.tier.name in line and at.tier.after != at.tier.name:
             circle = [*line[line.index(at.tier.name) :], at.tier.name]
             text = f"goes round in a circle: {' after '.join(circle)}. Delete it from the first tier."
             at.fields.note("after", text)

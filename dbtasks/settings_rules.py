@@ -66,7 +66,8 @@ def check_between(drafts: Sequence[Draft]) -> None:
         for claim in _claims(draft):
             owner = owners.setdefault((claim.space, claim.text), draft.tier)
             if owner is not draft.tier:
-                text = f"{quoted(claim.written)} is already the {claim.space} of tier {owner.name}. Write another."
+                what = "this" if claim.space == "URL variable" else quoted(claim.written)
+                text = f"{what} is already the {claim.space} of tier {owner.name}. Write another."
                 draft.fields.note(claim.key, text, item=claim.written)
 
 

@@ -16,17 +16,20 @@ MOST_NODES = 5000
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAB = re.compile(r"^ *(\t)\s*[^\s#]", re.MULTILINE)
-_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,40}|<<")
 # Beginnings of libyaml's and PyYAML's problems. Their own texts can quote the file, so none is ever shown.
 _PROBLEMS = (
     ("mapping values are not allowed", "a colon is not expected here. Check the indentation or quote the text."),
     ("found character", "a text cannot begin with this character. Put the text in quotes."),
-    ("could not find expected ':'", "expected a key with a colon and a value, as in label: INT."),
-    ("did not find expected key", "the indentation does not fit the lines above. Indent by two blanks a level."),
-    ("did not find expected ',' or", "the bracket opened before is not closed."),
-    ("expected ',' or", "the bracket opened before is not closed."),
-    ("found unexpected end of stream", "a quote opened before is not closed."),
-    ("found duplicate anchor", "this anchor is there twice. Write the values out without anchors."),
+    ("did not find expected key", "this line does not fit the lines above. Indent by two blanks a level."),
+    ("expected <block end>", "this line does not fit the lines above. Indent by two blanks a level."),
+)
+# The same for problems that are best shown where the thing began.
+_UNFINISHED = (
+    ("could not find expected ':'", "expected a key, a colon and a value, as in label: INT."),
+    ("did not find expected ',' or", "this bracket is not closed, or a comma is missing in it."),
+    ("expected ',' or", "this bracket is not closed, or a comma is missing in it."),
+    ("found unexpected end of stream", "this quote is not closed."),
 )
 
 
@@ -104,8 +107,13 @@ def joined(path: str, key: str | int) -> str:
     >>> joined("tiers.int", "seeds"), joined("", "a@b")
     ('tiers.int.seeds', '(a key)')
     """
-    step = str(key) if _PLAIN_KEY.fullmatch(str(key)) else "(a key)"
+    step = str(key) if is_plain(str(key)) else "(a key)"
     return f"{path}.{step}" if path else step
+
+
+def is_plain(key: str) -> bool:
+    """Return whether a key is a short word, or the merge key, and may be shown."""
+    return _PLAIN_KEY.fullmatch(key) is not None
 
 
 def parse(text: str, findings: Findings) -> Mapping:
@@ -149,9 +157,12 @@ def _place(text: str, offset: int) -> Place:
 
 
 def _problem(error: yaml.YAMLError) -> tuple[Place | None, str]:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = str(getattr(error, "problem", None) or "")
+    mark = getattr(error, "problem_mark", None)
     sentence = next((ours for theirs, ours in _PROBLEMS if problem.startswith(theirs)), "this is not YAML.")
+    for theirs, ours in _UNFINISHED:
+        if problem.startswith(theirs):
+            mark, sentence = getattr(error, "context_mark", None) or mark, ours
     return (None if mark is None else _at(mark)), sentence
 
 

@@ -1,0 +1,319 @@
+"""Loading `config/tiers.yaml`: the sample, the defaults, hostile files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import traceback
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dbtasks.errors import SettingsError, UsageError
+from dbtasks.schema import schema_text
+from dbtasks.settings import MigrationSettings, Settings, find_root, load
+from dbtasks.tiers import Colour, Consent, Embedded, Loss, Marker, Tier
+
+PROJECT = Path(__file__).parents[2]
+SECRET = "s3cr3t-p@ss"
+MINIMAL = """\
+project: shop
+tiers:
+  int: {url: test_database_url, may_lose: everything, consent: none}
+  prod: {after: int, flag: USE_PROD_DATABASE, url: database_url, may_lose: nothing, consent: person}
+"""
+
+INT = Tier(
+    name="int",
+    label="INT",
+    colour=Colour.GREEN,
+    aliases=("test", "ci"),
+    url_variable="test_database_url",
+    may_lose=Loss.EVERYTHING,
+    consent=Consent.NONE,
+    scripts_may_answer=True,
+    name_words=frozenset({"test", "int"}),
+    seeds=("reference", "demo"),
+    embedded=Embedded.THROWAWAY,
+)
+STG = Tier(
+    name="stg",
+    label="STG",
+    colour=Colour.YELLOW,
+    aliases=("staging", "local", "dev"),
+    after="int",
+    flag="USE_STG_DATABASE",
+    url_variable="stg_database_url",
+    may_lose=Loss.ASKED,
+    consent=Consent.QUESTION,
+    scripts_may_answer=True,
+    name_words=frozenset({"stg", "staging", "dev"}),
+    seeds=("reference", "demo"),
+    retention=timedelta(days=7),
+    embedded=Embedded.DURABLE,
+)
+PROD = Tier(
+    name="prod",
+    label="PROD",
+    colour=Colour.RED,
+    aliases=("production", "live"),
+    after="stg",
+    flag="USE_PROD_DATABASE",
+    url_variable="database_url",
+    runtime_url_variable="database_runtime_url",
+    runtime_markers=(Marker(variable="RENDER", value="true"),),
+    may_lose=Loss.NOTHING,
+    consent=Consent.PERSON,
+    name_words=frozenset({"prod", "production", "live"}),
+    seeds=("reference",),
+    retention=timedelta(days=30),
+)
+
+
+def project(root: Path, text: str | bytes) -> Path:
+    (root / "config").mkdir(parents=True, exist_ok=True)
+    content = text.encode() if isinstance(text, str) else text
+    (root / "config" / "tiers.yaml").write_bytes(content)
+    return root
+
+
+def test_the_sample_declares_int_stg_and_prod() -> None:
+    assert load(PROJECT) == Settings(
+        root=PROJECT,
+        file=PROJECT / "config" / "tiers.yaml",
+        project="instainstru",
+        tiers=(INT, STG, PROD),
+        default=INT,
+        migrations=MigrationSettings(config=PROJECT / "alembic.ini"),
+        seeds=PROJECT / "seeds",
+        trail=PROJECT / "logs" / "database_audit.jsonl",
+    )
+
+
+def test_a_short_file_gets_the_defaults(tmp_path: Path) -> None:
+    found = load(project(tmp_path, MINIMAL))
+    assert found.tier("prod") == Tier(
+        name="prod",
+        label="PROD",
+        colour=Colour.RED,
+        url_variable="database_url",
+        may_lose=Loss.NOTHING,
+        consent=Consent.PERSON,
+        flag="USE_PROD_DATABASE",
+        name_words=frozenset({"prod"}),
+        after="int",
+        retention=timedelta(days=7),
+    )
+    assert found.default == found.tier("int")
+    assert (found.seeds, found.trail) == (tmp_path / "seeds", tmp_path / "logs" / "database_audit.jsonl")
+    assert found.migrations == MigrationSettings(config=tmp_path / "alembic.ini")
+
+
+def test_every_setting_can_be_changed(tmp_path: Path) -> None:
+    text = MINIMAL.replace("consent: person}", "consent: person, colour: blue, embedded: durable, retention: 12 hours}")
+    text += (
+        "demo: true\nseeds: data/seeds\ntrail: var/trail.jsonl\nagents: {markers: [OUR_BOT]}\n"
+        "migrations: {config: db/alembic.ini, section: shop, url_variables: [], version_table: versions}\n"
+    )
+    found = load(project(tmp_path, text))
+    prod = found.tier("prod")
+    assert (prod.colour, prod.embedded, prod.retention) == (Colour.BLUE, Embedded.DURABLE, timedelta(hours=12))
+    assert (found.demo, found.agent_markers) == (True, ("OUR_BOT",))
+    assert (found.seeds, found.trail) == (tmp_path / "data" / "seeds", tmp_path / "var" / "trail.jsonl")
+    assert found.migrations == MigrationSettings(
+        config=tmp_path / "db" / "alembic.ini", section="shop", url_variables=(), version_table="versions"
+    )
+
+
+def test_a_marker_without_a_value_means_any_value(tmp_path: Path) -> None:
+    runtime = "runtime_url: app_url, runtime: {markers: {DYNO: , RENDER: 'true'}}}"
+    found = load(project(tmp_path, MINIMAL.replace("consent: person}", f"consent: person, {runtime}")))
+    assert found.tier("prod").runtime_markers == (Marker(variable="DYNO"), Marker(variable="RENDER", value="true"))
+
+
+def test_the_order_of_the_tiers_is_that_of_the_migrations_not_that_of_the_file(tmp_path: Path) -> None:
+    head, tiers, first, last = MINIMAL.splitlines(keepends=True)
+    found = load(project(tmp_path, f"{head}{tiers}{last}{first}"))
+    assert [tier.name for tier in found.tiers] == ["int", "prod"]
+
+
+@pytest.mark.parametrize("word", ["prod", "PROD", "production", "Live"])
+def test_a_tier_is_found_by_name_and_alias_in_any_case(word: str) -> None:
+    assert load(PROJECT).tier(word) == PROD
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        pytest.param("stag", "unknown tier: 'stag'. Did you mean stg? The tiers are: int, stg, prod.", id="near"),
+        pytest.param("", "unknown tier: ''. The tiers are: int, stg, prod.", id="empty"),
+        pytest.param(
+            f"postgresql://anna:{SECRET}@db/x",
+            "unknown tier: something that is not shown here, since it may be a secret. The tiers are: int, stg, prod.",
+            id="URL",
+        ),
+    ],
+)
+def test_an_unknown_tier_is_answered_with_those_there_are(word: str, text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(PROJECT).tier(word)
+    assert str(caught.value) == text
+
+
+def test_predecessors_are_the_tiers_that_migrations_reach_before() -> None:
+    found = load(PROJECT)
+    assert [found.predecessors(tier) for tier in found.tiers] == [(), (INT,), (INT, STG)]
+
+
+def test_the_root_is_the_nearest_folder_upwards_with_the_file(tmp_path: Path) -> None:
+    project(tmp_path, MINIMAL)
+    inner = tmp_path / "app" / "deep"
+    inner.mkdir(parents=True)
+    assert find_root(inner) == tmp_path.resolve()
+
+
+def test_without_the_file_the_root_is_not_guessed(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        find_root(tmp_path)
+    assert str(caught.value) == (
+        f"no config/tiers.yaml in {tmp_path.resolve()} or any folder above it. "
+        "Change to the project's folder, or declare the project's tiers in that file."
+    )
+
+
+def test_the_committed_schema_is_the_generated_one() -> None:
+    assert (PROJECT / "config" / "tiers.schema.json").read_text(encoding="utf-8") == schema_text()
+
+
+def test_importing_the_settings_imports_no_yaml() -> None:
+    code = "import sys, dbtasks.settings; print('yaml' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        pytest.param(
+            b"\xef\xbb\xbfproject: shop\n",
+            ":1:1: a byte order mark. Save the file as UTF-8 without one.",
+            id="byte order mark",
+        ),
+        pytest.param(
+            b"project: shop\n# caf\xe9\n", ":2:6: this byte is not UTF-8. Save the file as UTF-8.", id="latin-1"
+        ),
+        pytest.param(
+            "project: shop\n".encode("utf-16"), ":1:1: this byte is not UTF-8. Save the file as UTF-8.", id="utf-16"
+        ),
+        pytest.param(
+            b"# " + b"x" * 300_000, ": is larger than 256 kB. Keep only what belongs there.", id="larger than 256 kB"
+        ),
+        pytest.param(
+            b"project: " + b"[" * 100_000, ":1:22: more than 12 levels deep. Close the brackets before.", id="deep"
+        ),
+        pytest.param(
+            b"project: [" + b"x," * 100_000 + b"]",
+            ":1:10005: more than 5000 values. Keep only what belongs there.",
+            id="many values",
+        ),
+    ],
+)
+def test_hostile_bytes_are_refused_before_they_are_read_on(content: bytes, expected: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(project(tmp_path, content))
+    assert [str(mistake) for mistake in caught.value.mistakes] == [f"config/tiers.yaml{expected}"]
+
+
+def test_a_link_out_of_the_project_is_refused_and_one_inside_is_followed(tmp_path: Path) -> None:
+    outside = project(tmp_path / "elsewhere", MINIMAL) / "config" / "tiers.yaml"
+    root = tmp_path / "project"
+    (root / "config").mkdir(parents=True)
+    link = root / "config" / "tiers.yaml"
+    link.symlink_to(outside)
+    with pytest.raises(SettingsError) as caught:
+        load(root)
+    assert [str(mistake) for mistake in caught.value.mistakes] == [
+        "config/tiers.yaml: is a link that leads out of the project. Put the file itself there."
+    ]
+    (root / "real.yaml").write_text(MINIMAL)
+    link.unlink()
+    link.symlink_to(root / "real.yaml")
+    assert load(root).project == "shop"
+
+
+def test_a_loop_of_links_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "tiers.yaml").symlink_to("tiers.yaml")
+    assert find_root(tmp_path) == tmp_path.resolve()
+    with pytest.raises(SettingsError, match=r"config/tiers\.yaml: cannot be read \(.+\)\. Create it or correct"):
+        load(tmp_path)
+
+
+def test_a_folder_and_a_pipe_in_the_file_s_place_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "config" / "tiers.yaml"
+    file.mkdir(parents=True)
+    expected = "config/tiers.yaml: expected a file, found a folder or a device. Put a text file there."
+    with pytest.raises(SettingsError) as folder:
+        load(tmp_path)
+    file.rmdir()
+    os.mkfifo(file)
+    with pytest.raises(SettingsError) as pipe:
+        load(tmp_path)
+    assert [str(error.value.mistakes[0]) for error in (folder, pipe)] == [expected, expected]
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path)
+    assert str(caught.value.mistakes[0]) == (
+        "config/tiers.yaml: cannot be read (No such file or directory). Create it or correct its permissions."
+    )
+
+
+def test_a_path_that_leaves_the_project_through_a_link_is_refused(tmp_path: Path) -> None:
+    root = project(tmp_path / "project", MINIMAL)
+    (root / "seeds").symlink_to(tmp_path)
+    with pytest.raises(SettingsError) as caught:
+        load(root)
+    said = "leads out of the project. Write a path from its top folder, for example seeds: seeds."
+    assert [str(mistake) for mistake in caught.value.mistakes] == [f"config/tiers.yaml:1:1: seeds: {said}"]
+
+
+TOKENS = st.sampled_from(
+    [
+        *MINIMAL.split(),
+        *("-", ":", "{", "}", "[", "]", ",", "&", "*", "!", "|", ">", "'", '"', "%", "@", "`", "<<", "?", "#"),
+        *("---", "...", "~", "no", "05432", "&a", "*a", "!!int"),
+        "\n",
+        "\n  ",
+    ]
+)
+YAMLISH = st.lists(TOKENS | st.just(SECRET) | st.text(max_size=8), max_size=40).map(" ".join)
+
+
+def outcome(root: Path, text: str) -> str:
+    """Return all that can be seen of loading `text`: the settings, or the error with everything that hangs on it."""
+    try:
+        return repr(load(project(root, text.encode("utf-8", "surrogatepass"))))
+    except SettingsError as error:
+        return "".join(traceback.format_exception(error)) + repr((error.__cause__, error.__context__))
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=YAMLISH | st.text())
+def test_no_text_raises_anything_but_a_settings_error_or_shows_a_secret(text: str, tmp_path: Path) -> None:
+    assert SECRET not in outcome(tmp_path, text)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_secret_typed_anywhere_into_a_good_file_is_not_shown(data: st.DataObject, tmp_path: Path) -> None:
+    at = data.draw(st.integers(0, len(MINIMAL)))
+    until = data.draw(st.integers(at, min(len(MINIMAL), at + 12)))
+    before = data.draw(st.sampled_from(["", "postgresql://anna:", "'", '"', "* ", "&", "!", "? ", "%"]))
+    text = f"{MINIMAL[:at]}{before}{SECRET}{MINIMAL[until:]}"
+    assert SECRET not in outcome(tmp_path, text)
