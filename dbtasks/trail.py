@@ -16,7 +16,8 @@ import dbtasks
 from dbtasks.author import Who, whoami
 from dbtasks.effects import Effect
 from dbtasks.errors import TrailError
-from dbtasks.trail_detail import JsonValue, clean, clean_text, encode
+from dbtasks.masking import mask
+from dbtasks.trail_detail import JsonValue, clean, encode
 from dbtasks.trail_file import LineTooLongError, append
 from dbtasks.trail_proof import Verdict, verify
 
@@ -114,28 +115,31 @@ class Trail:
 
 
 def _body(kind: str, act: Act, ending: dict[str, JsonValue], who: Who, detail: Mapping[str, object] | None) -> bytes:
-    """Return the middle of a line, from `kind` to `version`, with every text masked. Absent values have no key."""
+    """Return the middle of a line, from `kind` to `version`. Absent values have no key.
+
+    Texts from outside are masked. Words of our own (verbs, tiers, outcomes) are not: a password that happens to be
+    "int" would make an entry's tier unreadable, and hides nothing.
+    """
     values: dict[str, JsonValue] = {
         "kind": kind,
         "of": ending.get("of"),
         "operation": act.operation,
         "tier": act.tier,
-        "target": act.target,
-        "person": who.person,
-        "host": who.host,
+        "target": None if act.target is None else mask(act.target),
+        "person": mask(who.person),
+        "host": mask(who.host),
         "pid": who.pid,
         "started": who.started or None,
-        "surroundings": who.surroundings,
+        "surroundings": mask(who.surroundings),
         "plan": act.plan,
         "effect": act.effect.name if act.effect is not None else None,
         "outcome": ending.get("outcome"),
         "duration_ms": ending.get("duration_ms"),
         "commit": who.commit,
+        "detail": clean(detail) if detail else None,
+        "version": getattr(dbtasks, "__version__", None),
     }
-    kept = {key: clean_text(value) if isinstance(value, str) else value for key, value in values.items()}
-    kept["detail"] = clean(detail) if detail else None
-    kept["version"] = getattr(dbtasks, "__version__", None)
-    return encode({key: value for key, value in kept.items() if value is not None})[1:-1]
+    return encode({key: value for key, value in values.items() if value is not None})[1:-1]
 
 
 def _sentence(path: Path, error: OSError | LineTooLongError, ended: str | None, intent: object) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import TypeAlias
 
+from dbtasks.masking import HIDDEN, mask
+
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 MAX_DETAIL_BYTES = 32 * 1024
@@ -16,7 +18,7 @@ _MAX_TEXT = 2_000
 _MAX_ITEMS = 100
 _MAX_DEPTH = 5
 _SECRET_NAME = re.compile(r"pass(word|wd|phrase)$|pwd$|secret|token$|api_?key|credential", re.IGNORECASE)
-_HIDDEN = "***"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def clean(detail: Mapping[str, object]) -> JsonValue:
@@ -30,16 +32,9 @@ def clean(detail: Mapping[str, object]) -> JsonValue:
     return value if size <= MAX_DETAIL_BYTES else {"left_out_bytes": size}
 
 
-def clean_text(text: str) -> str:
-    """Return text without secrets, and as UTF-8 can carry it (file names may hold bytes that are no text)."""
-    from dbtasks.conninfo import mask
-
-    return mask(text).encode("utf-8", "backslashreplace").decode("utf-8")
-
-
 def encode(value: JsonValue) -> bytes:
-    """Return compact JSON in UTF-8, keys in the order given."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
+    """Return compact JSON in UTF-8, keys in the order given; what is no text (bytes of a file name) becomes "?"."""
+    return _ENCODER.encode(value).encode("utf-8", "replace")
 
 
 def _clean(value: object, depth: int) -> JsonValue:
@@ -49,14 +44,14 @@ def _clean(value: object, depth: int) -> JsonValue:
         case float():
             return value if math.isfinite(value) else str(value)
         case str():
-            return _shortened(clean_text(value))  # masked first: half a secret would not be found
+            return _shortened(mask(value))  # masked first: half a secret would not be found
         case Mapping() if depth > 0:
-            pairs = ((clean_text(str(key)), item) for key, item in islice(value.items(), _MAX_ITEMS))
-            return {key: _HIDDEN if _hides(key, item) else _clean(item, depth - 1) for key, item in pairs}
+            pairs = ((mask(str(key)), item) for key, item in islice(value.items(), _MAX_ITEMS))
+            return {key: HIDDEN if _hides(key, item) else _clean(item, depth - 1) for key, item in pairs}
         case list() | tuple() | set() | frozenset() if depth > 0:
             return _items(value, len(value), depth)
         case _:
-            return _shortened(clean_text(str(value)))
+            return _shortened(mask(str(value)))
 
 
 def _items(values: Iterable[object], count: int, depth: int) -> JsonValue:

@@ -64,7 +64,11 @@ def unfinished(path: Path, who: Who) -> list[Run]:
 
 
 def _belonging(path: Path, wanted: set[int]) -> Iterator[Entry]:
-    for line in lines(path) if wanted else ():
+    if len(wanted) < 2:
+        for number in wanted:
+            yield from read(path, Filters(entry=number))
+        return
+    for line in lines(path):
         head = parse_head(line)
         if head is None or (head.entry if head.of is None else head.of) not in wanted:
             continue
