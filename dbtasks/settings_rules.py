@@ -76,8 +76,7 @@ def _claims(draft: Draft) -> Iterator[Claim]:
     yield Claim(space="name or alias", text=tier.name, written=tier.name, key="")
     for alias in tier.aliases:
         yield Claim(space="name or alias", text=alias, written=alias, key="aliases")
-    if tier.label:
-        yield Claim(space="label", text=tier.label, written=tier.label, key="label")
+    yield Claim(space="label", text=tier.label, written=tier.label, key="label")
     if tier.flag:
         yield Claim(space="flag", text=tier.flag, written=tier.flag, key="flag")
     for key, variable in (("url", tier.url_variable), ("runtime_url", tier.runtime_url_variable)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NoReturn, Protocol
 
 import yaml
@@ -13,6 +14,7 @@ from dbtasks.errors import Mistake, SettingsError
 
 DEEPEST = 12
 MOST_NODES = 5000
+MOST_CHARACTERS = 20  # wrong ones that are listed; a binary file has as many as bytes
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAB = re.compile(r"^ *(\t)\s*[^\s#]", re.MULTILINE)
@@ -144,9 +146,9 @@ def parse(text: str, findings: Findings) -> Mapping:
 def _check_characters(text: str, findings: Findings) -> None:
     if text.startswith("\ufeff"):
         findings.add(Place(line=1, column=1), "", "a byte order mark. Save the file as UTF-8 without one.")
-    for match in _TAB.finditer(text):
+    for match in islice(_TAB.finditer(text), MOST_CHARACTERS):
         findings.add(_place(text, match.start(1)), "", "a tab. Indent with blanks, two a level.")
-    for match in yaml.reader.Reader.NON_PRINTABLE.finditer(text):
+    for match in islice(yaml.reader.Reader.NON_PRINTABLE.finditer(text), MOST_CHARACTERS):
         findings.add(_place(text, match.start()), "", "a control character. Delete it.")
     if findings.mistakes:
         raise findings.error()

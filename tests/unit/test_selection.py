@@ -47,7 +47,7 @@ def test_the_tier_that_is_meant(  # a table with five columns
     sample: Settings,
 ) -> None:
     found = choose(sample, wanted, environ)
-    assert (found.tier, found.source, found.flags_on) == (sample.tier(tier), source, on)
+    assert (found.tier, found.source, found.flags_on) == (sample.tier(tier), source, frozenset(on))
     assert found.notices == ()
 
 

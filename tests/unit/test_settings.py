@@ -200,32 +200,37 @@ def test_importing_the_settings_imports_no_yaml() -> None:
     [
         pytest.param(
             b"\xef\xbb\xbfproject: shop\n",
-            ":1:1: a byte order mark. Save the file as UTF-8 without one.",
+            [":1:1: a byte order mark. Save the file as UTF-8 without one."],
             id="byte order mark",
         ),
         pytest.param(
-            b"project: shop\n# caf\xe9\n", ":2:6: this byte is not UTF-8. Save the file as UTF-8.", id="latin-1"
+            b"project: shop\n# caf\xe9\n", [":2:6: this byte is not UTF-8. Save the file as UTF-8."], id="latin-1"
         ),
         pytest.param(
-            "project: shop\n".encode("utf-16"), ":1:1: this byte is not UTF-8. Save the file as UTF-8.", id="utf-16"
+            "project: shop\n".encode("utf-16"), [":1:1: this byte is not UTF-8. Save the file as UTF-8."], id="utf-16"
         ),
         pytest.param(
-            b"# " + b"x" * 300_000, ": is larger than 256 kB. Keep only what belongs there.", id="larger than 256 kB"
+            b"# " + b"x" * 300_000, [": is larger than 256 kB. Keep only what belongs there."], id="larger than 256 kB"
         ),
         pytest.param(
-            b"project: " + b"[" * 100_000, ":1:22: more than 12 levels deep. Close the brackets before.", id="deep"
+            b"\x07" * 200_000,
+            [f":1:{column}: a control character. Delete it." for column in range(1, 21)],
+            id="binary",
+        ),
+        pytest.param(
+            b"project: " + b"[" * 100_000, [":1:22: more than 12 levels deep. Close the brackets before."], id="deep"
         ),
         pytest.param(
             b"project: [" + b"x," * 100_000 + b"]",
-            ":1:10005: more than 5000 values. Keep only what belongs there.",
+            [":1:10005: more than 5000 values. Keep only what belongs there."],
             id="many values",
         ),
     ],
 )
-def test_hostile_bytes_are_refused_before_they_are_read_on(content: bytes, expected: str, tmp_path: Path) -> None:
+def test_hostile_bytes_are_refused_before_they_are_read_on(content: bytes, expected: list[str], tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         load(project(tmp_path, content))
-    assert [str(mistake) for mistake in caught.value.mistakes] == [f"config/tiers.yaml{expected}"]
+    assert [str(mistake) for mistake in caught.value.mistakes] == [f"config/tiers.yaml{each}" for each in expected]
 
 
 def test_a_link_out_of_the_project_is_refused_and_one_inside_is_followed(tmp_path: Path) -> None:
@@ -281,6 +286,14 @@ def test_a_path_that_leaves_the_project_through_a_link_is_refused(tmp_path: Path
         load(root)
     said = "leads out of the project. Write a path from its top folder, for example seeds: seeds."
     assert [str(mistake) for mistake in caught.value.mistakes] == [f"config/tiers.yaml:1:1: seeds: {said}"]
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="from there on a loop of links resolves to itself")
+def test_a_path_through_a_loop_of_links_is_refused(tmp_path: Path) -> None:
+    root = project(tmp_path, MINIMAL)
+    (root / "seeds").symlink_to("seeds")
+    with pytest.raises(SettingsError, match="seeds: leads out of the project"):
+        load(root)
 
 
 TOKENS = st.sampled_from(

@@ -35,6 +35,40 @@ tiers:
 # Of BASE, the first text is replaced by the second; the third is what is said, after "config/tiers.yaml:".
 MISTAKES = (
     pytest.param(
+        "project: shop",
+        "project: shop\nmigrations: alembic.ini",
+        [
+            (
+                "2:13: migrations: expected keys with values, found 'alembic.ini'. "
+                "Write, for example, migrations: {config: alembic.ini}."
+            )
+        ],
+        id="word where keys belong",
+    ),
+    pytest.param(
+        "project: shop",
+        "project: ''",
+        [
+            (
+                "1:10: project: expected a name of at most 30 small letters, digits and _ that begins with a letter, "
+                "found an empty text. Write, for example, project: shop."
+            )
+        ],
+        id="empty text",
+    ),
+    pytest.param(
+        "  prod:\n",
+        "  preview: *int\n  prod:\n    runtime_url: app_url\n    runtime: {markers: {RENDER: *int}}\n",
+        [
+            "14:12: tiers.preview: an alias. Two tiers must never share a value: write it out here.",
+            (
+                "17:33: tiers.prod.runtime.markers.RENDER: an alias. "
+                "Two tiers must never share a value: write it out here."
+            ),
+        ],
+        id="aliases in place of a tier and a marker",
+    ),
+    pytest.param(
         "    url: stg_database_url\n",
         ("    url: stg_database_url\n    url: other_url\n"),
         ["12:5: tiers.stg.url: the key is there twice, first in line 11. Delete one."],
