@@ -35,6 +35,17 @@ tiers:
 # Of BASE, the first text is replaced by the second; the third is what is said, after "config/tiers.yaml:".
 MISTAKES = (
     pytest.param(
+        "    after: int",
+        "    after: {int: stg}",
+        [
+            (
+                "9:12: tiers.stg.after: expected the name of another tier, found keys with values. "
+                "Write, for example, after: int."
+            )
+        ],
+        id="keys where a word belongs",
+    ),
+    pytest.param(
         "project: shop",
         "project: shop\nmigrations: alembic.ini",
         [
