@@ -30,7 +30,7 @@ class Operation:
     `effect` is the most it can do; a plan may do less. `catalogue_only` marks a READ that returns no row of a
     user's table and hands out no URL. `replaces` marks one that puts another database in the target's place,
     `hands_out` one that writes nothing itself and gives a process the way in, `proves` one that applies revisions and
-    so needs the tier before to have them.
+    so needs the tier before to have them, `seeds` one that loads seed sets.
     """
 
     name: str
@@ -40,4 +40,5 @@ class Operation:
     replaces: bool = False
     hands_out: bool = False
     proves: bool = False
+    seeds: bool = False
     stamps: Stamping = Stamping.NEVER

@@ -18,6 +18,7 @@ class Request:
 
     `flag_on`: the tier's own flag is on in the real environment. `managed`: the way in is the tier's `runtime_url`.
     `read_only`: the plan is to be one that cannot write; the guard judges the plan's own effect.
+    `before`: the tier before this one in the migration order.
     `places`: which four characters of the plan's hash a person is asked for, drawn anew for each request.
     """
 
@@ -30,6 +31,7 @@ class Request:
     yes: bool = False
     read_only: bool = False
     managed: bool = False
+    before: Tier | None = None
     places: tuple[int, ...] = (0, 1, 2, 3)
 
     @property

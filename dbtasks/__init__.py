@@ -1,0 +1,51 @@
+"""Guarded database tasks for teams with PostgreSQL and Alembic.
+
+Names only: each is imported when it is first used, so that `import dbtasks` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dbtasks.application import connect, current_tier, database_url, validate
+    from dbtasks.conninfo import Secret, mask
+    from dbtasks.errors import DbtasksError, RefusedError
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DbtasksError",
+    "RefusedError",
+    "Secret",
+    "connect",
+    "current_tier",
+    "database_url",
+    "mask",
+    "validate",
+]
+
+_HOMES = {
+    "DbtasksError": "errors",
+    "RefusedError": "errors",
+    "Secret": "conninfo",
+    "mask": "conninfo",
+    "connect": "application",
+    "current_tier": "application",
+    "database_url": "application",
+    "validate": "application",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dbtasks' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"dbtasks.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,111 @@
+"""The trail as people read it: one line a run, newest last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+
+from dbtasks.console import Console
+from dbtasks.errors import UsageError
+from dbtasks.project import Project
+from dbtasks.trail_proof import Verdict, verify
+from dbtasks.trail_query import Filters, parse_moment
+from dbtasks.trail_runs import Run, State, runs
+
+
+def lines(found: list[Run]) -> Iterator[str]:
+    """Yield one line a run: time, entry, tier, operation, person, state, duration, what it did."""
+    today = datetime.now().astimezone().date()
+    for run in found:
+        moment = run.first.moment.astimezone()
+        when = f"{moment:%H:%M:%S}" if moment.date() == today else f"{moment:%d %b %H:%M}"
+        badge = f"[{run.first.tier.upper()}]" if run.first.tier else ""
+        cells = (f"{when:<12}", f"{run.number:>5}", f"{badge:<7}", f"{run.first.operation:<9}")
+        yield "  ".join((*cells, f"{run.first.person:<10}", f"{run.state:<11}", _more(run))).rstrip()
+
+
+def _more(run: Run) -> str:
+    if run.state is State.REFUSED:
+        return f"{run.first.outcome} ({run.first.surroundings})"
+    parts = []
+    if run.result is not None and run.result.duration_ms is not None:
+        parts.append(f"{run.result.duration_ms / 1000:.1f} s")
+    if run.state is State.UNFINISHED:
+        parts.append(f"pid {run.first.pid} gone")
+    detail = run.result.detail if run.result is not None else {}
+    if "error" in detail:
+        parts.append(str(detail["error"]).split("\n")[0])
+    if detail.get("heads"):
+        parts.append("at " + ", ".join(map(str, detail["heads"])))
+    if run.first.detail.get("command"):
+        parts.append(" ".join(map(str, run.first.detail["command"])))
+    return "  ".join(parts)
+
+
+def as_data(run: Run) -> dict[str, object]:
+    """Return a run as plain data."""
+    return {
+        "entry": run.number,
+        "state": run.state.value,
+        "intent": msgspec.to_builtins(run.first),
+        "result": msgspec.to_builtins(run.result) if run.result is not None else None,
+    }
+
+
+def verdict(found: Verdict) -> str:
+    """Return what verifying found, in a sentence or two."""
+    torn = f" {len(found.torn)} torn by a crash: line {', '.join(map(str, found.torn))}." if found.torn else ""
+    if found.bad_line is not None:
+        return f"The trail is broken at line {found.bad_line}: {found.why}.{torn}"
+    anchored = "" if found.anchored else " What was cut off its end cannot be seen without an anchor."
+    return f"The chain holds: {found.count} entries, the last is {found.last}.{torn}{anchored}"
+
+
+def filters(project: Project, wanted: dict[str, str]) -> Filters:
+    """Return the filters that flags ask for; empty ones ask for nothing."""
+    now = datetime.now().astimezone()
+    given = {name: value for name, value in wanted.items() if value}
+    return Filters(
+        tier=project.settings.tier(given["tier"]).name if "tier" in given else None,
+        operation=given.get("operation"),
+        outcome=given.get("outcome"),
+        person=given.get("person"),
+        text=given.get("text"),
+        entry=number("--entry", given["entry"]) if "entry" in given else None,
+        since=parse_moment(given["since"], now) if "since" in given else None,
+        until=parse_moment(given["until"], now, end=True) if "until" in given else None,
+    )
+
+
+def number(flag: str, text: str) -> int:
+    """Return a flag's whole number; UsageError where it is none (Invoke itself would show a traceback)."""
+    if not text.isascii() or not text.replace(",", "").isdigit():
+        raise UsageError(f"{flag}: expected a whole number, found {text!r}.")
+    return int(text.replace(",", ""))
+
+
+def show(project: Project, console: Console, wanted: Filters, *, limit: int, as_json: bool) -> None:
+    """Write the runs that fit, newest last."""
+    found = runs(project.settings.trail, wanted, project.who, limit=limit)
+    if as_json:
+        console.data([as_data(run) for run in found])
+        return
+    for line in lines(found):
+        console.text(line)
+    if not found:
+        console.say("Nothing in the trail fits.")
+
+
+def show_verdict(project: Project, console: Console, *, as_json: bool) -> bool:
+    """Verify the chain, write the verdict, and return whether it holds."""
+    found = verify(project.settings.trail)
+    if as_json:
+        console.data(
+            {"ok": found.bad_line is None, "entries": found.count, "last": found.last, "bad_line": found.bad_line}
+            | {"why": found.why, "torn": list(found.torn), "anchored": found.anchored}
+        )
+    else:
+        console.text(verdict(found))
+    return found.bad_line is None

@@ -1,0 +1,148 @@
+"""What a person reads before consenting: where the command leads, what is there, and what the plan would do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+from dbtasks.database import look
+from dbtasks.errors import ServerUnreachableError
+from dbtasks.evidence import Contents, Database, Evidence, Table, own_stamp
+from dbtasks.inspection import count_rows
+from dbtasks.plan import ApplyRevisions, BuildAside, HandOut, LoadSeeds, Plan, PutStamp, Step, SwapIn, Verify
+from dbtasks.survey import Survey
+from dbtasks.targets import Target
+from dbtasks.verdicts import Ask, Decision, Refuse
+
+MOST_TABLES = 5
+_WIDTH = 16
+
+
+def before_asking(seen: Survey, target: Target) -> Iterator[str]:
+    """Yield the card: the live facts, then the steps."""
+    yield from _facts(seen.evidence, target)
+    yield from steps(seen.plan)
+    if seen.evidence.situation.contents is Contents.HOLDS and seen.plan.operation.replaces and seen.materials.pending:
+        count, tier = len(seen.materials.pending), seen.evidence.tier.name
+        yield f"  {count} pending. To apply {_them(count)} and keep the rows: invoke migrate --tier={tier}"
+
+
+def steps(plan: Plan) -> Iterator[str]:
+    """Yield one line for each step of a plan."""
+    for step in plan.steps:
+        yield from _line(plan, step)
+    if not plan.steps:
+        yield _fact("would", "only look")
+
+
+def would(verdict: Decision) -> str:
+    """Return what the guard would say, in a few words for a dry run."""
+    match verdict:
+        case Refuse():
+            return f"would be refused ({verdict.code}): {verdict.saw}"
+        case Ask():
+            return "would ask first" + (" (or --yes)" if verdict.yes_counts else "")
+    return "would run without a question"
+
+
+def _facts(evidence: Evidence, target: Target) -> Iterator[str]:
+    server, database = evidence.server, evidence.database
+    where = f"{evidence.place} ({server.address}) as {server.role}"
+    kind = "standby" if server.standby else "primary"
+    yield _fact("server", f"{where} · PostgreSQL {server.version}, {kind}")
+    if database is None:
+        yield _fact("database", f"{evidence.name} does not exist yet")
+        return
+    yield _fact("stamp", _stamp(evidence, database))
+    yield _fact("database", f"{database.name} · {len(database.tables)} tables, {megabytes(database.size_bytes)}")
+    largest = _largest(target, database)
+    if largest:
+        yield _fact("largest", " · ".join(f"{table.name} {_rows(table)}" for table in largest))
+    yield _fact("sessions", _sessions(database))
+    yield _fact("last backup", _age(evidence.last_backup_age))
+
+
+def _stamp(evidence: Evidence, database: Database) -> str:
+    stamp = own_stamp(evidence.server, database)
+    if stamp is None:
+        return evidence.situation.stamp.value
+    return f"{evidence.situation.stamp.value}, set {stamp.stamped_at:%d %b %Y} by {stamp.stamped_by}"
+
+
+def _largest(target: Target, database: Database) -> tuple[Table, ...]:
+    try:
+        with closing(look(target.conninfo)) as connection:
+            return count_rows(connection, database.tables, MOST_TABLES)
+    except ServerUnreachableError:
+        return database.tables[:MOST_TABLES]
+
+
+def _rows(table: Table) -> str:
+    return f"{table.rows:,} rows" if table.exact else f"about {table.rows:,} rows"
+
+
+def _sessions(database: Database) -> str:
+    if not database.sessions:
+        return "none"
+    shown = ", ".join(f"{each.application} ({each.role}, {each.state})" for each in database.sessions[:MOST_TABLES])
+    rest = len(database.sessions) - MOST_TABLES
+    return f"{len(database.sessions)}: {shown}" + (f" and {rest} more" if rest > 0 else "")
+
+
+def _age(age: timedelta | None) -> str:
+    return "none known" if age is None else f"{age.total_seconds() / 3600:.0f} h ago"
+
+
+def _line(plan: Plan, step: Step) -> Iterator[str]:
+    match step:
+        case BuildAside():
+            yield _fact("would build", "a new database beside the old one")
+        case PutStamp():
+            floor = step.floor
+            yield _fact(
+                "would stamp",
+                f"{plan.database} as {plan.tier.upper()}: may lose {floor.may_lose.name.lower()}, "
+                f"consent of {floor.consent.name.lower()}",
+            )
+        case ApplyRevisions():
+            count = len(step.revisions)
+            yield _fact("would apply", f"{count} revision{'s' if count != 1 else ''} to {', '.join(step.heads)}")
+            for revision in () if plan.operation.replaces else step.revisions:
+                yield _fact(f"  {revision.id[:12]}", revision.message)
+        case LoadSeeds():
+            yield _fact("would seed", " and ".join(step.sets) + ", adding what is missing")
+        case Verify():
+            yield _fact("would verify", f"at head {', '.join(step.heads) or '(none)'}")
+        case SwapIn():
+            yield from _swap(plan, step)
+        case HandOut():
+            command = " ".join(step.command) or "this process"
+            yield _fact("would let in", f"{command}, {'read-only' if step.read_only else 'free to write'}")
+
+
+def _swap(plan: Plan, step: SwapIn) -> Iterator[str]:
+    if not step.replaces:
+        yield _fact("would name", f"the new database {plan.database}")
+        return
+    yield _fact("would replace", f"all that {plan.database} holds, and end its sessions")
+    until = datetime.now(UTC).astimezone() + step.keep
+    kept = f"the old database until {until:%d %b %H:%M}" if step.keep else "nothing of the old database"
+    yield _fact("keeps", kept)
+
+
+def _fact(name: str, text: str) -> str:
+    return f"  {name:<{_WIDTH}}{text}"
+
+
+def _them(count: int) -> str:
+    return "it" if count == 1 else "them"
+
+
+def megabytes(size_bytes: int) -> str:
+    """Return a size as people say it.
+
+    >>> megabytes(8_300_000), megabytes(12_000_000_000)
+    ('8 MB', '12.0 GB')
+    """
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.0f} MB"

@@ -1,0 +1,121 @@
+"""The edge to Invoke: a Task that turns our errors into sentences and exit codes, and reads the command line once.
+
+Safety does not live here: a task's body calls the pipeline, which asks the guard, however the body was reached.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from invoke import Context
+from invoke.tasks import Task
+
+from dbtasks.conninfo import mask, mask_exception
+from dbtasks.console import Console
+from dbtasks.errors import DbtasksError, InterruptedByPersonError, RefusedError, UsageError
+
+FORMATS = ("text", "json")
+
+
+class GuardedTask(Task[Callable[..., Any]]):
+    """An Invoke task of ours. It sees its arguments and cannot be skipped or deduplicated, as a pre-task could."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with told(Console(), as_json=kwargs.get("format_") == "json"):
+            if args and isinstance(args[0], Context):
+                one_tier_only(sys.argv[1:])
+                if args[0].config.run.dry and "dry_run" in kwargs:  # `invoke --dry` must not be a half promise
+                    kwargs["dry_run"] = True
+            return super().__call__(*args, **kwargs)
+
+    # Invoke takes two tasks with one body for the same and runs only the first (its issue 536).
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+@contextmanager
+def told(console: Console, *, as_json: bool = False) -> Iterator[None]:
+    """Turn what the block raises into a sentence for people, or JSON for scripts, and an exit code."""
+    try:
+        yield
+    except DbtasksError as error:
+        code = error.code if isinstance(error, RefusedError) else type(error).__name__
+        if as_json:
+            console.data({"error": {"code": code, "exit_code": error.exit_code, "message": mask(str(error))}})
+        console.say(str(error))
+        end(error.exit_code)
+    except KeyboardInterrupt:
+        console.say("Interrupted.")
+        end(InterruptedByPersonError.exit_code)
+    except (SystemExit, GeneratorExit):
+        raise
+    except Exception as error:  # the one broad handler: a bug must not show a secret in its traceback
+        path = _keep(error)
+        console.say(f"This is a bug in dbtasks or in the project's own code: {type(error).__name__}.\n  {path}")
+        end(1)
+
+
+def end(code: int) -> NoReturn:
+    """End the command. `invoke` passes SystemExit through untouched."""
+    raise SystemExit(code)
+
+
+def _keep(error: BaseException) -> str:
+    """Write the masked traceback to a file and return a sentence that says where it is."""
+    path = Path("logs") / f"dbtasks-error-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.write_text(mask_exception(error), encoding="utf-8")
+    except OSError as problem:
+        return f"Its traceback could not be written to {path}: {problem.strerror}."
+    return f"The traceback, without secrets, is in {path}."
+
+
+def one_tier_only(words: list[str]) -> None:
+    """Refuse a command line where one task names a tier and another leaves it out.
+
+    >>> one_tier_only(["reset", "--tier=int", "seed", "--tier", "int"])
+    >>> one_tier_only(["reset", "--tier=prod", "seed"])
+    Traceback (most recent call last):
+    dbtasks.errors.UsageError: reset names its tier and seed does not. Name the tier of each, or run them one by one.
+    """
+    segments: list[list[str]] = []
+    for word in words[: words.index("--")] if "--" in words else words:
+        if word in TIER_TASKS:
+            segments.append([word])
+        elif segments:
+            segments[-1].append(word)
+    named = [segment[0] for segment in segments if any(word.startswith(("--tier", "--through")) for word in segment)]
+    implied = [segment[0] for segment in segments if segment[0] not in named]
+    if named and implied:
+        raise UsageError(
+            f"{named[0]} names its tier and {implied[0]} does not. Name the tier of each, or run them one by one."
+        )
+
+
+TIER_TASKS = frozenset({"reset", "seed", "migrate", "adopt", "shell", "run"})
+
+
+def checked_format(format_: str) -> bool:
+    """Return whether JSON is wanted; UsageError for a format that does not exist."""
+    if format_ not in FORMATS:
+        raise UsageError(f"--format: expected {' or '.join(FORMATS)}, found {format_!r}.")
+    return format_ == "json"
+
+
+def after_two_dashes(argv: list[str]) -> tuple[str, ...]:
+    """Return the command after `--`, word by word; Invoke's own remainder loses the quoting.
+
+    >>> after_two_dashes(["invoke", "run", "--tier=stg", "--", "psql", "-c", "select 1"])
+    ('psql', '-c', 'select 1')
+    """
+    return tuple(argv[argv.index("--") + 1 :]) if "--" in argv else ()

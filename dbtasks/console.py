@@ -1,0 +1,140 @@
+"""The only writer to the terminal, and the only reader of answers.
+
+Data goes to standard output, everything else to standard error. Every line is masked on its way out. Colour never
+carries meaning alone: the tier's word stands beside it, and NO_COLOR wins.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TextIO
+
+from dbtasks.conninfo import mask
+from dbtasks.errors import InterruptedByPersonError
+from dbtasks.tiers import Colour, Tier
+from dbtasks.verdicts import Question
+
+_CODES = {
+    Colour.GREEN: "32",
+    Colour.YELLOW: "33",
+    Colour.RED: "31",
+    Colour.BLUE: "34",
+    Colour.MAGENTA: "35",
+    Colour.CYAN: "36",
+}
+_LONG_STEP_S = 1.0
+_BAR_WIDTH = 18
+
+
+class Console:
+    """One process's way to a person. The streams are looked up at each use, so that a test may capture them."""
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self._environ = os.environ if environ is None else environ
+        self._bar_shown = False
+
+    # Writing
+
+    def say(self, text: str) -> None:
+        """Write a line for people, on standard error."""
+        self._write(sys.stderr, text + "\n")
+
+    def fact(self, name: str, text: str, *, width: int = 10) -> None:
+        """Write one indented fact: its name in a column, then what is so."""
+        self.say(f"  {name:<{width}}{text}")
+
+    def data(self, value: object) -> None:
+        """Write a JSON document on standard output."""
+        self._write(sys.stdout, json.dumps(value, ensure_ascii=False, default=str) + "\n")
+
+    def text(self, text: str) -> None:
+        """Write lines of data on standard output."""
+        self._write(sys.stdout, text + "\n")
+
+    def badge(self, tier: Tier, *, on_stdout: bool = False) -> str:
+        """Return the tier's word in its colour, such as `[INT]`."""
+        return self.coloured(f"[{tier.label}]", tier.colour, on_stdout=on_stdout)
+
+    def coloured(self, text: str, colour: Colour, *, on_stdout: bool = False) -> str:
+        stream = sys.stdout if on_stdout else sys.stderr
+        return f"\x1b[1;{_CODES[colour]}m{text}\x1b[0m" if self._colours(stream) else text
+
+    def _colours(self, stream: TextIO | None) -> bool:
+        if self._environ.get("NO_COLOR") or self._environ.get("TERM") == "dumb":
+            return False
+        return _is_terminal(stream)
+
+    def _write(self, stream: TextIO | None, text: str) -> None:
+        if stream is None:  # closed by whoever started us
+            return
+        self._clear_bar()
+        if self._colours(stream) and sys.platform == "win32":
+            import colorama  # noqa: PLC0415  # only where a terminal needs it
+
+            colorama.just_fix_windows_console()
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        with suppress(BrokenPipeError):
+            stream.write(mask(text).encode(encoding, "replace").decode(encoding))
+            stream.flush()
+
+    # Progress
+
+    def progress(self, name: str, done: int, total: int, seconds: float) -> None:
+        """Draw a bar for what takes longer than a second, on a terminal only; the next line replaces it."""
+        if not _is_terminal(sys.stderr) or seconds < _LONG_STEP_S or not total:
+            return
+        filled = min(_BAR_WIDTH, _BAR_WIDTH * done // total)
+        bar = "━" * filled + "┄" * (_BAR_WIDTH - filled)
+        sys.stderr.write(mask(f"\r  {name:<10}{done:,} of {total:,} {bar} {seconds:.0f} s\x1b[K"))
+        sys.stderr.flush()
+        self._bar_shown = True
+
+    def _clear_bar(self) -> None:
+        if self._bar_shown:
+            self._bar_shown = False
+            sys.stderr.write("\r\x1b[K")
+
+    # Asking
+
+    def ask(self, question: Question) -> str:
+        """Return what a person types, without its line end. End of file, or no terminal, answers nothing.
+
+        What was typed before the question stood on the screen is thrown away. Raises InterruptedByPersonError on
+        Ctrl-C.
+        """
+        if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
+            return ""
+        try:
+            self._write(sys.stderr, question.prompt + " ")
+            _forget_typed_ahead()
+            line = sys.stdin.readline()
+        except KeyboardInterrupt:
+            self._write(sys.stderr, "\n")
+            raise InterruptedByPersonError("Interrupted at the question. Nothing was changed.") from None
+        return line.removesuffix("\n").removesuffix("\r") if line.endswith("\n") else ""
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def stdin_is_terminal() -> bool:
+    return _is_terminal(sys.stdin)
+
+
+def stderr_is_terminal() -> bool:
+    return _is_terminal(sys.stderr)
+
+
+def _forget_typed_ahead() -> None:
+    with suppress(ImportError, OSError, ValueError):
+        import termios  # noqa: PLC0415  # absent on Windows
+
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)

@@ -1,0 +1,149 @@
+"""Connections: bounded in time, deaf to the `PG*` environment, and named after us.
+
+Nothing here decides. A connection for a look is read-only by its transaction; one that may write needs a Clearance.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+from dbtasks.conninfo import Conninfo, Permit, mask
+from dbtasks.errors import LockTimeoutError, RefusedError, ServerUnreachableError
+from dbtasks.guard import Clearance
+
+CONNECT_TIMEOUT_S = 10
+LOOK_TIMEOUT_MS = 15_000
+LOCK_TIMEOUT_MS = 10_000
+LOCK_WAIT_S = 30
+
+# Our session advisory locks are pairs of int4: this class, then a key of their own kind.
+LOCK_CLASS = 0x64627431  # "dbt1"
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+class Inspection(Permit):
+    """Permission for the read-only look. It opens read-only transactions, and nothing else asks for one."""
+
+
+@contextmanager
+def without_pg_environment() -> Iterator[None]:
+    """Hide every `PG*` variable from libpq, which would fill gaps and redirect even a complete URL (PGHOSTADDR)."""
+    hidden = {name: value for name, value in os.environ.items() if name.startswith("PG")}
+    for name in hidden:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+def look(conninfo: Conninfo) -> Connection:
+    """Return a connection whose transactions are read-only and bounded. It holds one snapshot from its first query."""
+    connection = _connect(conninfo, Inspection(), autocommit=False)
+    connection.read_only = True
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    # SET LOCAL ends with the transaction: through a transaction pooler a plain SET would reach other clients.
+    connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(LOOK_TIMEOUT_MS))
+    connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(LOCK_TIMEOUT_MS))
+    return connection
+
+
+def look_again(connection: Connection) -> None:
+    """End the snapshot, so that the next query sees what has happened since."""
+    connection.rollback()
+    connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(LOOK_TIMEOUT_MS))
+
+
+def open_to_write(clearance: Clearance, conninfo: Conninfo) -> Connection:
+    """Return an autocommit connection for a cleared plan's steps."""
+    if not isinstance(clearance, Clearance):
+        raise TypeError("a connection that writes needs a Clearance")
+    connection = _connect(conninfo, clearance, autocommit=True)
+    connection.execute(sql.SQL("SET lock_timeout = {}").format(LOCK_TIMEOUT_MS))
+    with suppress(psycopg.errors.UndefinedObject, psycopg.errors.InvalidParameterValue):
+        # A server whose client was killed stops within a second instead of finishing the statement (Linux, 14+).
+        connection.execute("SET client_connection_check_interval = '1s'")
+    return connection
+
+
+def exists_elsewhere(conninfo: Conninfo, name: str) -> Conninfo | None:
+    """Return a way to the same server through another database when `name` is absent there; `None` when it exists.
+
+    Raises ServerUnreachableError when the server cannot be asked at all. An error text is never read for this: it
+    is in the server's language.
+    """
+    for other in ("dbtasks", "postgres", "template1"):
+        candidate = conninfo.with_database(other)
+        with suppress(ServerUnreachableError), look(candidate) as connection:
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
+            return None if found else candidate
+    raise ServerUnreachableError("no database of the server accepts a connection")
+
+
+@contextmanager
+def session_lock(connection: Connection, key: int, *, what: str, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
+    """Hold a session advisory lock while the block runs; LockTimeoutError names who has it."""
+    connection.execute(sql.SQL("SET lock_timeout = {}").format(int(wait_s * 1000)))
+    try:
+        connection.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS, key])
+    except psycopg.errors.LockNotAvailable:
+        raise LockTimeoutError(f"{what} is locked by {_holder(connection, key)}. Run the command again later.") from None
+    finally:
+        connection.execute(sql.SQL("SET lock_timeout = {}").format(LOCK_TIMEOUT_MS))
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_CLASS, key])
+
+
+def try_lock(connection: Connection, key: int, *, lock_class: int = LOCK_CLASS) -> bool:
+    """Return whether the lock was free and is now ours, until the session ends."""
+    row = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", [lock_class, key]).fetchone()
+    return bool(row and row[0])
+
+
+def _holder(connection: Connection, key: int) -> str:
+    row = connection.execute(
+        "SELECT a.usename, a.pid, coalesce(nullif(a.application_name, ''), 'an unnamed program'),"
+        " to_char(a.backend_start, 'HH24:MI:SS') FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+        " WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %s AND l.objid = %s",
+        [LOCK_CLASS, key],
+    ).fetchone()
+    return "somebody who has just left" if row is None else f"{row[0]} ({row[2]}, pid {row[1]}, since {row[3]})"
+
+
+def _connect(conninfo: Conninfo, permit: Permit, *, autocommit: bool) -> Connection:
+    defaults = {"application_name": "dbtasks", "connect_timeout": CONNECT_TIMEOUT_S}
+    try:
+        with without_pg_environment():
+            return psycopg.connect(
+                **{**defaults, **conninfo.parameters(permit)},  # type: ignore[arg-type]  # libpq's own keywords
+                autocommit=autocommit,
+                row_factory=tuple_row,
+            )
+    except psycopg.OperationalError as error:
+        raise ServerUnreachableError(mask(str(error)).strip()) from None
+
+
+def unreachable(label: str, masked: str, reason: str, *, embedded: bool) -> ServerUnreachableError:
+    """Return the error that names the tier, the masked target, the reason, and what to start or mend."""
+    start = "Start it with: invoke server start" if embedded else "Start that server, or mend its URL, then: invoke check"
+    return ServerUnreachableError(f"[{label}] {masked} cannot be reached.\n  {reason}\n  {start}")
+
+
+def refuse_changed(before: str, after: str) -> RefusedError:
+    """Return the refusal of a plan that is not any more what was asked and agreed to."""
+    return RefusedError(
+        code="E-CHANGED",
+        saw=f"The target changed between the plan and the first write (plan {before[:4]} is now {after[:4]}).",
+        why="What was agreed to is not what would run. Nothing was changed.",
+        instead="Run the command again to see the new plan.",
+    )

@@ -1,0 +1,59 @@
+"""The environments of child processes: they see one database, the one that was cleared, and no flag of ours."""
+
+from __future__ import annotations
+
+import os
+
+from dbtasks.conninfo import Permit
+from dbtasks.migrations.upgrade import scrub
+from dbtasks.project import Project
+from dbtasks.settings_keys import DEPRECATED_FLAG
+from dbtasks.targets import Target
+
+# What `run` leaves for a `dbtasks.database_url()` in the command. It grants nothing: who can set it has the URL.
+HANDED_TIER = "DBTASKS_HANDED_TIER"
+HANDED_URL = "DBTASKS_HANDED_URL"
+
+
+def for_worker(project: Project, url: str) -> dict[str, str]:
+    """Return the environment of Alembic's child process; the project's own variables stay."""
+    settings = project.settings
+    names = [name for tier in settings.tiers for name in (tier.url_variable, tier.runtime_url_variable) if name]
+    secrets = [
+        value.text for name in names if (value := project.variables.get(name)) is not None and value.text
+    ]
+    clean = scrub(
+        dict(project.environ),
+        url_variables=settings.migrations.url_variables,
+        tier_url_variables=tuple(names),
+        flags=(*(tier.flag for tier in settings.tiers if tier.flag), DEPRECATED_FLAG),
+        secrets=tuple(secrets),
+        url=url,
+    )
+    return {name: value for name, value in clean.items() if name not in (HANDED_TIER, HANDED_URL)}
+
+
+def for_command(permit: Permit, project: Project, target: Target, *, read_only: bool) -> dict[str, str]:
+    """Return the environment of a command that was given the way in: the URL's variables, and libpq's own."""
+    parameters = target.conninfo.parameters(permit)
+    url = target.conninfo.url(permit)
+    environ = for_worker(project, url)
+    environ |= {target.tier.url_variable: url, HANDED_TIER: target.tier.name, HANDED_URL: url}
+    environ |= {
+        "PGHOST": str(parameters["host"]),
+        "PGPORT": str(parameters["port"]),
+        "PGDATABASE": str(parameters["dbname"]),
+        "PGAPPNAME": f"dbtasks run {target.tier.name}",
+    }
+    for variable, name in (("PGUSER", "user"), ("PGPASSWORD", "password"), ("PGSSLMODE", "sslmode")):
+        if name in parameters:
+            environ[variable] = str(parameters[name])
+    if read_only:
+        environ["PGOPTIONS"] = "-c default_transaction_read_only=on"
+    return environ
+
+
+def handed_over() -> tuple[str, str] | None:
+    """Return tier and URL that `invoke run` gave to this process's command, if it did."""
+    tier, url = os.environ.get(HANDED_TIER), os.environ.get(HANDED_URL)
+    return (tier, url) if tier and url else None

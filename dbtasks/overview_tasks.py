@@ -1,0 +1,59 @@
+"""How `status` and `check` show what `overview` saw."""
+
+from __future__ import annotations
+
+from dbtasks.console import Console
+from dbtasks.operations import check, status
+from dbtasks.overview import Row, in_words, look_over, same_database
+from dbtasks.project import Project
+from dbtasks.trail_runs import State, unfinished
+
+
+def show_status(project: Project, console: Console, *, as_json: bool) -> None:
+    """Write one row a tier, and what did not finish."""
+    rows = list(look_over(project, status.OPERATION, project.environ))
+    open_runs = [run for run in unfinished(project.settings.trail, project.who) if run.state is not State.RUNNING]
+    if as_json:
+        open_data = [{"entry": run.number, "what": in_words(run)} for run in open_runs]
+        console.data({"tiers": [row.as_data() for row in rows], "unfinished": open_data})
+        return
+    width = max(len(row.target) for row in rows)
+    for row in rows:
+        badge = console.badge(row.tier, on_stdout=True) + " " * (6 - len(row.tier.label))
+        last = f"  {row.last}" if row.last else ""
+        console.text(f"{badge} {row.target:<{width}}  {_state(row)}{last}".rstrip())
+    for run in open_runs:
+        console.text(f" !      did not finish: {in_words(run)} (pid {run.first.pid} gone). See: invoke audit --entry={run.number}")
+
+
+def show_check(project: Project, console: Console, *, as_json: bool) -> bool:
+    """Write what is wrong with each tier and how to mend it; return whether nothing is."""
+    rows = list(look_over(project, check.OPERATION, project.environ))
+    same = list(same_database(rows))
+    fine = not same and not any(row.problem for row in rows if row.asked)
+    if as_json:
+        pairs = [[one.tier.name, other.tier.name] for one, other in same]
+        notices = list(project.variables.notices)
+        console.data({"ok": fine, "tiers": [row.as_data() for row in rows], "same": pairs, "notices": notices})
+        return fine
+    console.text(f"{project.settings.file.relative_to(project.settings.root)} is valid: {len(rows)} tiers")
+    for notice in project.variables.notices:
+        console.text(f"!  {notice}")
+    for row in rows:
+        badge = console.badge(row.tier, on_stdout=True)
+        state = "ok" if not row.problem else row.problem
+        console.text(f"{badge} {row.target or row.tier.url_variable}: {state}")
+        if row.instead and row.problem:
+            console.text(f"  {row.instead}")
+    for one, other in same:
+        console.text(f"[{one.tier.label}] and [{other.tier.label}] are one database. Give each tier its own.")
+    return fine
+
+
+def _state(row: Row) -> str:
+    if row.problem and row.revision == "unknown":
+        return row.problem + (f". {row.instead}" if row.instead else "")
+    behind = "at head" if row.pending == 0 else f"{row.pending} behind" if row.pending else "unknown to this code"
+    revision = f"{behind} ({row.revision})"
+    problem = f"  ! {row.problem}" if row.problem else ""
+    return f"{revision}  stamp {row.stamp}{problem}"

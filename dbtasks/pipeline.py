@@ -1,0 +1,238 @@
+"""The only function that joins the stages: settings, tier, evidence, plan, decision, clearance, outcome, audit entry."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from dbtasks import card
+from dbtasks.console import Console
+from dbtasks.effects import Operation
+from dbtasks.errors import (
+    ConsentNotGivenError,
+    DbtasksError,
+    InterruptedByPersonError,
+    MigrationFailedError,
+    RefusedError,
+    TrailError,
+)
+from dbtasks.guard import Clearance, admit, clear, decide
+from dbtasks.plan import Plan
+from dbtasks.project import Project
+from dbtasks.runner import Moment, Result, Site, run
+from dbtasks.selection import Choice
+from dbtasks.survey import Survey, Wish, survey
+from dbtasks.targets import Target, resolve, resolve_runtime
+from dbtasks.tiers import Tier
+from dbtasks.trail import Act, Outcome, Trail
+from dbtasks.verdicts import Ask, Proceed, Refuse, Request, draw_places
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One command: what is asked, of which tier, and how to answer."""
+
+    operation: Operation
+    choice: Choice
+    dry_run: bool = False
+    yes: bool = False
+    managed: bool = False
+    reason: str = ""
+    wish: Wish = field(default_factory=Wish)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What became of a call. `plan` and `target` are as they were cleared, or planned on a dry run."""
+
+    tier: Tier
+    target: Target
+    plan: Plan
+    verdict: str
+    result: Result
+    entry: int | None = None
+    clearance: Clearance | None = None
+
+    def as_data(self) -> dict[str, object]:
+        return {
+            "tier": self.tier.name,
+            "target": self.target.masked,
+            "verdict": self.verdict,
+            "entry": self.entry,
+            "plan": self.plan.as_data(),
+            "result": self.result.facts,
+        }
+
+
+def carry_out(project: Project, call: Call, console: Console) -> Report:
+    """Take one call down the road, and return what became of it.
+
+    Raises whatever ends it early; a refusal is in the trail by then.
+    """
+    tier, trail = call.choice.tier, Trail(project.settings.trail, project.who)
+    act = Act(operation=call.operation.name, tier=tier.name, effect=call.operation.effect)
+    for notice in (*call.choice.notices, *project.variables.notices):
+        console.say(f"! {notice}")
+    try:
+        return _Road(project, call, console, trail).walk()
+    except RefusedError as refused:
+        trail.refusal(act, code=refused.code, detail={"saw": refused.saw, "reason": call.reason})
+        raise
+    except ConsentNotGivenError:
+        trail.refusal(act, code="E-NOT-CONFIRMED", detail={"reason": call.reason})
+        raise
+
+
+class _Road:
+    """The stages of one call, in order."""
+
+    def __init__(self, project: Project, call: Call, console: Console, trail: Trail) -> None:
+        self.project, self.call, self.console, self.trail = project, call, console, trail
+        tier = call.choice.tier
+        before = project.settings.tier(tier.after) if tier.after else None
+        self.request = Request(
+            operation=call.operation,
+            tier=tier,
+            before=before,
+            surroundings=project.surroundings,
+            is_default=tier.name == project.settings.default.name,
+            flag_on=tier.flag in call.choice.flags_on,
+            dry_run=call.dry_run,
+            yes=call.yes,
+            read_only=call.wish.read_only,
+            managed=call.managed,
+            places=draw_places(),
+        )
+
+    def walk(self) -> Report:
+        verdict = admit(self.request)
+        if isinstance(verdict, Refuse):
+            self._badge(None)
+            raise verdict.error()
+        target = self._target()
+        self._badge(target)
+        seen = survey(self.project, self.request, target, self.call.wish)
+        if self.call.dry_run:
+            return self._planned(target, seen)
+        clearance = self._clear(seen, target)
+        return self._run(clearance, seen, target)
+
+    def _target(self) -> Target:
+        tier = self.call.choice.tier
+        if self.call.managed:
+            return resolve_runtime(self.project.variables, tier)
+        target = resolve(self.project.settings, self.project.variables, tier, self._note)
+        if target is None:  # start is on, so only a tier without any way in gets here
+            raise DbtasksError(f"[{tier.label}] leads nowhere. Run: invoke check")
+        return target
+
+    def _planned(self, target: Target, seen: Survey) -> Report:
+        """Show the plan and what the guard would say to it, and change nothing."""
+        wet = replace(self.request, dry_run=False)
+        verdict = admit(wet)
+        if isinstance(verdict, Proceed):
+            verdict = decide(wet, seen.plan, seen.evidence)
+        for line in card.steps(seen.plan):
+            self.console.say(line)
+        words = card.would(verdict)
+        self.console.say(f"  plan {seen.plan.hash[:12]} · {words} · nothing was changed")
+        return Report(tier=target.tier, target=target, plan=seen.plan, verdict=words, result=Result())
+
+    def _clear(self, seen: Survey, target: Target) -> Clearance:
+        verdict = decide(self.request, seen.plan, seen.evidence)
+        replies: tuple[str, ...] = ()
+        if isinstance(verdict, Ask) and not (verdict.yes_counts and self.request.yes):
+            for line in card.before_asking(seen, target):
+                self.console.say(line)
+            for question in verdict.questions:
+                reply = self.console.ask(question)
+                replies += (reply,)
+                if reply != question.expected:
+                    break
+        return clear(self.request, seen.plan, seen.evidence, replies)
+
+    def _run(self, clearance: Clearance, seen: Survey, target: Target) -> Report:
+        act = Act(
+            operation=self.call.operation.name,
+            tier=target.tier.name,
+            target=target.masked,
+            plan=seen.plan.hash,
+            effect=seen.plan.effect,
+        )
+        detail = {"reason": self.call.reason, "command": list(self.call.wish.command)}
+        entry = self.trail.intent(act, {name: value for name, value in detail.items() if value})
+        site = Site(
+            project=self.project,
+            target=target,
+            server_way=seen.server_way,
+            entry=entry,
+            look_again=lambda: survey(self.project, self.request, target, self.call.wish),
+            report=self._moment,
+        )
+        started = time.monotonic()
+
+        def ended(outcome: Outcome, facts: dict[str, object]) -> None:
+            milliseconds = round((time.monotonic() - started) * 1000)
+            self.trail.result(entry, outcome=outcome, duration_ms=milliseconds, detail=facts)
+
+        aside = seen.plan.operation.replaces
+        result = _recorded(lambda: run(clearance, site), ended, aside=aside)
+        return Report(
+            tier=target.tier,
+            target=target,
+            plan=seen.plan,
+            verdict="done",
+            result=result,
+            entry=entry,
+            clearance=clearance,
+        )
+
+    # What people see
+
+    def _badge(self, target: Target | None) -> None:
+        tier = self.call.choice.tier
+        source = f" ({self._flag()})" if self.call.choice.source == "flag" else ""
+        where = f"{target.masked} · " if target else ""
+        self.console.say(f"{self.console.badge(tier)} {where}{self._verb()}{source}")
+
+    def _flag(self) -> str:
+        return ", ".join(sorted(self.call.choice.flags_on))
+
+    def _verb(self) -> str:
+        command = " ".join(self.call.wish.command)
+        verb = f"run {command}" if command else self.call.operation.name
+        return f"{verb} · dry run" if self.call.dry_run else verb
+
+    def _note(self, line: str) -> None:
+        self.console.say(f"  {line}")
+
+    def _moment(self, moment: Moment) -> None:
+        if not moment.text:
+            self.console.progress(moment.step, moment.done, moment.total, moment.seconds)
+            return
+        seconds = f"   {moment.seconds:.1f} s" if moment.seconds >= 0.05 else ""  # noqa: PLR2004  # one digit shows
+        self.console.fact(moment.step, f"{moment.text}{seconds}")
+
+
+def _recorded(
+    act: Callable[[], Result], ended: Callable[[Outcome, dict[str, object]], None], *, aside: bool
+) -> Result:
+    """Run and put the outcome into the trail, whichever way it ends. `aside`: a failure has left the target whole."""
+    try:
+        result = act()
+    except (KeyboardInterrupt, InterruptedByPersonError):
+        ended(Outcome.INTERRUPTED, {})
+        raise
+    except TrailError:
+        raise
+    except MigrationFailedError as error:
+        partial = bool(error.applied) and not aside
+        ended(Outcome.PARTIAL if partial else Outcome.FAILED, {"applied": list(error.applied), "error": str(error)})
+        raise
+    except BaseException as error:
+        ended(Outcome.FAILED, {"error": str(error) or type(error).__name__})
+        raise
+    outcome = Outcome.DONE if result.exit_code == 0 else Outcome.FAILED
+    ended(outcome, result.facts | ({"exit_code": result.exit_code} if result.exit_code else {}))
+    return result

@@ -1,0 +1,58 @@
+"""The project that a command works for: its settings, its variables, and what this process is."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dbtasks.author import Who, whoami
+from dbtasks.settings import Settings, find_root, load
+from dbtasks.surroundings import AGENT_MARKER_FILES, Process, Surroundings, recognise
+from dbtasks.variables import Variables, read_variables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """Everything that is known before a tier is named. `environ` is the real environment."""
+
+    settings: Settings
+    variables: Variables
+    surroundings: Surroundings
+    who: Who
+    environ: Mapping[str, str] = field(repr=False)
+
+
+def open_project(start: Path | None = None, environ: Mapping[str, str] | None = None) -> Project:
+    """Return the project around a folder (the working directory by default). Reads files; contacts nothing."""
+    environ = dict(os.environ) if environ is None else environ
+    settings = load(find_root(start or Path.cwd()))
+    surroundings = recognise(_this_process(environ), settings.tiers, settings.agent_markers)
+    return Project(
+        settings=settings,
+        variables=read_variables(settings, environ),
+        surroundings=surroundings,
+        who=whoami(surroundings.kind.value, settings.root),
+        environ=environ,
+    )
+
+
+def _this_process(environ: Mapping[str, str]) -> Process:
+    return Process(
+        environ=environ,
+        stdin_is_terminal=_is_terminal(sys.stdin),
+        stderr_is_terminal=_is_terminal(sys.stderr),
+        pytest_imported="_pytest" in sys.modules,
+        marker_files=tuple(path for path in AGENT_MARKER_FILES if Path(path).exists()),
+        is_worker=multiprocessing.parent_process() is not None,
+    )
+
+
+def _is_terminal(stream: object) -> bool:
+    try:
+        return stream is not None and bool(stream.isatty())  # type: ignore[attr-defined]  # None or a text stream
+    except ValueError:  # closed
+        return False

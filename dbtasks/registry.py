@@ -1,0 +1,173 @@
+"""The registry: which databases of a server are ours, and what each is for.
+
+It lies in the coordination database `dbtasks` of the same server, which reset and undo never touch. A row precedes
+each CREATE DATABASE, so that whatever a killed run leaves behind is known; only registered databases are ever swept.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+
+import psycopg
+from psycopg import sql
+
+from dbtasks.conninfo import Conninfo
+from dbtasks.database import Connection, look, open_to_write, try_lock
+from dbtasks.errors import ServerUnreachableError
+from dbtasks.guard import Clearance
+
+COORDINATION = "dbtasks"
+
+# Session advisory locks of builders: this class, then the registry row's id. Free means that the builder is gone.
+BUILD_LOCK_CLASS = 0x64627432  # "dbt2"
+
+_CREATE = """
+CREATE SCHEMA IF NOT EXISTS dbtasks;
+CREATE TABLE IF NOT EXISTS dbtasks.registry (
+    id         integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    project    text NOT NULL,
+    tier       text NOT NULL,
+    kind       text NOT NULL CHECK (kind IN ('building', 'live', 'spare', 'template', 'retired', 'clone')),
+    name       text NOT NULL UNIQUE,
+    oid        bigint,
+    entry      bigint,
+    made_at    timestamptz NOT NULL DEFAULT now(),
+    keep_until timestamptz
+);
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One database that is ours. `keep_until` ends a retired one's retention."""
+
+    id: int
+    tier: str
+    kind: str
+    name: str
+    oid: int | None
+    keep_until: datetime | None
+
+
+def open_registry(clearance: Clearance, conninfo: Conninfo, server_way: Conninfo) -> Connection:
+    """Return a connection to the coordination database, which is made where it is missing.
+
+    `server_way` leads to any database that exists on the server.
+    """
+    target = conninfo.with_database(COORDINATION)
+    try:
+        connection = open_to_write(clearance, target)
+    except ServerUnreachableError:
+        with open_to_write(clearance, server_way) as maintenance:
+            try:
+                maintenance.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(COORDINATION)))
+            except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+                pass  # somebody else was faster
+        connection = open_to_write(clearance, target)
+    with connection.transaction():
+        if connection.execute("SELECT to_regclass('dbtasks.registry')").fetchone() == (None,):
+            connection.execute("SELECT pg_advisory_xact_lock(hashtext('dbtasks.registry'))")
+            connection.execute(_CREATE)
+    return connection
+
+
+def kind_of(conninfo: Conninfo, oid: int) -> str | None:
+    """Return what a database is registered as; `None` where it or the registry is unknown."""
+    try:
+        with look(conninfo.with_database(COORDINATION)) as connection:
+            row = connection.execute("SELECT kind FROM dbtasks.registry WHERE oid = %s", [oid]).fetchone()
+    except (ServerUnreachableError, psycopg.errors.UndefinedTable):
+        return None
+    return str(row[0]) if row else None
+
+
+class Registry:
+    """One project's rows, through a connection to the coordination database."""
+
+    def __init__(self, connection: Connection, project: str) -> None:
+        self.connection, self.project = connection, project
+
+    def reserve(self, tier: str, entry: int) -> Row:
+        """Register a database to be built, under a name of our own, and hold its lock until the session ends."""
+        name = f"dbtasks_{self.project}_{tier}_{secrets.token_hex(4)}"
+        with self.connection.transaction():
+            row = self.connection.execute(
+                "INSERT INTO dbtasks.registry (project, tier, kind, name, entry)"
+                " VALUES (%s, %s, 'building', %s, %s) RETURNING id",
+                [self.project, tier, name, entry],
+            ).fetchone()
+            id_ = cast(int, row[0]) if row else 0
+            self.connection.execute("SELECT pg_advisory_lock(%s, %s)", [BUILD_LOCK_CLASS, id_])
+        return Row(id=id_, tier=tier, kind="building", name=name, oid=None, keep_until=None)
+
+    def release(self, row: Row) -> None:
+        """Give up the lock of a database that is not being built any more."""
+        self.connection.execute("SELECT pg_advisory_unlock(%s, %s)", [BUILD_LOCK_CLASS, row.id])
+
+    def record_built(self, row: Row) -> int:
+        """Note the oid of a database that now exists, and return it."""
+        found = self.connection.execute(
+            "UPDATE dbtasks.registry r SET oid = d.oid::bigint FROM pg_database d"
+            " WHERE r.id = %s AND d.datname = r.name RETURNING r.oid",
+            [row.id],
+        ).fetchone()
+        return cast(int, found[0]) if found else 0
+
+    def record_live(self, tier: str, name: str, oid: int) -> None:
+        """Note which database is a tier's live one. Whatever row the oid had becomes this one."""
+        self.connection.execute("DELETE FROM dbtasks.registry WHERE oid = %s OR name = %s", [oid, name])
+        self.connection.execute(
+            "INSERT INTO dbtasks.registry (project, tier, kind, name, oid) VALUES (%s, %s, 'live', %s, %s)",
+            [self.project, tier, name, oid],
+        )
+
+    def record_retired(self, tier: str, name: str, oid: int, keep: timedelta) -> None:
+        """Note a database that was taken out of service, and until when it is kept."""
+        self.connection.execute("DELETE FROM dbtasks.registry WHERE oid = %s", [oid])
+        self.connection.execute(
+            "INSERT INTO dbtasks.registry (project, tier, kind, name, oid, keep_until)"
+            " VALUES (%s, %s, 'retired', %s, %s, now() + %s)",
+            [self.project, tier, name, oid, keep],
+        )
+
+    def rows(self, tier: str, kind: str, *, ended: bool = False) -> tuple[Row, ...]:
+        """Return the rows of one kind, oldest first; with `ended` only those past their retention, by the server's clock."""
+        found = self.connection.execute(
+            "SELECT id, tier, kind, name, oid, keep_until FROM dbtasks.registry"
+            " WHERE project = %s AND tier = %s AND kind = %s AND (NOT %s OR keep_until <= now()) ORDER BY id",
+            [self.project, tier, kind, ended],
+        ).fetchall()
+        return tuple(
+            Row(
+                id=cast(int, id_),
+                tier=str(tier_),
+                kind=str(kind_),
+                name=str(name),
+                oid=cast("int | None", oid),
+                keep_until=cast("datetime | None", until),
+            )
+            for id_, tier_, kind_, name, oid, until in found
+        )
+
+    def drop(self, row: Row) -> None:
+        """Drop a registered database and its row. Only a row's own oid and name are ever dropped."""
+        known = self.connection.execute(
+            "SELECT 1 FROM pg_database WHERE datname = %s AND (%s::bigint IS NULL OR oid::bigint = %s)",
+            [row.name, row.oid, row.oid],
+        ).fetchone()
+        if known:
+            self.connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(row.name)))
+        self.connection.execute("DELETE FROM dbtasks.registry WHERE id = %s", [row.id])
+
+    def sweep(self, tier: str) -> tuple[str, ...]:
+        """Drop what killed runs left half-built, and return the names. A builder that still runs keeps its own."""
+        swept = []
+        for row in self.rows(tier, "building"):
+            if try_lock(self.connection, row.id, lock_class=BUILD_LOCK_CLASS):
+                self.drop(row)
+                self.release(row)
+                swept.append(row.name)
+        return tuple(swept)
