@@ -22,7 +22,7 @@ from dbtasks.programs import Programs
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it are private and checked, see make_folder
 MEMORY_NEEDED_BYTES = 2 << 30
-SOCKET_BASE_LIMIT = 70  # of the 103 bytes that macOS allows a socket's path; the rest is our folder and the file
+SOCKET_BASE_LIMIT = 50  # of the 103 bytes that macOS allows a socket's path; the rest is our folder and the file
 
 
 def choose_place(state: State, account: Account) -> Path:
@@ -38,11 +38,15 @@ def choose_place(state: State, account: Account) -> Path:
     )
 
 
-def socket_folder(account: Account) -> Path:
+def socket_folder(state: State, account: Account) -> Path:
     """A private folder for the server's socket, with a path short enough for one."""
     for base in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - the folder made in it is private
         if len(os.fsencode(base)) <= SOCKET_BASE_LIMIT and account.reaches(base):
-            folder = Path(tempfile.mkdtemp(prefix="dbtasks-", dir=base))
+            folder = base / f"dbtasks-{_user()}-{_digest(state)[:8]}-{state.kind[0]}"
+            try:
+                folder.mkdir(0o700)
+            except FileExistsError:  # left by a killed server, or put there by somebody else: never used
+                folder = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=base))
             account.own(folder)
             return folder
     raise EmbeddedServerError(
@@ -87,6 +91,12 @@ def sweep(place: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
+def abandon(place: Path, state: State) -> None:
+    """Remove a place outside the project in which nothing came to be."""
+    if place != state.folder and not (place / "data").exists():
+        shutil.rmtree(place, ignore_errors=True)
+
+
 def _candidates(state: State, account: Account) -> Iterator[Path]:
     name = _name(state)
     if state.kind is Kind.THROWAWAY:
@@ -103,9 +113,18 @@ def _candidates(state: State, account: Account) -> Iterator[Path]:
 
 
 def _name(state: State) -> str:
-    digest = hashlib.sha256(os.fsencode(state.root)).hexdigest()[:16]
-    user = os.geteuid() if sys.platform != "win32" else "user"
-    return f"dbtasks-{user}-{digest}-{state.kind.value}"
+    return f"dbtasks-{_user()}-{_digest(state)}-{state.kind}"
+
+
+def _digest(state: State) -> str:
+    return hashlib.sha256(os.fsencode(state.root)).hexdigest()[:16]
+
+
+def _user() -> str:
+    user = "user"  # Windows' temporary folder is private
+    if sys.platform != "win32":
+        user = str(os.geteuid())
+    return user
 
 
 def _usable(candidate: Path, state: State, account: Account) -> bool:

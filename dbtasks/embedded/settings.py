@@ -22,7 +22,9 @@ _THROWAWAY = {
     "max_wal_size": "256MB",
     "max_connections": "200",
 }
-_DURABLE = {"wal_level": "replica", "archive_mode": "on", "max_connections": "100"}
+_DURABLE = {"wal_level": "replica", "archive_mode": "on", "max_wal_size": "1GB", "max_connections": "100"}
+# Each stop fills up and archives the WAL file at hand, so a small one spares a laptop's disk.
+_WAL_FILE_MB = 4
 SUMMARIES_SINCE = 17
 BUILTIN_LOCALE_SINCE = 17
 
@@ -55,7 +57,7 @@ def archive_command(archive: Path, platform: str = sys.platform) -> str:
 
 def initdb_options(kind: Kind, major: int) -> list[str]:
     """How a data directory is made: passwords asked of everybody, UTF-8, the same order of texts on every machine."""
-    options = ["-U", USER, "-A", "scram-sha-256", "-E", "UTF8", "--no-locale"]
+    options = ["-U", USER, "-A", "scram-sha-256", "-E", "UTF8", "--no-locale", f"--wal-segsize={_WAL_FILE_MB}"]
     if major >= BUILTIN_LOCALE_SINCE:
         options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # these builds have no ICU
     return options + (["--no-sync"] if kind is Kind.THROWAWAY else [])

@@ -30,16 +30,16 @@ def bring_up(state: State, report: Callable[[str], None]) -> None:
     with _told(state):
         state.make(enterable=account.is_other)
         with locks.held(state.lock, PATIENCE_S):
+            programs = places.reachable(programs, account, report)
             place = state.place if state.data is not None else None
-            cluster = Cluster(
-                state=state,
-                place=place or places.choose_place(state, account),
-                programs=places.reachable(programs, account, report),
-                account=account,
-            )
-            with locks.opened(cluster.place / "alive") as alive:
-                if _alone(cluster, alive):
-                    _install_and_start(cluster, alive, report)
+            place = place or places.choose_place(state, account)
+            cluster = Cluster(state=state, place=place, programs=programs, account=account)
+            try:
+                with locks.opened(place / "alive") as alive:
+                    if _alone(cluster, alive):
+                        _install_and_start(cluster, alive, report)
+            finally:
+                places.abandon(place, state)
 
 
 def shut_down(state: State) -> bool:
@@ -104,6 +104,7 @@ def _end_stray(cluster: Cluster) -> None:
 
 def _install_and_start(cluster: Cluster, alive: int, report: Callable[[str], None]) -> None:
     places.sweep(cluster.place)
+    ports.choose_port(cluster.state, report)  # a port that was set wrongly is told before anything is made
     kept = has_usable_data(cluster, report)
     if not kept:
         install(cluster, alive, report)
@@ -158,7 +159,7 @@ def _launch(cluster: Cluster, port: int, alive: int) -> int | None:
     state, data = cluster.state, str(cluster.data)
     settings = server_settings(state.kind, cluster.programs.major, cluster.place) | {"port": str(port)}
     if sys.platform != "win32":
-        socket_folder = places.socket_folder(cluster.account)
+        socket_folder = places.socket_folder(state, cluster.account)
         state.write("socket", str(socket_folder))
         settings["unix_socket_directories"] = f'"{socket_folder}"'
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
