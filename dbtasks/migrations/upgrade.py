@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from getpass import getuser
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ _WHY = {
     "torn": "What was left behind may collide with what comes next, or be taken for good.",
 }
 _INSTEAD = {
-    "target": "List the variable that env.py reads as migrations.url_variables in config/tiers.yaml, then: invoke check",
+    "target": "Name the variable that env.py reads in migrations.url_variables in config/tiers.yaml, then: invoke check",
     "bookkeeping": "Leave the schema out; for autogenerate, filter it with include_name.",
     "bytes": "To see the plan as it is now: invoke migrate --dry-run",
     "torn": "Remove it (DROP INDEX CONCURRENTLY ...), then run the same command again.",
@@ -58,14 +59,14 @@ class Job:
     host: str
     port: int
     database: str
-    user: str
+    user: str | None
     system_identifier: int
     oid: int
     person: str
     entry: int
     checksums: Mapping[str, str]
     environ: Mapping[str, str] = field(repr=False)
-    python: Path
+    python: Path = Path(sys.executable)
     target_revision: str = "heads"
     lock_wait_s: float = 30.0
     lock_timeout_ms: int = 10_000
@@ -145,7 +146,8 @@ def _message(job: Job) -> dict[str, Any]:
         "config": str(job.root / job.settings.config),
         "section": job.settings.section,
         "url": job.url,
-        "target": {name: getattr(job, name) for name in names},
+        # libpq takes the system's user where a URL names none.
+        "target": {name: getattr(job, name) for name in names} | {"user": job.user or getuser()},
         "revision": job.target_revision,
         "person": job.person,
         "entry": job.entry,

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 if not __package__:  # run by its path: make the neighbours importable, and only as neighbours
     sys.path.pop(0)  # else a project's own `history` or `ledger` would be ours
@@ -167,20 +167,23 @@ def libpq(url: str) -> dict[str, str]:
 
 
 def sqlalchemy_url(url: str, driver: str) -> str:
-    """Return the same place for SQLAlchemy, which knows a socket's folder only as a query parameter."""
-    from sqlalchemy.engine import URL
+    """Return the same place for SQLAlchemy, which knows a socket's folder only as a query parameter.
 
+    >>> sqlalchemy_url("postgresql://anna:p%40s%25@%2Ftmp:5433/app?sslmode=require", "asyncpg")
+    'postgresql+asyncpg://anna:p%40s%25@/app?host=%2Ftmp&port=5433&ssl=require'
+    """
+    # Composed here: SQLAlchemy 1.4 writes a password with % in it so that it reads another one back.
     known = libpq(url)
-    user, password, database = known.pop("user", None), known.pop("password", None), known.pop("dbname", None)
-    host, port = known.pop("host", None), known.pop("port", None)
-    if host and host.startswith("/"):
-        known |= {"host": host, **({"port": port} if port else {})}
-        host = port = None
+    login = ":".join(quote(known.pop(name), safe="") for name in ("user", "password") if name in known)
+    database = known.pop("dbname", "")
+    place = ""
+    if not known.get("host", "/").startswith("/"):
+        host, port = known.pop("host"), known.pop("port", "")
+        place = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
     if driver == "asyncpg" and "sslmode" in known:
         known["ssl"] = known.pop("sslmode")
-    name, number = f"postgresql+{driver}", int(port) if port else None
-    made = URL.create(name, user, password, host, number, database, known)
-    return str(made.render_as_string(hide_password=False))
+    query = f"?{urlencode(known, quote_via=quote)}" if known else ""
+    return f"postgresql+{driver}://{f'{login}@' if login else ''}{place}/{database}{query}"
 
 
 def describe(error: BaseException) -> dict[str, str | None]:
