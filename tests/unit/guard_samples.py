@@ -1,0 +1,149 @@
+"""One healthy database and what was seen of it, for tests that then change one thing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from dbtasks.effects import Operation
+from dbtasks.evidence import (
+    Contents,
+    Database,
+    Evidence,
+    Identity,
+    NameState,
+    Proof,
+    Replacing,
+    Route,
+    Server,
+    ServerRole,
+    Situation,
+    Stamp,
+    StampState,
+    Use,
+)
+from dbtasks.guard import admit, decide
+from dbtasks.operations import adopt, migrate, open_, reset, seed, status, verb
+from dbtasks.plan import Materials, Plan, RevisionBytes
+from dbtasks.surroundings import Kind, Surroundings
+from dbtasks.tiers import Tier
+from dbtasks.verdicts import Decision, Refuse, Request
+from tests.unit.guard_cells import INT
+
+RESET, SEED, MIGRATE, ADOPT, OPEN = (each.OPERATION for each in (reset, seed, migrate, adopt, open_))
+STATUS = status.OPERATION
+EMPTY = {"stamp": StampState.MISSING, "contents": Contents.EMPTY}
+ABSENT = {"stamp": StampState.MISSING, "contents": Contents.ABSENT}
+
+SERVER = Server(
+    system_identifier=7301,
+    timeline=1,
+    version="PostgreSQL 18.6",
+    version_number=180006,
+    address="10.0.3.7:5432",
+    role="anna",
+    superuser=False,
+    can_create=True,
+    standby=False,
+    pooled=False,
+)
+IDENTITY = Identity(system_identifier=7301, oid=16384)
+BASE = RevisionBytes(id="a1f0", checksum="11" * 32, message="users")
+HEAD = RevisionBytes(id="c41f", checksum="22" * 32, message="bookings")
+MATERIALS = Materials(
+    revisions=(BASE, HEAD),
+    pending=(HEAD,),
+    heads=("c41f",),
+    seed_sets=("reference", "demo"),
+    seed_digest="33" * 32,
+    command=("uvicorn", "app.main:app"),
+)
+
+
+def stamp_of(tier: Tier) -> Stamp:
+    return Stamp(
+        project="shop",
+        tier=tier.name,
+        identity=IDENTITY,
+        timeline=1,
+        floor=tier.floor,
+        stamped_at=datetime(2026, 3, 3, 9, 30, tzinfo=UTC),
+        stamped_by="anna",
+    )
+
+
+def database_of(tier: Tier) -> Database:
+    return Database(
+        oid=16384,
+        name=f"shop_{tier.name}",
+        owner="anna",
+        owned=True,
+        template=False,
+        size_bytes=61_000_000,
+        user_objects=14,
+        stamps=(stamp_of(tier),),
+    )
+
+
+def situation_of(tier: Tier) -> Situation:
+    return Situation(
+        stamp=StampState.MATCHES,
+        contents=Contents.HOLDS,
+        name=NameState.FITS,
+        server_role=ServerRole.PRIMARY,
+        route=Route.DIRECT,
+        use=Use.LIVE,
+        replacing=Replacing.POSSIBLE,
+        proof=Proof.NOT_NEEDED,
+        floor=tier.floor,
+    )
+
+
+def evidence_of(tier: Tier, situation: Situation | None = None) -> Evidence:
+    situation = situation or situation_of(tier)
+    exists = situation.contents is not Contents.ABSENT
+    return Evidence(
+        tier=tier,
+        project="shop",
+        name=f"shop_{tier.name}",
+        place="db-7.example.com:5432",
+        server=SERVER,
+        database=database_of(tier) if exists else None,
+        situation=situation,
+    )
+
+
+def plan_for(request: Request, evidence: Evidence) -> Plan:
+    materials = replace(MATERIALS, read_only=request.read_only)
+    return verb(request.operation).plan(evidence, materials)
+
+
+BECAUSE = {
+    Kind.PYTEST: "PYTEST_VERSION is set",
+    Kind.AGENT: "CLAUDECODE is set",
+    Kind.CI: "GITHUB_ACTIONS is set",
+    Kind.RUNTIME: "FLY_APP_NAME marks the managed runtime of PROD",
+    Kind.TERMINAL: "standard input and standard error are a terminal",
+    Kind.SCRIPT: "standard input is not a terminal",
+}
+
+
+def request_for(tier: Tier, operation: Operation, kind: Kind, *flags: str) -> Request:
+    """A request with these flags on; `reloaded` among them is the surroundings'."""
+    around = Surroundings(
+        kind=kind,
+        because=BECAUSE[kind],
+        runtime_tier=tier.name if kind is Kind.RUNTIME else None,
+        reloaded="reloaded" in flags,
+    )
+    on = {flag: True for flag in flags if flag != "reloaded"}
+    return Request(operation=operation, tier=tier, surroundings=around, is_default=tier is INT, **on)  # type: ignore[arg-type] # booleans by name
+
+
+def verdict_on(request: Request, **seen: object) -> Decision:
+    """The verdict of the road: admission, then the decision on a healthy database with these things changed."""
+    admitted = admit(request)
+    if isinstance(admitted, Refuse):
+        return admitted
+    evidence = evidence_of(request.tier, replace(situation_of(request.tier), **seen))  # type: ignore[arg-type] # enums by name
+    return decide(request, plan_for(request, evidence), evidence)

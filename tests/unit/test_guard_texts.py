@@ -1,0 +1,310 @@
+"""What the guard says when it refuses: the exact words, and that they help without showing a way around."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from dbtasks.effects import Operation
+from dbtasks.evidence import NameState, Proof, Replacing, Route, ServerRole, Situation, StampState, Use
+from dbtasks.guard import admit, judge
+from dbtasks.surroundings import Kind
+from dbtasks.tiers import Consent, Floor, Loss
+from dbtasks.verdicts import Case, Refuse, Request
+from tests.unit.guard_cells import INT, PROD, STG, TIERS, cells, obstacle_grid, plain_situations, requests
+from tests.unit.guard_oracle import may_connect
+from tests.unit.guard_samples import ABSENT, ADOPT, BECAUSE, EMPTY, MIGRATE, OPEN, RESET, SEED, request_for, verdict_on
+
+TERMINAL, SCRIPT, AGENT, CI = Kind.TERMINAL, Kind.SCRIPT, Kind.AGENT, Kind.CI
+PERSON = Floor(may_lose=Loss.NOTHING, consent=Consent.PERSON)
+
+CHECK = "Look at what every tier resolves to: invoke check"
+ADOPT_STG = "To stamp it on purpose: invoke adopt --tier=stg"
+BUILD_STG = "To build it: invoke reset --tier=stg"
+CREATE_STG = "Create it with your server's own tools, then stamp it on purpose: invoke adopt --tier=stg"
+
+ADMISSIONS = {
+    "E-TEST-PIN": (
+        request_for(STG, SEED, Kind.PYTEST),
+        "STG is out of reach of tests: PYTEST_VERSION is set.",
+        "Tests run on the default tier only; no setting changes that.",
+        "To see what the tests use: invoke status",
+    ),
+    "E-NOT-RUNTIME": (
+        request_for(PROD, OPEN, SCRIPT, "managed"),
+        "This is not the managed runtime of PROD: standard input is not a terminal.",
+        "The runtime's URL serves the runtime only.",
+        "To see what every tier resolves to: invoke check",
+    ),
+    "E-NOT-ARMED": (
+        request_for(PROD, OPEN, TERMINAL),
+        "USE_PROD_DATABASE is not set in this environment, so PROD is not touched.",
+        "PROD is named by its flag and a person's consent, never by --tier alone.",
+        "To work on the default tier: invoke run",
+    ),
+    "E-AGENT": (
+        request_for(PROD, MIGRATE, AGENT, "flag_on"),
+        "This command was started by an AI agent (CLAUDECODE is set). Agents may plan; people apply.",
+        "To the agent: stop here and show the plan to the person you work for.",
+        "The plan: invoke migrate --tier=prod --dry-run",
+    ),
+    "E-NO-PERSON": (
+        request_for(PROD, OPEN, SCRIPT, "flag_on"),
+        "Production access requested in non-interactive mode: standard input is not a terminal.",
+        "PROD needs a person who reads the plan and types the answer.",
+        "A person runs it at a terminal. To see the plan here: invoke run --tier=prod --dry-run",
+    ),
+    "E-RELOADER": (
+        request_for(PROD, OPEN, TERMINAL, "flag_on", "reloaded"),
+        "PROD was asked for inside a reloader or a worker process.",
+        "The question would come again at every reload and once per worker.",
+        "Ask once, before the server starts: invoke run --tier=prod -- <command>",
+    ),
+}
+
+
+@pytest.mark.parametrize("code", ADMISSIONS)
+def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
+    request, saw, why, instead = ADMISSIONS[code]
+
+    assert admit(request) == Refuse(code=code, saw=saw, why=why, instead=instead)
+
+
+@pytest.mark.parametrize(
+    ("code", "operation", "seen", "saw", "instead"),
+    [
+        (
+            "E-STAMP",
+            SEED,
+            {"stamp": StampState.OTHER_TIER},
+            "The database shop_stg is stamped as another tier. Whatever its URL says, the server decides.",
+            CHECK,
+        ),
+        (
+            "E-PROJECT",
+            SEED,
+            {"stamp": StampState.OTHER_PROJECT},
+            "The database shop_stg is stamped by another project that uses this server.",
+            CHECK,
+        ),
+        (
+            "E-UNREADABLE",
+            SEED,
+            {"stamp": StampState.UNREADABLE},
+            "The database shop_stg holds a stamp that cannot be read. What is unknown is refused.",
+            CHECK,
+        ),
+        (
+            "E-COPIED",
+            SEED,
+            {"stamp": StampState.COPIED},
+            "The database shop_stg carries the stamp of another database: it is a copy or a restored dump.",
+            "To take it over on purpose: invoke adopt --tier=stg",
+        ),
+        (
+            "E-NAME",
+            SEED,
+            {"name": NameState.OTHER},
+            "The name shop_stg says that this database belongs to another tier than STG.",
+            CHECK,
+        ),
+        (
+            "E-STANDBY",
+            SEED,
+            {"server_role": ServerRole.STANDBY},
+            "The server is a standby: it follows another server and takes no writes.",
+            CHECK,
+        ),
+        (
+            "E-NOT-LIVE",
+            SEED,
+            {"use": Use.TEMPLATE},
+            "The database shop_stg is a template database, not a live one.",
+            CHECK,
+        ),
+        (
+            "E-NOT-LIVE",
+            SEED,
+            {"use": Use.NOT_LIVE},
+            "The database shop_stg is registered as something else than live, not a live one.",
+            CHECK,
+        ),
+        ("E-ABSENT", SEED, ABSENT, "There is no database shop_stg on that server.", BUILD_STG),
+        (
+            "E-ABSENT",
+            RESET,
+            ABSENT | {"replacing": Replacing.NO_CREATEDB},
+            "There is no database shop_stg on that server, and the role may not create databases.",
+            CREATE_STG,
+        ),
+        (
+            "E-ABSENT",
+            RESET,
+            ABSENT | {"name": NameState.FREE},
+            "There is no database shop_stg on that server.",
+            CREATE_STG,
+        ),
+        (
+            "E-NO-STAMP",
+            SEED,
+            {"stamp": StampState.MISSING},
+            "The database shop_stg carries no stamp that says which tier it is.",
+            ADOPT_STG,
+        ),
+        ("E-NO-STAMP", SEED, EMPTY, "The database shop_stg carries no stamp that says which tier it is.", BUILD_STG),
+        (
+            "E-NO-STAMP",
+            RESET,
+            EMPTY | {"name": NameState.FREE},
+            "The database shop_stg carries no stamp that says which tier it is.",
+            ADOPT_STG,
+        ),
+        (
+            "E-POOLER",
+            SEED,
+            {"route": Route.POOLED},
+            "The connection goes through a pooler, where settings and locks are shared between clients.",
+            "Set the tier's URL to the server itself, then run: invoke check",
+        ),
+        (
+            "E-NO-WAY-BACK",
+            RESET,
+            {"replacing": Replacing.FIXED_NAME},
+            "shop_stg cannot be kept aside while another takes its place: its name is fixed.",
+            "To bring its schema up to date and keep its rows: invoke migrate --tier=stg",
+        ),
+        (
+            "E-NOT-PROVEN",
+            MIGRATE,
+            {"proof": Proof.UNPROVEN},
+            "The pending revisions are not proven on INT with the same bytes.",
+            "To prove them first: invoke migrate --tier=int",
+        ),
+        (
+            "E-NOT-PROVEN",
+            MIGRATE,
+            {"proof": Proof.UNKNOWN},
+            "Whether INT has these revisions could not be found out.",
+            "To prove them first: invoke migrate --tier=int",
+        ),
+        (
+            "E-APPROVALS",
+            SEED,
+            {"floor": replace(STG.floor, approvals=2)},
+            "The stamp in shop_stg demands approvals (2), which this version cannot check.",
+            CHECK,
+        ),
+        (
+            "E-TAKE-OVER",
+            ADOPT,
+            {"stamp": StampState.MISSING},
+            "Only a person at a terminal can say that shop_stg is STG from now on.",
+            "At a terminal: invoke adopt --tier=stg",
+        ),
+        (
+            "E-NO-ANSWER",
+            RESET,
+            {},
+            f"reset would replace what shop_stg holds, and nobody is here to be asked ({BECAUSE[SCRIPT]}).",
+            "To keep its rows: invoke migrate --tier=stg. A script that means it passes --yes.",
+        ),
+    ],
+)
+def test_a_refusal_after_looking_says_exactly(
+    code: str, operation: Operation, seen: dict[str, object], saw: str, instead: str
+) -> None:
+    verdict = verdict_on(request_for(STG, operation, SCRIPT), **seen)
+
+    why = "Nothing was changed."
+    assert verdict == Refuse(code=code, saw=saw, why=why, instead=instead)
+
+
+def test_a_stamp_that_demands_a_person_outweighs_looser_settings() -> None:
+    verdict = verdict_on(request_for(STG, SEED, TERMINAL), floor=PERSON)
+
+    assert verdict == Refuse(
+        code="E-FLOOR",
+        saw="The stamp in shop_stg demands the tier's flag and a person; the settings demand less.",
+        why="Nothing was changed.",
+        instead=CHECK,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "flags", "code"),
+    [(AGENT, (), "E-AGENT"), (CI, (), "E-NO-PERSON"), (TERMINAL, ("reloaded", "flag_on"), "E-RELOADER")],
+)
+def test_a_raised_floor_refuses_whom_the_settings_would_have_refused(
+    kind: Kind, flags: tuple[str, ...], code: str
+) -> None:
+    request = request_for(STG, SEED, kind, *flags)
+
+    verdict = verdict_on(request, floor=PERSON)
+
+    assert isinstance(verdict, Refuse)
+    assert verdict.code == code
+
+
+def every_refusal() -> Iterator[tuple[Request, Situation | None, Refuse]]:
+    for request in itertools.chain.from_iterable(requests(tier) for tier in TIERS):
+        verdict = admit(request)
+        if isinstance(verdict, Refuse):
+            yield request, None, verdict
+    for tier in TIERS:
+        asked = [request for request in requests(tier) if may_connect(request) and not request.looks_only]
+        for cell in itertools.chain(cells(asked, list(plain_situations(tier))), obstacle_grid(tier, at_most=1)):
+            request, situation, effect = cell
+            case = Case(request=request, situation=situation, database="shop", effect=effect, plan_hash="7f3a")
+            found = judge(case)
+            if isinstance(found, Refuse):
+                yield request, situation, found
+
+
+COMMAND = re.compile(r"invoke (?:reset|seed|migrate|adopt|status|check|run|audit)\b")
+
+
+def test_no_refusal_names_a_way_around_itself_and_each_names_a_command_that_helps() -> None:
+    seen: set[tuple[object, ...]] = set()
+    for request, situation, refusal in every_refusal():
+        text = f"{refusal.why} {refusal.instead}"
+        key = (request.tier.name, request.operation.name, situation and situation.floor, refusal)
+        if key in seen:
+            continue
+        seen.add(key)
+        assert COMMAND.search(refusal.instead), refusal
+        assert "USE_" not in text, refusal
+        assert "=true" not in f"{refusal.saw} {text}", refusal
+        assert "None" not in f"{refusal.saw} {text}", refusal
+        if "--yes" in f"{refusal.saw} {text}":
+            assert situation is not None, refusal
+            assert situation.floor.scripts_may_answer, refusal
+            assert request.surroundings.kind is not Kind.PYTEST, refusal
+        if f"invoke {request.command} --tier={request.tier.name}" in refusal.instead:
+            # The same command again helps only as a plan, where a person is, or when something else was done first.
+            assert re.search(r"--dry-run|At a terminal|before the server starts|Create it", refusal.instead), refusal
+    assert {refusal.code for *_, refusal in seen if isinstance(refusal, Refuse)} == {
+        *ADMISSIONS, "E-STAMP", "E-PROJECT", "E-UNREADABLE", "E-COPIED", "E-NAME", "E-STANDBY", "E-NOT-LIVE",
+        "E-ABSENT", "E-NO-STAMP", "E-POOLER", "E-NO-WAY-BACK", "E-FLOOR", "E-NOT-PROVEN", "E-APPROVALS",
+        "E-TAKE-OVER", "E-NO-ANSWER",
+    }  # fmt: skip
+
+
+def test_a_refusal_becomes_an_error_with_exit_code_3() -> None:
+    error = Refuse(code="E-NAME", saw="Seen.", why="Why.", instead="Do: invoke check").error()
+
+    assert (error.exit_code, str(error)) == (3, "refused (E-NAME)\n  Seen.\n  Why.\n  Do: invoke check")
+
+
+def test_a_tier_without_one_before_it_never_names_it() -> None:
+    verdict = verdict_on(request_for(INT, MIGRATE, SCRIPT), proof=Proof.UNPROVEN)
+
+    assert verdict == Refuse(
+        code="E-NOT-PROVEN",
+        saw="The pending revisions are not proven on THE TIER BEFORE with the same bytes.",
+        why="Nothing was changed.",
+        instead="Look at what every tier resolves to: invoke check",
+    )

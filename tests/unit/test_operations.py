@@ -1,0 +1,198 @@
+"""Every verb: what it says of itself, what it plans, and that the guard has an answer for it everywhere."""
+
+from __future__ import annotations
+
+import builtins
+import socket
+from dataclasses import replace
+from typing import NoReturn
+
+import pytest
+
+from dbtasks.effects import Effect, Operation, Stamping
+from dbtasks.evidence import Contents, Situation, StampState
+from dbtasks.guard import decide
+from dbtasks.operations import VERBS, Verb, verb
+from dbtasks.plan import (
+    ApplyRevisions,
+    BuildAside,
+    HandOut,
+    LoadSeeds,
+    Materials,
+    PutStamp,
+    Step,
+    SwapIn,
+    Verify,
+)
+from dbtasks.tiers import Consent, Floor, Loss
+from dbtasks.verdicts import Ask, Proceed, Refuse
+from tests.unit.guard_cells import INT, STG, TIERS, effects, plain_situations, requests
+from tests.unit.guard_oracle import may_connect
+from tests.unit.guard_samples import (
+    ABSENT,
+    ADOPT,
+    BASE,
+    EMPTY,
+    HEAD,
+    MATERIALS,
+    MIGRATE,
+    OPEN,
+    RESET,
+    SEED,
+    STATUS,
+    evidence_of,
+    plan_for,
+    situation_of,
+)
+
+NAMES = [each.OPERATION.name for each in VERBS]
+every_verb = pytest.mark.parametrize("each", VERBS, ids=NAMES)
+
+
+def test_no_two_verbs_share_a_name() -> None:
+    assert sorted(NAMES) == ["adopt", "check", "migrate", "open", "reset", "seed", "status"]
+
+
+@every_verb
+def test_a_verb_says_what_it_does(each: Verb) -> None:
+    documented = (each.__doc__ or "").split("\n", 1)[0]
+
+    assert documented.startswith((f"{each.OPERATION.name}: ", f"{each.OPERATION.name.title()}: "))
+    assert documented.endswith(".")
+    assert (each.plan.__doc__ or "").startswith("Return ")
+    assert each.OPERATION.summary.endswith(".")
+
+
+@every_verb
+def test_a_verb_is_found_by_its_operation(each: Verb) -> None:
+    assert verb(each.OPERATION) is each
+
+
+@every_verb
+def test_what_is_in_the_catalogue_only_reads(each: Verb) -> None:
+    operation = each.OPERATION
+
+    assert (operation.effect is Effect.READ) == operation.catalogue_only
+    assert not (operation.catalogue_only and (operation.stamps is not Stamping.NEVER or operation.hands_out))
+
+
+def forbidden(*_: object, **__: object) -> NoReturn:
+    raise AssertionError("a plan was made by looking at the world")
+
+
+@every_verb
+def test_a_plan_is_made_of_what_was_seen_alone(each: Verb, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(builtins, "open", forbidden)
+    monkeypatch.setattr(socket, "socket", forbidden)
+    plans = [each.plan(evidence_of(STG), MATERIALS) for _ in range(2)]
+    hashes = {plan.hash for plan in plans}
+    monkeypatch.undo()
+
+    assert (plans[0] == plans[1], len(hashes)) == (True, 1)
+
+
+@every_verb
+def test_a_plan_is_its_operations_own_on_the_target_that_was_seen(each: Verb) -> None:
+    evidence = evidence_of(STG)
+    plan = each.plan(evidence, MATERIALS)
+
+    assert plan.operation is each.OPERATION
+    assert (plan.tier, plan.project, plan.database, plan.server, plan.target) == (
+        "stg", "shop", "shop_stg", 7301, evidence.identity,
+    )  # fmt: skip
+
+
+@every_verb
+def test_a_plan_does_what_the_decision_table_takes_it_for(each: Verb) -> None:
+    for tier in TIERS:
+        request = next(request for request in requests(tier) if request.operation is each.OPERATION)
+        for situation in plain_situations(tier):
+            found = {
+                each.plan(evidence_of(tier, situation), replace(MATERIALS, pending=pending)).effect
+                for pending in ((), (HEAD,))
+            }
+            assert found == set(effects(request, situation))
+            assert max(found) <= each.OPERATION.effect
+
+
+@every_verb
+def test_the_guard_has_a_verdict_in_every_tier_and_surrounding(each: Verb) -> None:
+    for tier in TIERS:
+        for request in requests(tier):
+            if request.operation is each.OPERATION and may_connect(request):
+                verdict = decide(request, plan_for(request, evidence_of(tier)), evidence_of(tier))
+                assert isinstance(verdict, Proceed | Ask | Refuse)
+
+
+APPLY_ALL = ApplyRevisions(revisions=(BASE, HEAD), heads=("c41f",))
+APPLY_PENDING = ApplyRevisions(revisions=(HEAD,), heads=("c41f",))
+LOAD = LoadSeeds(sets=("reference", "demo"), digest="33" * 32)
+VERIFY = Verify(heads=("c41f",))
+STAMP = PutStamp(floor=INT.floor)
+STRICT = Floor(may_lose=Loss.NOTHING, consent=Consent.PERSON)
+
+
+def steps(operation: Operation, materials: Materials = MATERIALS, /, **seen: object) -> tuple[Step, ...]:
+    situation: Situation = replace(situation_of(INT), **seen)  # type: ignore[arg-type] # enums by name
+    return verb(operation).plan(evidence_of(INT, situation), materials).steps
+
+
+def test_reset_builds_and_verifies_everything_before_it_swaps() -> None:
+    swap = SwapIn(keep=INT.retention, replaces=True)
+
+    assert steps(RESET) == (BuildAside(), STAMP, APPLY_ALL, LOAD, VERIFY, swap)
+
+
+def test_reset_of_nothing_replaces_nothing() -> None:
+    assert steps(RESET, **ABSENT)[-1] == SwapIn(keep=INT.retention, replaces=False)
+
+
+def test_reset_without_seed_sets_loads_none() -> None:
+    swap = SwapIn(keep=INT.retention, replaces=True)
+
+    assert steps(RESET, replace(MATERIALS, seed_sets=())) == (BuildAside(), STAMP, APPLY_ALL, VERIFY, swap)
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        ({}, (APPLY_PENDING, VERIFY)),
+        (EMPTY, (STAMP, APPLY_PENDING, VERIFY)),
+        ({"stamp": StampState.PROMOTED}, (STAMP, APPLY_PENDING, VERIFY)),
+    ],
+    ids=["stamped", "fresh", "after a failover"],
+)
+def test_migrate_applies_what_is_pending_and_records_where_it_is(
+    seen: dict[str, object], expected: tuple[Step, ...]
+) -> None:
+    assert steps(MIGRATE, **seen) == expected
+
+
+def test_migrate_with_nothing_pending_only_verifies() -> None:
+    assert steps(MIGRATE, replace(MATERIALS, pending=())) == (VERIFY,)
+
+
+def test_seed_is_one_step() -> None:
+    assert steps(SEED) == (LOAD,)
+
+
+@pytest.mark.parametrize("operation", [RESET, MIGRATE], ids=["reset", "migrate"])
+def test_a_stamp_put_on_the_way_never_lowers_the_floor(operation: Operation) -> None:
+    put = [step for step in steps(operation, floor=STRICT, **EMPTY) if isinstance(step, PutStamp)]
+
+    assert put == [PutStamp(floor=STRICT)]
+
+
+def test_adopt_alone_puts_the_tiers_own_floor() -> None:
+    assert steps(ADOPT, floor=STRICT, contents=Contents.HOLDS) == (PutStamp(floor=INT.floor),)
+
+
+@pytest.mark.parametrize("read_only", [True, False], ids=["read-only", "to write"])
+def test_open_hands_out_the_way_in_as_asked(read_only: bool) -> None:
+    expected = (HandOut(command=("uvicorn", "app.main:app"), read_only=read_only),)
+
+    assert steps(OPEN, replace(MATERIALS, read_only=read_only)) == expected
+
+
+def test_status_takes_no_step() -> None:
+    assert steps(STATUS) == ()

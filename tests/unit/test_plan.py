@@ -1,0 +1,156 @@
+"""A plan's hash: the same for the same deeds, another for any other, and blind to measurements."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from dbtasks.effects import Effect
+from dbtasks.evidence import Identity
+from dbtasks.plan import (
+    ApplyRevisions,
+    BuildAside,
+    HandOut,
+    LoadSeeds,
+    Plan,
+    PutStamp,
+    RevisionBytes,
+    Step,
+    SwapIn,
+    Verify,
+    plan_of,
+)
+from dbtasks.tiers import Consent, Floor, Loss
+from tests.unit.guard_cells import STG
+from tests.unit.guard_samples import BASE, HEAD, IDENTITY, RESET, SEED, evidence_of
+
+STAMP = PutStamp(floor=Floor(may_lose=Loss.ASKED, consent=Consent.QUESTION, scripts_may_answer=True))
+APPLY = ApplyRevisions(revisions=(BASE, HEAD), heads=("c41f",))
+LOAD = LoadSeeds(sets=("reference", "demo"), digest="33" * 32)
+VERIFY = Verify(heads=("c41f",))
+SWAP = SwapIn(keep=timedelta(days=7), replaces=True)
+HAND = HandOut(command=("uvicorn", "app.main:app"), read_only=False)
+STEPS: tuple[Step, ...] = (BuildAside(), STAMP, APPLY, LOAD, VERIFY, SWAP, HAND)
+PLAN = plan_of(RESET, evidence_of(STG), Effect.DESTROY, STEPS)
+
+
+def with_step(old: Step, new: Step) -> Plan:
+    return replace(PLAN, steps=tuple(new if step is old else step for step in PLAN.steps))
+
+
+def test_the_hash_of_one_plan_is_the_same_in_every_run() -> None:
+    assert PLAN.hash == "029662d38dcff4a5610c23e01a620cc38f0691f77213d83942e1a6bac87aee3c"
+
+
+def test_equal_plans_have_equal_hashes() -> None:
+    assert copy.deepcopy(PLAN).hash == PLAN.hash
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(replace(PLAN, operation=SEED), id="operation"),
+        pytest.param(replace(PLAN, tier="prod"), id="tier"),
+        pytest.param(replace(PLAN, project="club"), id="project"),
+        pytest.param(replace(PLAN, database="shop_prod"), id="database"),
+        pytest.param(replace(PLAN, server=1), id="server"),
+        pytest.param(replace(PLAN, target=None), id="no target"),
+        pytest.param(replace(PLAN, target=replace(IDENTITY, oid=1)), id="target's oid"),
+        pytest.param(replace(PLAN, target=replace(IDENTITY, system_identifier=1)), id="target's server"),
+        pytest.param(replace(PLAN, effect=Effect.ADD), id="effect"),
+        pytest.param(replace(PLAN, steps=()), id="no steps"),
+        pytest.param(replace(PLAN, steps=STEPS[::-1]), id="order of the steps"),
+        pytest.param(replace(PLAN, steps=(*STEPS, VERIFY)), id="one step more"),
+        pytest.param(replace(PLAN, steps=STEPS[1:]), id="one step less"),
+        pytest.param(with_step(STAMP, PutStamp(floor=replace(STAMP.floor, may_lose=Loss.NOTHING))), id="may lose"),
+        pytest.param(with_step(STAMP, PutStamp(floor=replace(STAMP.floor, consent=Consent.NONE))), id="consent"),
+        pytest.param(with_step(STAMP, PutStamp(floor=replace(STAMP.floor, scripts_may_answer=False))), id="scripts"),
+        pytest.param(with_step(STAMP, PutStamp(floor=replace(STAMP.floor, approvals=1))), id="approvals"),
+        pytest.param(with_step(STAMP, PutStamp(floor=replace(STAMP.floor, signers_digest="ab"))), id="signers"),
+        pytest.param(with_step(APPLY, replace(APPLY, revisions=(HEAD, BASE))), id="order of the revisions"),
+        pytest.param(with_step(APPLY, replace(APPLY, revisions=(BASE,))), id="revisions"),
+        pytest.param(with_step(APPLY, replace(APPLY, revisions=(BASE, replace(HEAD, id="c420")))), id="revision"),
+        pytest.param(with_step(APPLY, replace(APPLY, revisions=(BASE, replace(HEAD, checksum="0")))), id="bytes"),
+        pytest.param(with_step(APPLY, replace(APPLY, revisions=(BASE, replace(HEAD, message="x")))), id="message"),
+        pytest.param(with_step(APPLY, replace(APPLY, heads=("c41f", "d7aa"))), id="heads to reach"),
+        pytest.param(with_step(LOAD, replace(LOAD, sets=("reference",))), id="seed sets"),
+        pytest.param(with_step(LOAD, replace(LOAD, digest="44" * 32)), id="seed digest"),
+        pytest.param(with_step(VERIFY, Verify(heads=("d7aa",))), id="heads to verify"),
+        pytest.param(with_step(SWAP, replace(SWAP, keep=timedelta(days=8))), id="retention"),
+        pytest.param(with_step(SWAP, replace(SWAP, replaces=False)), id="replaces"),
+        pytest.param(with_step(HAND, replace(HAND, command=("psql",))), id="command"),
+        pytest.param(with_step(HAND, replace(HAND, command=("uvicorn app.main:app",))), id="command's words"),
+        pytest.param(with_step(HAND, replace(HAND, read_only=True)), id="read-only"),
+    ],
+)
+def test_another_deed_has_another_hash(other: Plan) -> None:
+    assert other.hash != PLAN.hash
+
+
+def fields_of(*kinds: type) -> set[str]:
+    return {f"{kind.__name__}.{field.name}" for kind in kinds for field in dataclasses.fields(kind)}
+
+
+def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -> None:
+    assert fields_of(Plan, Identity, RevisionBytes, Floor, *get_args(Step)) == {
+        *(
+            f"Plan.{name}"
+            for name in ("operation", "tier", "project", "database", "server", "target", "effect", "steps")
+        ),
+        *(f"Identity.{name}" for name in ("system_identifier", "oid")),
+        *(f"RevisionBytes.{name}" for name in ("id", "checksum", "message")),
+        *(f"Floor.{name}" for name in ("may_lose", "consent", "scripts_may_answer", "approvals", "signers_digest")),
+        "PutStamp.floor",
+        *(f"ApplyRevisions.{name}" for name in ("revisions", "heads")),
+        *(f"LoadSeeds.{name}" for name in ("sets", "digest")),
+        "Verify.heads",
+        *(f"SwapIn.{name}" for name in ("keep", "replaces")),
+        *(f"HandOut.{name}" for name in ("command", "read_only")),
+    }
+
+
+def test_what_people_do_meanwhile_leaves_the_hash_alone() -> None:
+    before = evidence_of(STG)
+    assert before.database is not None
+    grown = replace(before.database, size_bytes=10**12, user_objects=99, tables=(), sessions=())
+    after = replace(before, database=grown, last_backup_age=timedelta(days=9), place="elsewhere:5432")
+
+    assert plan_of(RESET, after, Effect.DESTROY, STEPS).hash == PLAN.hash
+
+
+def test_an_operations_prose_is_no_deed() -> None:
+    assert replace(PLAN, operation=replace(RESET, summary="Said better.")).hash == PLAN.hash
+
+
+@pytest.mark.parametrize(
+    "value",
+    [1.5, b"x", ["x"], {"x"}, frozenset({"x"}), datetime(2026, 1, 1, tzinfo=UTC), Path("x"), object()],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_value_without_one_spelling_is_refused(value: object) -> None:
+    plan = with_step(HAND, HandOut(command=(value,), read_only=False))  # type: ignore[arg-type] # the mistake under test
+
+    with pytest.raises(TypeError, match=f"^a plan cannot hold a {type(value).__name__}$"):
+        _ = plan.hash
+
+
+def test_a_plan_is_plain_data_for_json() -> None:
+    plan = plan_of(SEED, evidence_of(STG), Effect.CHANGE, (LOAD, SWAP))
+
+    assert plan.as_data() == {
+        "operation": "seed",
+        "tier": "stg",
+        "database": "shop_stg",
+        "effect": "CHANGE",
+        "steps": [
+            {"is": "LoadSeeds", "sets": ["reference", "demo"], "digest": "33" * 32},
+            {"is": "SwapIn", "keep": 604800.0, "replaces": True},
+        ],
+        "hash": plan.hash,
+    }
