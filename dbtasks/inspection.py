@@ -39,16 +39,17 @@ SELECT d.oid::bigint, d.datname::text, pg_get_userbyid(d.datdba)::text, pg_has_r
 _USER_OBJECTS = """
 WITH mine AS (
     SELECT oid FROM pg_namespace
-     WHERE nspname NOT LIKE 'pg\\_%' AND nspname NOT IN ('information_schema', 'dbtasks')
+     WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'
 )
 SELECT (SELECT count(*) FROM pg_class c JOIN mine ON mine.oid = c.relnamespace
-         WHERE NOT EXISTS (SELECT 1 FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e'))
+         WHERE NOT (relnamespace = to_regnamespace('dbtasks') AND relname ~ '^(identity|ledger)(_|$)')
+           AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e'))
      + (SELECT count(*) FROM pg_type t JOIN mine ON mine.oid = t.typnamespace
          WHERE t.typrelid = 0 AND t.typelem = 0
            AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE classid = 'pg_type'::regclass AND objid = t.oid AND deptype = 'e'))
      + (SELECT count(*) FROM pg_proc p JOIN mine ON mine.oid = p.pronamespace
          WHERE NOT EXISTS (SELECT 1 FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e'))
-     + (SELECT count(*) FROM pg_namespace n WHERE n.oid IN (SELECT oid FROM mine) AND n.nspname <> 'public'
+     + (SELECT count(*) FROM pg_namespace n WHERE n.oid IN (SELECT oid FROM mine) AND n.nspname NOT IN ('public', 'dbtasks')
            AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE classid = 'pg_namespace'::regclass AND objid = n.oid AND deptype = 'e'))
      + (SELECT count(*) FROM pg_largeobject_metadata)
 """
@@ -85,6 +86,9 @@ def look_at_server(connection: Connection) -> Server:
     if row is None:
         raise PermissionError("the role's own row in pg_roles cannot be read")
     identifier, timeline, version, number, address, role, superuser, creates, standby, backend = row
+    if role == "dbtasks":
+        # Its search path finds our schema first, so that the application's tables would be made in it.
+        raise PermissionError("the role is called dbtasks, as our schema is; connect with a role of another name")
     return Server(
         system_identifier=cast(int, identifier),
         timeline=cast(int, timeline),

@@ -66,8 +66,9 @@ def _in_urls(text: str) -> Iterator[Span]:
         secret, ours = user.end(), "postgres" in scheme[1]
         if _PORT.match(text, secret):
             # A password may look like a port as far as its first slash; elsewhere paths hold @ for good reasons.
-            if ours and stretch.at >= secret and not stretch.blank:
-                yield secret, stretch.at
+            last_at, blank = max(stretch.at, stretch.later_at), text[secret : secret + 1].isspace()
+            if ours and last_at >= secret and (blank or stretch.at >= secret and not stretch.blank):
+                yield secret, last_at if blank else stretch.at
         elif stretch.at >= secret:
             yield secret, stretch.at
         elif ours:  # a blank or a quote cut the password in two
@@ -95,7 +96,7 @@ def _stretch(text: str, start: int, close: int) -> _Stretch:
 _KEY = re.compile(
     r"(?:(?i:pass(?:word|wd|phrase)|client_secret|scram_(?:client|server)_key)|[Pp]wd)"
     r"(?P<quoted>\\{0,8}[\"'`]\]?)?"
-    r"(?:[ \t]{0,20}(?:(?P<colon>:=?(?!//))|={1,3}>?|(?(quoted),|(?!)))[ \t]{0,20}|[ \t]{1,20}(?=[eE]?'))"
+    r"(?:[ \t]{0,20}(?:(?P<colon>:=?(?!//))|={1,3}>?|(?(quoted),|(?!)))[ \t]{0,20}|[ \t]{1,20}(?=[eE]?\\{0,8}'))"
 )
 _IN_QUERY = re.compile(r"[?&](?:amp;)?[\w.%\-]*\Z")
 _OPENING = re.compile(r"[bBeEfFrRuU]{0,2}(\\{0,8})([\"'`])")
@@ -105,7 +106,8 @@ _QUERY_VALUE = re.compile(rf"(?:[^&\s\"'`]++|{_INNER_QUOTE})*+")
 _PAIR_VALUE = re.compile(rf"(?:[^\s\"'`\\]++|\\.?|{_INNER_QUOTE})*+")
 _LITERAL = re.compile(r"(?:-?[\w.+\-]++|\*{3})(?=[ \t]*+(?:[,}\])]|$))", re.MULTILINE)
 _LINE_VALUE = re.compile(r"[^\n]*?(?=[ \t]#|[ \t]*,[ \t]*[\"'\\]*+\w++[\"'\\]*+[ \t]?[:=]|$)", re.MULTILINE)
-_QUOTED = {mark: re.compile(rf"(?:[^{mark}\\\n]++|\\.?|{mark}{mark}|{mark}(?!{_AFTER}))*+") for mark in "\"'`"}
+# However many backslashes: a text that was quoted twice has \\" inside, so a quote behind a backslash never closes.
+_QUOTED = {mark: re.compile(rf"(?:[^{mark}\\\n]++|\\++.?|{mark}{mark}|{mark}(?!{_AFTER}))*+") for mark in "\"'`"}
 
 
 def _after_keys(text: str) -> Iterator[Span]:

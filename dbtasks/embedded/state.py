@@ -16,7 +16,7 @@ from pathlib import Path
 from dbtasks.errors import EmbeddedServerError
 
 HOST = "127.0.0.1"
-USER = "dbtasks"
+USER = "postgres"  # a role called dbtasks would find our bookkeeping schema first on its search path
 
 
 class Kind(enum.StrEnum):
