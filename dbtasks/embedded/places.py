@@ -6,6 +6,7 @@ directory (root's account may not enter it, or its file system keeps no permissi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -43,9 +44,11 @@ def socket_folder(state: State, account: Account) -> Path:
     for base in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - the folder made in it is private
         if len(os.fsencode(base)) <= SOCKET_BASE_LIMIT and account.reaches(base):
             folder = base / f"dbtasks-{_user()}-{_digest(state)[:8]}-{state.kind[0]}"
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # an empty one that was left behind
             try:
                 folder.mkdir(0o700)
-            except FileExistsError:  # left by a killed server, or put there by somebody else: never used
+            except FileExistsError:  # a killed server's, or put there by somebody else: never used
                 folder = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=base))
             account.own(folder)
             return folder

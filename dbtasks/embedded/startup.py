@@ -135,6 +135,7 @@ def _start(cluster: Cluster, alive: int, report: Callable[[str], None]) -> str |
             return None
         if ports.is_free(port):
             break  # else somebody took the port between the look and the start: choose again
+    _remove_socket(state)
     return (
         f"The {cluster.name} in {cluster.data} did not start.{advice(cluster.place)}\n"
         f"{last_lines(_read_from(state.log, logged))}\nThe whole log: {state.log}"
