@@ -137,7 +137,7 @@ def _body(kind: str, act: Act, ending: dict[str, JsonValue], who: Who, detail: M
         "duration_ms": ending.get("duration_ms"),
         "commit": who.commit,
         "detail": clean(detail) if detail else None,
-        "version": getattr(dbtasks, "__version__", None),
+        "version": dbtasks.__version__,
     }
     return encode({key: value for key, value in values.items() if value is not None})[1:-1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -22,6 +23,7 @@ from dbtasks.errors import TrailError
 from dbtasks.masking import remember
 from dbtasks.trail import Act, Outcome, Trail, Verdict, Who, verify, whoami
 from dbtasks.trail_file import MAX_LINE_BYTES, START, parse_link, seal
+from dbtasks.trail_proof import _lines
 
 WHO = Who(person="anna", host="laptop", pid=os.getpid(), started="b-1", surroundings="terminal", commit="c" * 40)
 RESET = Act(
@@ -60,14 +62,12 @@ def test_an_intent_and_its_result_are_two_lines_with_keys_in_a_fixed_order(path:
     trail.result(number, outcome=Outcome.DONE, duration_ms=31, detail={"to": "e902"})
     intent, result = entries(path)
     common = ["operation", "tier", "target", "person", "host", "pid", "started", "surroundings", "plan", "effect"]
-    version = ["version"] if "version" in intent else []
-    assert list(intent) == ["entry", "time", "kind", *common, "commit", "detail", *version, "prev", "hash"]
+    assert list(intent) == ["entry", "time", "kind", *common, "commit", "detail", "version", "prev", "hash"]
     assert list(result) == [
         *("entry", "time", "kind", "of"),
         *common,
         *("outcome", "duration_ms", "commit", "detail"),
-        *version,
-        *("prev", "hash"),
+        *("version", "prev", "hash"),
     ]
 
 
@@ -138,8 +138,8 @@ def test_file_and_folder_are_for_their_owner_only(path: Path) -> None:
     [
         {"error": "connection to postgresql://anna:Tr4il-Secret@db-7/app failed"},
         {"deep": [{"er": ("known Tr4il-Secret here",)}]},
-        {"password": "Tr4il-Secret"},
-        {"PGPASSWORD": "other-Tr4il-Secret"},
+        {"password": "unknown-Tr4il"},
+        {"PGPASSWORD": "unknown-Tr4il"},
         {"known Tr4il-Secret as key": 1},
         {"object": RuntimeError("known Tr4il-Secret")},
         {"cut": "x" * 1_990 + " Tr4il-Secret " + "x" * 4_000},
@@ -371,6 +371,49 @@ def test_a_torn_line_longer_than_any_window_is_passed_over(path: Path) -> None:
     assert verify(path).ok
 
 
+def test_zero_bytes_inside_the_last_line_make_it_torn(path: Path) -> None:
+    lines = written(path, 3)
+    path.write_bytes(b"".join([*lines[:2], lines[2][:60] + b"\0" * 40 + lines[2][100:]]))
+    assert Trail(path, WHO).note(RESET) == 3
+    assert (verify(path).count, verify(path).ok, verify(path).torn) == (3, True, (3,))
+
+
+# On the disk
+
+
+def test_an_entry_is_waited_for_whole_before_its_number_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wait, seen = os.fdatasync, []
+
+    def watched(fd: int) -> None:
+        seen.append(os.pread(fd, 1 << 16, 0))
+        wait(fd)
+
+    monkeypatch.setattr(os, "fdatasync", watched)
+    lines = written(path, 2)
+    assert seen == [lines[0], lines[0] + lines[1]]
+
+
+def test_a_new_file_and_its_folder_are_known_to_the_disk_by_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wait, seen = os.fsync, []
+
+    def watched(fd: int) -> None:
+        seen.append(os.fstat(fd).st_ino)
+        wait(fd)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    written(path, 2)
+    assert seen == [path.parent.stat().st_ino, path.parent.parent.stat().st_ino]
+
+
+def test_a_disk_that_fails_while_it_is_waited_for_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_fd: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fdatasync", failing)
+    with pytest.raises(TrailError, match=r"Input/output error\. Nothing was done\. Mend that, then run"):
+        Trail(path, WHO).intent(RESET)
+
+
 # Tampering
 
 
@@ -473,6 +516,14 @@ def test_a_trail_that_cannot_be_read_proves_nothing(path: Path) -> None:
         verify(path)
 
 
+def test_what_is_written_while_verifying_is_left_for_the_next_time(path: Path) -> None:
+    lines = written(path, 3)
+    size = len(lines[0]) + len(lines[1])
+    path.write_bytes(b"".join(lines)[: size + 50])
+    with path.open("rb") as file:
+        assert list(_lines(file, size)) == lines[:2]
+
+
 def test_thousands_of_entries_verify(path: Path) -> None:
     big_trail(path, 20_000)
     verdict = verify(path)
@@ -514,6 +565,22 @@ def test_a_process_that_runs_is_told_from_one_that_has_ended() -> None:
     assert is_running(child.pid, me.started) is False  # the pid lives, but it began at another time
     child.communicate(b"\n")
     assert is_running(child.pid, me.started) is False
+
+
+def test_a_process_that_has_ended_and_was_not_waited_for_does_not_run() -> None:
+    code = "from tests.unit.test_trail import *; print(whoami('', Path('/')).started, flush=True); input()"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    started = child.stdout.readline().decode().strip()
+    assert is_running(child.pid, started) is True
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and still there as a zombie
+    assert is_running(child.pid, started) is False
+    child.communicate()
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -143,6 +143,22 @@ def test_a_lock_that_is_never_given_back_ends_in_an_error(path: Path, monkeypatc
     assert trail.intent(SEED) == 2
 
 
+def test_verifying_waits_for_a_line_in_progress(path: Path) -> None:
+    trail = Trail(path, whoami("terminal", Path("/")))
+    trail.note(SEED)
+    trail.note(SEED)
+    whole = path.read_bytes()
+    with path.open("r+b", buffering=0) as held, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        held.truncate(len(whole) - 100)
+        waiting = pool.submit(verify, path)
+        time.sleep(0.1)
+        held.seek(0, os.SEEK_END)
+        held.write(whole[-100:])
+        fcntl.flock(held, fcntl.LOCK_UN)
+        assert (waiting.result().count, waiting.result().torn) == (2, ())
+
+
 def test_verifying_while_others_write_never_takes_a_line_in_progress_for_a_torn_one(path: Path) -> None:
     process = writer(path, 600, "busy")
     assert process.stdout is not None

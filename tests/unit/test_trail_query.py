@@ -120,6 +120,8 @@ def test_filters_and_last_see_every_entry_across_the_blocks_of_a_long_file(path:
             after = parse_link(line[:-1]) or START
             file.write(line)
     assert path.stat().st_size > 3 << 20  # several blocks
+    assert [entry.entry for entry in read(path, Filters())] == list(range(1, 5_001))
+    assert [entry.entry for entry in read(path, Filters(operation="reset"))] == list(range(1, 5_001))
     assert [entry.entry for entry in read(path, Filters(tier="prod"))] == list(range(7, 5_001, 7))
     assert [entry.entry for entry in last(path, 1_000)] == list(range(4_001, 5_001))
 
@@ -133,11 +135,19 @@ def test_a_torn_line_is_no_entry(story: Path) -> None:
         assert [entry.entry for entry in last(story, 2)] == [5, 6]
 
 
-def test_a_torn_result_leaves_its_run_open(path: Path) -> None:
+@pytest.mark.parametrize("cut", ["in its hash", "behind its detail"])
+def test_a_torn_result_leaves_its_run_open(path: Path, cut: str) -> None:
     trail = Trail(path, ANNA)
-    trail.result(trail.intent(RESET_INT), outcome=Outcome.DONE)
-    path.write_bytes(path.read_bytes()[:-40])
+    trail.result(trail.intent(RESET_INT), outcome=Outcome.DONE, detail={"to": "e902"})
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-40] if cut == "in its hash" else whole[: whole.index(b'"e902"}') + 7])
     assert [(run.number, run.state) for run in unfinished(path, ANNA)] == [(1, State.RUNNING)]
+
+
+def test_a_line_with_zero_bytes_is_no_entry(story: Path) -> None:
+    story.write_bytes(story.read_bytes().replace(b'"kind":"result","of":2', b'"kind":"result","of":2\0'))
+    assert [entry.entry for entry in read(story, Filters())] == [1, 2, 3, 4, 6]
+    assert [run.number for run in unfinished(story, ANNA)] == [2]
 
 
 def test_without_a_trail_nothing_has_happened(path: Path) -> None:
@@ -183,6 +193,7 @@ def test_a_run_that_ended_after_until_is_still_seen_as_ended(path: Path) -> None
     until = Filters(until=datetime(2026, 1, 31, 9, 30, tzinfo=UTC))
     since = Filters(since=datetime(2026, 1, 31, 9, 30, tzinfo=UTC))
     assert [run.state for run in runs(path, until, ANNA)] == [State.DONE]
+    assert [run.state for run in runs(path, replace(until, text="done"), ANNA)] == [State.DONE]
     assert runs(path, since, ANNA) == []
 
 
