@@ -22,6 +22,8 @@ from tests.unit.guard_samples import ABSENT, ADOPT, BECAUSE, EMPTY, MIGRATE, OPE
 TERMINAL, SCRIPT, AGENT, CI = Kind.TERMINAL, Kind.SCRIPT, Kind.AGENT, Kind.CI
 PERSON = Floor(may_lose=Loss.NOTHING, consent=Consent.PERSON)
 
+UNSTAMPED = "The database shop_stg carries no stamp that says which tier it is."
+NOWHERE = "There is no database shop_stg on that server."
 CHECK = "Look at what every tier resolves to: invoke check"
 ADOPT_STG = "To stamp it on purpose: invoke adopt --tier=stg"
 BUILD_STG = "To build it: invoke reset --tier=stg"
@@ -133,7 +135,7 @@ def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
             "The database shop_stg is registered as something else than live, not a live one.",
             CHECK,
         ),
-        ("E-ABSENT", SEED, ABSENT, "There is no database shop_stg on that server.", BUILD_STG),
+        ("E-ABSENT", SEED, ABSENT, NOWHERE, BUILD_STG),
         (
             "E-ABSENT",
             RESET,
@@ -141,28 +143,10 @@ def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
             "There is no database shop_stg on that server, and the role may not create databases.",
             CREATE_STG,
         ),
-        (
-            "E-ABSENT",
-            RESET,
-            ABSENT | {"name": NameState.FREE},
-            "There is no database shop_stg on that server.",
-            CREATE_STG,
-        ),
-        (
-            "E-NO-STAMP",
-            SEED,
-            {"stamp": StampState.MISSING},
-            "The database shop_stg carries no stamp that says which tier it is.",
-            ADOPT_STG,
-        ),
-        ("E-NO-STAMP", SEED, EMPTY, "The database shop_stg carries no stamp that says which tier it is.", BUILD_STG),
-        (
-            "E-NO-STAMP",
-            RESET,
-            EMPTY | {"name": NameState.FREE},
-            "The database shop_stg carries no stamp that says which tier it is.",
-            ADOPT_STG,
-        ),
+        ("E-ABSENT", RESET, ABSENT | {"name": NameState.FREE}, NOWHERE, CREATE_STG),
+        ("E-NO-STAMP", SEED, {"stamp": StampState.MISSING}, UNSTAMPED, ADOPT_STG),
+        ("E-NO-STAMP", SEED, EMPTY, UNSTAMPED, BUILD_STG),
+        ("E-NO-STAMP", RESET, EMPTY | {"name": NameState.FREE}, UNSTAMPED, ADOPT_STG),
         (
             "E-POOLER",
             SEED,
