@@ -44,37 +44,28 @@ def database_url(*, read_only: bool = False, start: Path | None = None) -> str:
     is remembered for the life of the process. `start` is a folder in the project; by default the working directory.
     """
     project = open_project(start)
-    choice = _choice(project)
-    handed = handed_over()
-    if handed is not None and project.surroundings.kind is not Kind.PYTEST:
+    handed = _handed_over(project)
+    if handed is not None:
         return handed[1]  # `invoke run` asked, before this process began
+    choice = _choice(project)
     key = (os.getpid(), choice.tier.name, read_only)
     if key not in _opened:
-        managed = project.surroundings.kind is Kind.RUNTIME and project.surroundings.runtime_tier == choice.tier.name
-        call = Call(
-            operation=open_.OPERATION,
-            choice=choice,
-            managed=managed and choice.tier.runtime_url_variable is not None,
-            wish=Wish(read_only=read_only),
-        )
-        report = carry_out(project, call, Console())
-        if report.clearance is None:  # never: only a dry run has none
-            raise RuntimeError("opened without a clearance")
-        _opened[key] = _read_only(report.target.conninfo, read_only).url(report.clearance)
+        _opened[key] = _open(project, choice, Wish(read_only=read_only))
     return _opened[key]
 
 
 def connect(*, read_only: bool = False, start: Path | None = None) -> psycopg.Connection[tuple[object, ...]]:
     """Return a psycopg connection to the current tier's database. `read_only` makes its sessions so by default."""
-    import psycopg  # noqa: PLC0415  # dear, and only this function needs it
+    return _connect(database_url(read_only=read_only, start=start))
 
-    from dbtasks.database import without_pg_environment  # noqa: PLC0415
 
-    url = database_url(read_only=read_only, start=start)
-    with without_pg_environment():
-        connection = psycopg.connect(url)
-    connection.read_only = read_only or None
-    return connection
+def connect_to(
+    tier: str | None, *, read_only: bool, purpose: str, reason: str = ""
+) -> psycopg.Connection[tuple[object, ...]]:
+    """Return a connection to the named tier for one purpose; asked and audited each time."""
+    project = open_project()
+    choice = choose(project.settings, tier, project.environ)
+    return _connect(_open(project, choice, Wish(read_only=read_only, purpose=purpose), reason))
 
 
 def validate(start: Path | None = None) -> None:
@@ -98,10 +89,33 @@ def validate(start: Path | None = None) -> None:
         raise SettingsError(mistakes)
 
 
+def _open(project: Project, choice: Choice, wish: Wish, reason: str = "") -> str:
+    tier, around = choice.tier, project.surroundings
+    managed = around.kind is Kind.RUNTIME and around.runtime_tier == tier.name and bool(tier.runtime_url_variable)
+    call = Call(operation=open_.OPERATION, choice=choice, managed=managed, reason=reason, wish=wish)
+    report = carry_out(project, call, Console())
+    if report.clearance is None:  # never: only a dry run has none
+        raise RuntimeError("opened without a clearance")
+    return _read_only(report.target.conninfo, wish.read_only).url(report.clearance)
+
+
+def _connect(url: str) -> psycopg.Connection[tuple[object, ...]]:
+    import psycopg  # dear, and only who connects needs it
+
+    from dbtasks.database import without_pg_environment
+
+    with without_pg_environment():
+        return psycopg.connect(url)
+
+
+def _handed_over(project: Project) -> tuple[str, str] | None:
+    return None if project.surroundings.kind is Kind.PYTEST else handed_over()
+
+
 def _choice(project: Project) -> Choice:
     settings, around = project.settings, project.surroundings
-    handed = handed_over()
-    if handed is not None and around.kind is not Kind.PYTEST:
+    handed = _handed_over(project)
+    if handed is not None:
         return Choice(tier=settings.tier(handed[0]), source="flag")
     choice = choose(settings, None, project.environ)
     if choice.source == "default" and around.kind is Kind.RUNTIME and around.runtime_tier:

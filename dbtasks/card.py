@@ -48,7 +48,8 @@ def would(verdict: Decision) -> str:
 
 def _facts(evidence: Evidence, target: Target) -> Iterator[str]:
     server, database = evidence.server, evidence.database
-    where = f"{evidence.place} ({server.address}) as {server.role}"
+    resolved = "" if evidence.place == server.address else f" ({server.address})"
+    where = f"{evidence.place}{resolved} as {server.role}"
     kind = "standby" if server.standby else "primary"
     yield _fact("server", f"{where} · PostgreSQL {server.version}, {kind}")
     if database is None:
@@ -117,7 +118,7 @@ def _line(plan: Plan, step: Step) -> Iterator[str]:
         case SwapIn():
             yield from _swap(plan, step)
         case HandOut():
-            command = " ".join(step.command) or "this process"
+            command = " ".join(step.command) or step.purpose or "this process"
             yield _fact("would let in", f"{command}, {'read-only' if step.read_only else 'free to write'}")
 
 

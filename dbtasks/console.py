@@ -73,7 +73,7 @@ class Console:
             return
         self._clear_bar()
         if self._colours(stream) and sys.platform == "win32":
-            import colorama  # noqa: PLC0415  # only where a terminal needs it
+            import colorama  # only where a terminal needs it
 
             colorama.just_fix_windows_console()
         encoding = getattr(stream, "encoding", None) or "utf-8"
@@ -135,6 +135,6 @@ def stderr_is_terminal() -> bool:
 
 def _forget_typed_ahead() -> None:
     with suppress(ImportError, OSError, ValueError):
-        import termios  # noqa: PLC0415  # absent on Windows
+        import termios  # absent on Windows
 
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)

@@ -94,7 +94,9 @@ def session_lock(connection: Connection, key: int, *, what: str, wait_s: float =
     try:
         connection.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS, key])
     except psycopg.errors.LockNotAvailable:
-        raise LockTimeoutError(f"{what} is locked by {_holder(connection, key)}. Run the command again later.") from None
+        raise LockTimeoutError(
+            f"{what} is locked by {_holder(connection, key)}. Run the command again later."
+        ) from None
     finally:
         connection.execute(sql.SQL("SET lock_timeout = {}").format(LOCK_TIMEOUT_MS))
     try:
@@ -135,8 +137,20 @@ def _connect(conninfo: Conninfo, permit: Permit, *, autocommit: bool) -> Connect
 
 def unreachable(label: str, masked: str, reason: str, *, embedded: bool) -> ServerUnreachableError:
     """Return the error that names the tier, the masked target, the reason, and what to start or mend."""
-    start = "Start it with: invoke server start" if embedded else "Start that server, or mend its URL, then: invoke check"
+    start = (
+        "Start it with: invoke server start" if embedded else "Start that server, or mend its URL, then: invoke check"
+    )
     return ServerUnreachableError(f"[{label}] {masked} cannot be reached.\n  {reason}\n  {start}")
+
+
+def unreadable(label: str, masked: str, reason: str) -> RefusedError:
+    """Return the refusal of a target that answers and does not let itself be looked at: unknown is no."""
+    return RefusedError(
+        code="E-UNKNOWN",
+        saw=f"[{label}] {masked} could not be looked at: {reason.splitlines()[0] if reason else 'no reason given'}.",
+        why="What is unknown is refused. Nothing was changed.",
+        instead="Mend the role's rights or the URL, then: invoke check",
+    )
 
 
 def refuse_changed(before: str, after: str) -> RefusedError:

@@ -19,9 +19,7 @@ def for_worker(project: Project, url: str) -> dict[str, str]:
     """Return the environment of Alembic's child process; the project's own variables stay."""
     settings = project.settings
     names = [name for tier in settings.tiers for name in (tier.url_variable, tier.runtime_url_variable) if name]
-    secrets = [
-        value.text for name in names if (value := project.variables.get(name)) is not None and value.text
-    ]
+    secrets = [value.text for name in names if (value := project.variables.get(name)) is not None and value.text]
     clean = scrub(
         dict(project.environ),
         url_variables=settings.migrations.url_variables,

@@ -18,12 +18,10 @@ from dbtasks.console import Console
 from dbtasks.effects import Operation
 from dbtasks.errors import UsageError
 from dbtasks.operations import adopt as adopt_
-from dbtasks.operations import check as check_
 from dbtasks.operations import migrate as migrate_
 from dbtasks.operations import open_
 from dbtasks.operations import reset as reset_
 from dbtasks.operations import seed as seed_
-from dbtasks.operations import status as status_
 from dbtasks.project import Project, open_project
 from dbtasks.selection import Choice, choose
 from dbtasks.tiers import Consent
@@ -97,7 +95,7 @@ def adopt(
 @_guarded()
 def shell(c: Context, tier: str = "", reason: str = "") -> None:
     """Open psql on a tier, its prompt in the tier's colour; read-only where a person must consent."""
-    from dbtasks.shell import psql  # noqa: PLC0415  # only this task looks for psql
+    from dbtasks.shell import psql  # only this task looks for psql
 
     project = open_project()
     choice = choose(project.settings, tier or None, project.environ)
@@ -117,7 +115,7 @@ def run(c: Context, tier: str = "", read_only: bool = False, reason: str = "") -
 @_guarded()
 def status(c: Context, format_: str = "text") -> None:
     """Show every tier at a glance: where it leads, its revision, its stamp, what happened last."""
-    from dbtasks.overview_tasks import show_status  # noqa: PLC0415  # late, as everywhere below
+    from dbtasks.overview_tasks import show_status  # late, as everywhere below
 
     show_status(open_project(), Console(), as_json=checked_format(format_))
 
@@ -125,7 +123,7 @@ def status(c: Context, format_: str = "text") -> None:
 @_guarded()
 def check(c: Context, format_: str = "text") -> None:
     """Validate the settings, connect to every tier, and say what is wrong and how to mend it."""
-    from dbtasks.overview_tasks import show_check  # noqa: PLC0415
+    from dbtasks.overview_tasks import show_check
 
     if not show_check(open_project(), Console(), as_json=checked_format(format_)):
         end(2)
@@ -157,7 +155,7 @@ def audit(
     verify: bool = False,
 ) -> None:
     """Show what happened: who did what, where, and whether it worked."""
-    from dbtasks import audit_view  # noqa: PLC0415
+    from dbtasks import audit_view
 
     project, as_json = open_project(), checked_format(format_)
     if verify:
@@ -172,7 +170,7 @@ def audit(
 @_guarded()
 def start(c: Context) -> None:
     """Start the embedded PostgreSQL servers that stand in for tiers without a URL."""
-    from dbtasks import server_tasks  # noqa: PLC0415
+    from dbtasks import server_tasks
 
     server_tasks.start(open_project(), Console())
 
@@ -180,7 +178,7 @@ def start(c: Context) -> None:
 @_guarded()
 def stop(c: Context) -> None:
     """Stop the embedded PostgreSQL servers of this project; their data stays."""
-    from dbtasks import server_tasks  # noqa: PLC0415
+    from dbtasks import server_tasks
 
     server_tasks.stop(open_project(), Console())
 
@@ -188,7 +186,7 @@ def stop(c: Context) -> None:
 @task(klass=GuardedTask, name="status", auto_shortflags=False)
 def server_status(c: Context) -> None:
     """Show the embedded PostgreSQL servers of this project."""
-    from dbtasks import server_tasks  # noqa: PLC0415
+    from dbtasks import server_tasks
 
     server_tasks.status(open_project(), Console())
 
@@ -211,8 +209,8 @@ def namespace(*more: Collection | Task[Any]) -> Collection:
 def _carry_out(
     operation: Operation, *, tier: str, format_: str, sets: str = "", through: str = "", **flags: Any
 ) -> None:
-    from dbtasks.pipeline import Call, carry_out  # noqa: PLC0415  # a mistake in the settings never loads a driver
-    from dbtasks.survey import Wish  # noqa: PLC0415
+    from dbtasks.pipeline import Call, carry_out  # a mistake in the settings never loads a driver
+    from dbtasks.survey import Wish
 
     as_json, project, console = checked_format(format_), open_project(), Console()
     wish = Wish(seed_sets=tuple(word.strip() for word in sets.split(",") if word.strip()) or None)
@@ -234,8 +232,8 @@ def _choices(project: Project, tier: str, through: str) -> list[Choice]:
 
 
 def _run(project: Project, choice: Choice, command: tuple[str, ...], reason: str, *, read_only: bool) -> None:
-    from dbtasks.pipeline import Call, carry_out  # noqa: PLC0415
-    from dbtasks.survey import Wish  # noqa: PLC0415
+    from dbtasks.pipeline import Call, carry_out
+    from dbtasks.survey import Wish
 
     wish = Wish(command=command, read_only=read_only)
     call = Call(operation=open_.OPERATION, choice=choice, wish=wish, reason=reason)

@@ -107,14 +107,18 @@ def _a_way_back_must_be_kept(case: Case) -> Refuse | None:
 
 
 def _revisions_must_be_proven(case: Case) -> Refuse | None:
-    proof, tier = case.situation.proof, case.request.tier
+    proof, before = case.situation.proof, case.request.before
     if not case.request.operation.proves or proof in (Proof.NOT_NEEDED, Proof.PROVEN):
         return None
-    text = f"The pending revisions are not proven on {(tier.after or 'the tier before').upper()} with the same bytes."
+    label = before.label if before else "the tier before"
+    text = f"The pending revisions are not proven on {label} with the same bytes."
     if proof is Proof.UNKNOWN:
-        text = f"Whether {(tier.after or 'the tier before').upper()} has these revisions could not be found out."
-    instead = f"To prove them first: invoke migrate --tier={tier.after}" if tier.after else ""
-    return _refuse("E-NOT-PROVEN", text, instead=instead)
+        text = f"Whether {label} has these revisions could not be found out."
+    if before is None:
+        return _refuse("E-NOT-PROVEN", text)
+    # Where everything may be lost, building anew is the quick way, and the only one once a revision was edited.
+    verb = "reset" if before.may_lose is Loss.EVERYTHING else "migrate"
+    return _refuse("E-NOT-PROVEN", text, instead=f"To prove them first: invoke {verb} --tier={before.name}")
 
 
 def _approvals_must_be_brought(case: Case) -> Refuse | None:

@@ -74,14 +74,23 @@ class Masker:
         return text
 
     def _known_spans(self, text: str) -> Iterator[Span]:
-        for secret, forms in tuple(self._known.items()):
-            for form in forms:
-                for start in _occurrences(form, text):
-                    end = start + len(form)
-                    if (len(secret) >= _SHORT or _stands_alone(text, start, end)) and not self._is_name(
-                        text, start, end
-                    ):
-                        yield start, end
+        known = tuple(self._known.items())
+        found = [
+            (secret, start, start + len(form))
+            for secret, forms in known
+            for form in forms
+            for start in _occurrences(form, text)
+        ]
+        if "%" in text:  # nobody agrees which characters must be encoded
+            decoded, origins = _percent_decoded(text)
+            found += [
+                (secret, origins[start], origins[start + len(secret)])
+                for secret, _ in known
+                for start in _occurrences(secret, decoded)
+            ]
+        for secret, start, end in found:
+            if (len(secret) >= _SHORT or _stands_alone(text, start, end)) and not self._is_name(text, start, end):
+                yield start, end
 
     def _piece_spans(self, text: str) -> Iterator[Span]:
         # Parsers quote the piece at which they gave up: missing "=" after "word".
@@ -147,6 +156,29 @@ _ESCAPES: tuple[Callable[[str], str], ...] = (
     lambda text: text.replace("%", "%%"),
     html.escape,
 )
+
+
+_ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+
+
+def _percent_decoded(text: str) -> tuple[str, list[int]]:
+    """Return the decoded text and, for each of its characters and its end, where that began in the text.
+
+    >>> _percent_decoded("a%C3%A9b")
+    ('aéb', [0, 1, 7, 8])
+    """
+    parts: list[str] = []
+    origins: list[int] = []
+    done = 0
+    for run in _ENCODED.finditer(text):
+        characters = bytes.fromhex(run[0].replace("%", "")).decode("utf-8", "surrogateescape")
+        parts += [text[done : run.start()], characters]
+        origins += range(done, run.start())
+        done = run.start()
+        for character in characters:
+            origins.append(done)
+            done += 3 * len(character.encode("utf-8", "surrogateescape"))
+    return "".join([*parts, text[done:]]), [*origins, *range(done, len(text) + 1)]
 
 
 def _occurrences(wanted: str, text: str) -> Iterator[int]:

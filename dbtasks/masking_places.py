@@ -67,7 +67,7 @@ def _in_urls(text: str) -> Iterator[Span]:
         if _PORT.match(text, secret):
             # A password may look like a port as far as its first slash; elsewhere paths hold @ for good reasons.
             last_at, blank = max(stretch.at, stretch.later_at), text[secret : secret + 1].isspace()
-            if ours and last_at >= secret and (blank or stretch.at >= secret and not stretch.blank):
+            if ours and last_at >= secret and (blank or (stretch.at >= secret and not stretch.blank)):
                 yield secret, last_at if blank else stretch.at
         elif stretch.at >= secret:
             yield secret, stretch.at
@@ -100,7 +100,7 @@ _KEY = re.compile(
 )
 _IN_QUERY = re.compile(r"[?&](?:amp;)?[\w.%\-]*\Z")
 _OPENING = re.compile(r"[bBeEfFrRuU]{0,2}(\\{0,8})([\"'`])")
-_NOTHING = re.compile(r"(?:None|null)(?![^\s,;)\]}&])")
+_NOTHING = re.compile(r"(?:None|null)[,;)\]}]*")
 _INNER_QUOTE = rf"[\"'`](?!{_AFTER})"
 _QUERY_VALUE = re.compile(rf"(?:[^&\s\"'`]++|{_INNER_QUOTE})*+")
 _PAIR_VALUE = re.compile(rf"(?:[^\s\"'`\\]++|\\.?|{_INNER_QUOTE})*+")

@@ -75,9 +75,7 @@ def _row(project: Project, request: Request) -> Row:
         return _unknown(project, tier, _without_looking(project, tier), str(error))
 
 
-def _unknown(
-    project: Project, tier: Tier, target: str, problem: str, *, instead: str = "", asked: bool = True
-) -> Row:
+def _unknown(project: Project, tier: Tier, target: str, problem: str, *, instead: str = "", asked: bool = True) -> Row:
     return Row(
         tier=tier,
         target=target,

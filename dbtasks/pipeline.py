@@ -160,7 +160,8 @@ class _Road:
             plan=seen.plan.hash,
             effect=seen.plan.effect,
         )
-        detail = {"reason": self.call.reason, "command": list(self.call.wish.command)}
+        wish = self.call.wish
+        detail = {"reason": self.call.reason, "command": list(wish.command), "purpose": wish.purpose}
         entry = self.trail.intent(act, {name: value for name, value in detail.items() if value})
         site = Site(
             project=self.project,
@@ -201,7 +202,7 @@ class _Road:
 
     def _verb(self) -> str:
         command = " ".join(self.call.wish.command)
-        verb = f"run {command}" if command else self.call.operation.name
+        verb = f"run {command}" if command else self.call.wish.purpose or self.call.operation.name
         return f"{verb} · dry run" if self.call.dry_run else verb
 
     def _note(self, line: str) -> None:
@@ -211,13 +212,11 @@ class _Road:
         if not moment.text:
             self.console.progress(moment.step, moment.done, moment.total, moment.seconds)
             return
-        seconds = f"   {moment.seconds:.1f} s" if moment.seconds >= 0.05 else ""  # noqa: PLR2004  # one digit shows
+        seconds = f"   {moment.seconds:.1f} s" if moment.seconds >= 0.05 else ""  # one digit shows
         self.console.fact(moment.step, f"{moment.text}{seconds}")
 
 
-def _recorded(
-    act: Callable[[], Result], ended: Callable[[Outcome, dict[str, object]], None], *, aside: bool
-) -> Result:
+def _recorded(act: Callable[[], Result], ended: Callable[[Outcome, dict[str, object]], None], *, aside: bool) -> Result:
     """Run and put the outcome into the trail, whichever way it ends. `aside`: a failure has left the target whole."""
     try:
         result = act()

@@ -41,6 +41,7 @@ class Materials:
     seed_digest: str = ""
     command: tuple[str, ...] = ()
     read_only: bool = False
+    purpose: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +89,11 @@ class SwapIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandOut:
-    """Give a process the way in: a command's environment, or the calling process where `command` is empty."""
+    """Give a process the way in: a command's environment, or where `command` is empty this process, for `purpose`."""
 
     command: tuple[str, ...]
     read_only: bool
+    purpose: str = ""
 
 
 Step = BuildAside | PutStamp | ApplyRevisions | LoadSeeds | Verify | SwapIn | HandOut

@@ -7,6 +7,7 @@ each CREATE DATABASE, so that whatever a killed run leaves behind is known; only
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -37,6 +38,8 @@ CREATE TABLE IF NOT EXISTS dbtasks.registry (
     made_at    timestamptz NOT NULL DEFAULT now(),
     keep_until timestamptz
 );
+GRANT USAGE ON SCHEMA dbtasks TO PUBLIC;
+GRANT SELECT ON dbtasks.registry TO PUBLIC;
 """
 
 
@@ -67,11 +70,19 @@ def open_registry(clearance: Clearance, conninfo: Conninfo, server_way: Conninfo
             except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                 pass  # somebody else was faster
         connection = open_to_write(clearance, target)
-    with connection.transaction():
+    with suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():
         if connection.execute("SELECT to_regclass('dbtasks.registry')").fetchone() == (None,):
             connection.execute("SELECT pg_advisory_xact_lock(hashtext('dbtasks.registry'))")
             connection.execute(_CREATE)
     return connection
+
+
+def may_write(connection: Connection) -> bool:
+    """Return whether the role may change the registry; a role that may not can still hold its tier's lock there."""
+    row = connection.execute(
+        "SELECT coalesce(has_table_privilege(to_regclass('dbtasks.registry'), 'INSERT, DELETE'), false)"
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def kind_of(conninfo: Conninfo, oid: int) -> str | None:
@@ -79,7 +90,7 @@ def kind_of(conninfo: Conninfo, oid: int) -> str | None:
     try:
         with look(conninfo.with_database(COORDINATION)) as connection:
             row = connection.execute("SELECT kind FROM dbtasks.registry WHERE oid = %s", [oid]).fetchone()
-    except (ServerUnreachableError, psycopg.errors.UndefinedTable):
+    except (ServerUnreachableError, psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
         return None
     return str(row[0]) if row else None
 

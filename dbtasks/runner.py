@@ -103,7 +103,8 @@ class _Work:
         conninfo = self.site.target.conninfo
         try:
             connection = registry.open_registry(self.clearance, conninfo, self.site.server_way)
-            self.registry = registry.Registry(connection, self.plan.project)
+            if registry.may_write(connection):
+                self.registry = registry.Registry(connection, self.plan.project)
         except (ServerUnreachableError, psycopg.errors.InsufficientPrivilege):
             connection = self.open(conninfo)
         key = crc32(f"{self.plan.project}/{self.plan.tier}".encode()) & 0x7FFFFFFF
@@ -254,7 +255,10 @@ class _Work:
 
     def _registry(self) -> registry.Registry:
         if self.registry is None:
-            raise DbtasksError("the coordination database dbtasks cannot be made on this server: no right to create it.")
+            raise DbtasksError(
+                "The role may not write the registry in the server's database dbtasks, so nothing can be built aside. "
+                "Grant it INSERT, UPDATE and DELETE on dbtasks.registry there."
+            )
         return self.registry
 
     def _job(self, step: ApplyRevisions) -> upgrade.Job:
@@ -275,4 +279,3 @@ class _Work:
             checksums={each.id: each.checksum for each in step.revisions},
             environ=for_worker(project, url),
         )
-

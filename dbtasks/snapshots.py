@@ -58,7 +58,9 @@ def create_like(connection: Connection, name: str, model_oid: int | None) -> Non
     statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
     if row is not None:
         encoding, collate, ctype = (sql.Literal(str(part)) for part in row)
-        statement += sql.SQL(" TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(encoding, collate, ctype)
+        statement += sql.SQL(" TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(
+            encoding, collate, ctype
+        )
     connection.execute(statement)
 
 

@@ -13,7 +13,7 @@ import psycopg
 
 from dbtasks import inspection, registry
 from dbtasks.conninfo import Conninfo
-from dbtasks.database import exists_elsewhere, look, unreachable
+from dbtasks.database import exists_elsewhere, look, unreachable, unreadable
 from dbtasks.errors import DbtasksError, ServerUnreachableError
 from dbtasks.evidence import Database, Evidence, Proof, Server, situate
 from dbtasks.migrations.history import History, Revision, read_history
@@ -28,10 +28,14 @@ from dbtasks.verdicts import Request
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What the command line adds to the verb: a command to run, read-only or not, other seed sets than the tier's."""
+    """What the command line adds to the verb: a command to run, read-only or not, other seed sets than the tier's.
+
+    `purpose` says what this process wants the way in for, where there is no command.
+    """
 
     command: tuple[str, ...] = ()
     read_only: bool = False
+    purpose: str = ""
     seed_sets: tuple[str, ...] | None = None
 
 
@@ -95,7 +99,7 @@ def _look(project: Project, request: Request, target: Target) -> tuple[Server, D
         except ServerUnreachableError as error:
             return _look_beside(target, error)
     except (PermissionError, psycopg.Error) as error:
-        raise unreachable(target.tier.label, target.masked, str(error), embedded=target.is_embedded) from None
+        raise unreadable(target.tier.label, target.masked, str(error)) from None
 
 
 def _look_beside(target: Target, error: ServerUnreachableError) -> tuple[Server, None, Conninfo]:
@@ -134,6 +138,7 @@ def _materials(
         seed_digest=seeds.digest if seeds else "",
         command=wish.command,
         read_only=wish.read_only,
+        purpose=wish.purpose,
     )
 
 

@@ -46,9 +46,7 @@ def resolve(
         return None
     server = embedded.ensure(settings.root, kind, report)
     name = f"{settings.project}_{tier.name}"
-    return Target(
-        tier=tier, conninfo=server.conninfo(name), variable="", masked=f"{name} on embedded:{server.port}"
-    )
+    return Target(tier=tier, conninfo=server.conninfo(name), variable="", masked=f"{name} on embedded:{server.port}")
 
 
 def resolve_runtime(variables: Variables, tier: Tier) -> Target:

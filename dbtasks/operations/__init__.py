@@ -15,8 +15,7 @@ class Verb(Protocol):
 
     OPERATION: Operation
 
-    @staticmethod
-    def plan(evidence: Evidence, materials: Materials) -> Plan:
+    def plan(self, evidence: Evidence, materials: Materials) -> Plan:
         """Return what would be done. Pure."""
 
 

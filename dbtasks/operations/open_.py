@@ -17,5 +17,5 @@ OPERATION = Operation(
 def plan(evidence: Evidence, materials: Materials) -> Plan:
     """Return the plan of an opening: which command gets the way in, and whether it may write."""
     effect = Effect.READ if materials.read_only else Effect.CHANGE
-    step = HandOut(command=materials.command, read_only=materials.read_only)
+    step = HandOut(command=materials.command, read_only=materials.read_only, purpose=materials.purpose)
     return plan_of(OPERATION, evidence, effect, (step,))

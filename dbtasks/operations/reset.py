@@ -12,6 +12,7 @@ OPERATION = Operation(
     summary="Build the database anew from migrations and seeds, and swap it in whole.",
     replaces=True,
     proves=True,
+    seeds=True,
     stamps=Stamping.EMPTY,
 )
 
