@@ -39,7 +39,7 @@ _WHY = {
     "torn": "What was left behind may collide with what comes next, or be taken for good.",
 }
 _INSTEAD = {
-    "target": "Name the variable that env.py reads in migrations.url_variables in config/tiers.yaml, then: invoke check",
+    "target": "Name the variable that env.py reads: migrations.url_variables in config/tiers.yaml. Then: invoke check",
     "bookkeeping": "Leave the schema out; for autogenerate, filter it with include_name.",
     "bytes": "To see the plan as it is now: invoke migrate --dry-run",
     "torn": "Remove it (DROP INDEX CONCURRENTLY ...), then run the same command again.",

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 if not __package__:  # run by its path: make the neighbours importable, and only as neighbours
     sys.path.pop(0)  # else a project's own `history` or `ledger` would be ours
@@ -163,7 +163,9 @@ def libpq(url: str) -> dict[str, str]:
     host, _, port = place[1:].partition("]") if bracketed else place.partition(":")
     found = {"user": user, "password": password, "host": host, "port": port.lstrip(":"), "dbname": database}
     parameters = {key: unquote(value) for key, value in found.items() if value}
-    return parameters | dict(parse_qsl(query, keep_blank_values=True))
+    # Not parse_qsl: to libpq a plus sign is a plus sign.
+    pairs = (pair.partition("=") for pair in query.split("&") if pair)
+    return parameters | {unquote(name): unquote(value) for name, _, value in pairs}
 
 
 def sqlalchemy_url(url: str, driver: str) -> str:

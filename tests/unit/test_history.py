@@ -1,0 +1,234 @@
+"""Revisions as values: what is read, in which order, and what every mistake says."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from dbtasks.errors import MigrationHistoryError, SettingsError
+from dbtasks.migrations.history import History, read_history
+from dbtasks.migrations.scripts import working_folder
+from dbtasks.settings import MigrationSettings
+
+SETTINGS = MigrationSettings(config=Path("alembic.ini"))
+INI = "[alembic]\nscript_location = %(here)s/migrations\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "migrations" / "versions").mkdir(parents=True)
+    (tmp_path / "alembic.ini").write_text(INI)
+    return tmp_path
+
+
+def write(project: Path, text: str, name: str, folder: str = "migrations/versions") -> Path:
+    (project / folder).mkdir(parents=True, exist_ok=True)
+    file = project / folder / name
+    file.write_text(text)
+    return file
+
+
+def chain(project: Path, *links: tuple[str, object], folder: str = "migrations/versions") -> None:
+    for identifier, down in links:
+        write(project, f"revision = {identifier!r}\ndown_revision = {down!r}\n", f"{identifier}.py", folder)
+
+
+def ids(history: History) -> list[str]:
+    return [revision.id for revision in history.revisions]
+
+
+def mistakes(project: Path, settings: MigrationSettings = SETTINGS) -> list[str]:
+    with pytest.raises(SettingsError) as error:
+        read_history(project, settings)
+    return [str(mistake) for mistake in error.value.mistakes]
+
+
+def test_a_revision_carries_what_its_file_says(project: Path) -> None:
+    text = '"""Add users.\n\nRevision ID: b2\n"""\nrevision: str = "b2"\ndown_revision: str | None = "a1"\n'
+    text += 'branch_labels = ["accounts"]\ndepends_on: tuple[str, ...] = ("c3",)\n'
+    write(project, text, "b2_add_users.py")
+    chain(project, ("a1", None), ("c3", None))
+    revision = read_history(project, SETTINGS).revisions[2]
+    assert revision.id == "b2"
+    assert (revision.down, revision.depends_on, revision.labels) == (("a1",), ("c3",), ("accounts",))
+    assert (revision.message, revision.path) == ("Add users.", Path("migrations/versions/b2_add_users.py"))
+    assert revision.checksum == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_revisions_come_after_what_they_need_and_ties_go_by_id(project: Path) -> None:
+    chain(project, ("z", None), ("b", "z"), ("c", "z"), ("merge", ("b", "c")), ("a", "merge"))
+    history = read_history(project, SETTINGS)
+    assert (ids(history), history.heads) == (["z", "b", "c", "merge", "a"], ("a",))
+
+
+def test_two_heads_are_data(project: Path) -> None:
+    chain(project, ("a", None), ("b", "a"), ("c", "a"))
+    assert read_history(project, SETTINGS).heads == ("b", "c")
+
+
+def test_the_heads_are_those_that_alembic_finds(project: Path) -> None:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    chain(project, ("a", None), ("b", "a"), ("x", None), ("y", "x"))
+    write(project, "revision = 'c'\ndown_revision = 'b'\ndepends_on = 'y'\n", "c.py")
+    script = ScriptDirectory.from_config(Config(str(project / "alembic.ini")))
+    history = read_history(project, SETTINGS)
+    assert set(history.heads) == set(script.get_heads()) == {"c", "y"}
+    assert sorted(ids(history)) == sorted(each.revision for each in script.walk_revisions())
+
+
+@pytest.mark.parametrize(
+    ("current", "pending"),
+    [
+        pytest.param(set(), ["a", "b", "x", "y", "c"], id="empty"),
+        pytest.param({"a"}, ["b", "x", "y", "c"], id="one branch begun"),
+        pytest.param({"b", "x"}, ["y", "c"], id="both begun"),
+        pytest.param({"c"}, [], id="what it depends on is there too"),
+        pytest.param({"c", "y"}, [], id="at the heads"),
+    ],
+)
+def test_pending_is_what_current_and_its_ancestors_lack(project: Path, current: set[str], pending: list[str]) -> None:
+    chain(project, ("a", None), ("b", "a"), ("x", None), ("y", "x"))
+    write(project, "revision = 'c'\ndown_revision = 'b'\ndepends_on = 'y'\n", "c.py")
+    history = read_history(project, SETTINGS)
+    assert [revision.id for revision in history.pending(frozenset(current))] == pending
+
+
+def test_a_branch_label_may_stand_for_its_revision(project: Path) -> None:
+    write(project, "revision = 'x'\ndown_revision = None\nbranch_labels = 'billing'\n", "x.py")
+    write(project, "revision = 'a'\ndown_revision = None\ndepends_on = 'billing'\n", "a.py")
+    assert ids(read_history(project, SETTINGS)) == ["x", "a"]
+
+
+def test_a_revision_that_the_code_lost_is_named(project: Path) -> None:
+    chain(project, ("a", None))
+    with pytest.raises(MigrationHistoryError) as error:
+        read_history(project, SETTINGS).pending(frozenset({"a", "gone"}))
+    assert error.value.unknown == ("gone",)
+    assert str(error.value).startswith("the database is at revision gone, which this code does not have.")
+
+
+PLACES = {
+    "relative to the root": ("script_location = migrations", "migrations/versions"),
+    "relative to the ini": ("script_location = %(here)s/db", "db/versions"),
+    "in a package": (
+        "script_location = shop.data:migrations\nprepend_sys_path = src",
+        "src/shop/data/migrations/versions",
+    ),
+    "named folders": ("version_locations = %(here)s/one %(here)s/two", "two"),
+    "named folders, separated as the system does": ("version_locations = %(here)s/one:two\npath_separator = os", "two"),
+    "named folders, the older option": ("version_locations = one;two\nversion_path_separator = ;", "two"),
+    "named folders on lines": ("version_locations =\n    one\n    two\npath_separator = newline", "two"),
+    "nested folders": ("recursive_version_locations = true", "migrations/versions/2026/11"),
+}
+
+
+@pytest.mark.parametrize(("option", "folder"), PLACES.values(), ids=PLACES.keys())
+def test_revisions_are_found_where_alembic_finds_them(project: Path, option: str, folder: str) -> None:
+    default = "" if "script_location" in option else "script_location = migrations\n"
+    (project / "alembic.ini").write_text(f"[alembic]\n{default}{option}\n")
+    chain(project, ("found", None), folder=folder)
+    for package in ("src/shop", "src/shop/data"):
+        (project / package).mkdir(parents=True, exist_ok=True)
+        (project / package / "__init__.py").touch()
+    assert ids(read_history(project, SETTINGS)) == ["found"]
+
+
+def test_nested_folders_are_left_out_unless_asked_for(project: Path) -> None:
+    chain(project, ("a", None))
+    chain(project, ("b", "a"), folder="migrations/versions/old")
+    assert ids(read_history(project, SETTINGS)) == ["a"]
+
+
+def test_files_that_alembic_ignores_are_ignored(project: Path) -> None:
+    chain(project, ("a", None))
+    for name in ("__init__.py", ".#a.py", "notes.txt"):
+        write(project, "this is no Python (", name)
+    assert ids(read_history(project, SETTINGS)) == ["a"]
+
+
+def test_an_ini_of_a_subfolder_runs_where_its_script_folder_is(tmp_path: Path) -> None:
+    settings = MigrationSettings(config=Path("backend/alembic.ini"))
+    chain(tmp_path, ("a", None), folder="backend/migrations/versions")
+    (tmp_path / "backend" / "alembic.ini").write_text("[alembic]\nscript_location = migrations\n")
+    assert ids(read_history(tmp_path, settings)) == ["a"]
+    assert working_folder(tmp_path, settings) == tmp_path / "backend"
+
+
+def test_another_section_is_read_when_named(project: Path) -> None:
+    chain(project, ("a", None), folder="other/versions")
+    (project / "alembic.ini").write_text(f"{INI}[billing]\nscript_location = other\n")
+    assert ids(read_history(project, MigrationSettings(config=Path("alembic.ini"), section="billing"))) == ["a"]
+
+
+def test_options_that_only_the_project_can_fill_do_no_harm(project: Path) -> None:
+    (project / "alembic.ini").write_text(INI + "sqlalchemy.url = postgresql://%(DB_USER)s@db/shop\n")
+    chain(project, ("a", None))
+    assert ids(read_history(project, SETTINGS)) == ["a"]
+
+
+INI_MISTAKES = {
+    "no section": ("[loggers]\n", "alembic.ini: has no section [alembic]. It has: [loggers]."),
+    "no script_location": ("[alembic]\nx = 1\n", "alembic.ini:1: alembic: script_location is missing."),
+    "no folder": (
+        "[alembic]\n\nscript_location = gone\n",
+        "alembic.ini:3: script_location: there is no folder {root}/gone.",
+    ),
+    "unknown separator": (
+        "[alembic]\nscript_location = migrations\nversion_locations = a b\npath_separator = comma\n",
+        "alembic.ini: path_separator: expected one of space, newline, os, :, ;, found 'comma'.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("ini", "text"), INI_MISTAKES.values(), ids=INI_MISTAKES.keys())
+def test_a_mistake_in_the_ini_is_told_with_its_place(project: Path, ini: str, text: str) -> None:
+    (project / "alembic.ini").write_text(ini)
+    assert mistakes(project) == [text.format(root=project)]
+
+
+def test_a_missing_ini_is_told(tmp_path: Path) -> None:
+    assert mistakes(tmp_path) == ["alembic.ini: there is no such file. Write Alembic's configuration there."]
+
+
+def test_every_broken_file_is_told_at_once(project: Path) -> None:
+    write(project, "revision = 'a'\n\ndef upgrade(:\n", "a.py")
+    write(project, "x = 1\nrevision = 'b'\n", "b.py")
+    assert mistakes(project) == [
+        "migrations/versions/a.py:3: is no valid Python: invalid syntax",
+        "migrations/versions/b.py:2: down_revision is missing. The first one says None.",
+    ]
+
+
+def test_every_broken_link_is_told_at_once(project: Path) -> None:
+    chain(project, ("a", None), ("b", "gone"))
+    write(project, "\nrevision = 'a'\ndown_revision = None\n", "copy.py")
+    assert mistakes(project) == [
+        "migrations/versions/copy.py:2: revision 'a' is also in migrations/versions/a.py. Give one of them a new id.",
+        (
+            "migrations/versions/b.py:2: revision 'b' follows 'gone', which no file has. "
+            "Restore that file or correct the id."
+        ),
+    ]
+
+
+def test_a_cycle_is_told(project: Path) -> None:
+    chain(project, ("a", None), ("b", "c"), ("c", "b"))
+    assert mistakes(project) == [
+        "migrations/versions/b.py:2: revision 'b' comes after itself, by way of c.",
+        "migrations/versions/c.py:2: revision 'c' comes after itself, by way of b.",
+    ]
+
+
+def test_a_computed_id_without_an_environment_to_run_it_in_is_told(project: Path) -> None:
+    chain(project, ("a", None))
+    write(project, "import os\nrevision = os.environ['X']\ndown_revision = 'a'\n", "b.py")
+    assert mistakes(project) == [
+        (
+            "migrations/versions/b.py: its revision ids are computed, so they can be learned only by running it. "
+            "Write them as plain strings."
+        )
+    ]
