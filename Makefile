@@ -20,7 +20,7 @@ help:
 	@echo 'make seed TIER=stg        add the seed rows that are missing; what people changed stays'
 	@echo 'make migrate TIER=stg     apply the pending revisions; the rows stay'
 	@echo 'make audit TIER=stg       show who did what, and whether it worked'
-	@echo 'make status               show every tier at a glance'
+	@echo 'make status TIER=stg      show a tier at a glance; without TIER= every tier'
 	@echo 'make check                validate the settings and connect to every tier'
 	@echo 'make shell TIER=stg       open psql on a tier'
 	@echo 'make clean                stop the servers, remove .venv and caches; databases and the trail stay'
@@ -34,10 +34,10 @@ setup:
 demo: setup
 	@sh make/demo.sh
 
-reset seed migrate audit shell: tier-is-a-word setup
+reset seed migrate audit status shell: tier-is-a-word setup
 	@$(INVOKE) $@ $(OF_TIER)
 
-status check: setup
+check: setup
 	@$(INVOKE) $@
 
 test: setup

@@ -112,12 +112,12 @@ def run(c: Context, tier: str = "", read_only: bool = False, reason: str = "") -
     _run(project, choose(project.settings, tier or None, project.environ), command, reason, read_only=read_only)
 
 
-@_guarded()
-def status(c: Context, format_: str = "text") -> None:
+@_guarded(tier="show this tier only, by name or alias")
+def status(c: Context, tier: str = "", format_: str = "text") -> None:
     """Show every tier at a glance: where it leads, its revision, its stamp, what happened last."""
     from dbtasks.overview_tasks import show_status  # late, as everywhere below
 
-    show_status(open_project(), Console(), as_json=checked_format(format_))
+    show_status(open_project(), Console(), tier=tier, as_json=checked_format(format_))
 
 
 @_guarded()

@@ -9,9 +9,10 @@ from dbtasks.project import Project
 from dbtasks.trail_runs import State, unfinished
 
 
-def show_status(project: Project, console: Console, *, as_json: bool) -> None:
-    """Write one row a tier, and what did not finish."""
-    rows = list(look_over(project, status.OPERATION, project.environ))
+def show_status(project: Project, console: Console, *, tier: str = "", as_json: bool) -> None:
+    """Write one row a tier, or the row of the tier named, and what did not finish."""
+    only = (project.settings.tier(tier),) if tier else ()
+    rows = list(look_over(project, status.OPERATION, project.environ, only))
     open_runs = [run for run in unfinished(project.settings.trail, project.who) if run.state is not State.RUNNING]
     if as_json:
         open_data = [{"entry": run.number, "what": in_words(run)} for run in open_runs]
