@@ -22,7 +22,7 @@ HIDDEN = "***"
 _SHORT = 4
 
 # Words that say nothing about a password even if somebody chose one of them.
-_ORDINARY = ("postgresql", "postgres", "password", "sslpassword", "PGPASSWORD")
+ORDINARY = ("postgresql", "postgres", "password", "sslpassword", "PGPASSWORD")
 
 _ALONE = frozenset(" \t\r\n\"'`=:@,;&()[]{}<>")
 _QUOTES = frozenset("\"'`")
@@ -43,7 +43,7 @@ class Masker:
     def __init__(self) -> None:
         self._known: dict[str, tuple[str, ...]] = {}
         self._pieces: dict[str, re.Pattern[str]] = {}
-        self._readable: dict[str, None] = dict.fromkeys(_ORDINARY)
+        self._readable: dict[str, None] = dict.fromkeys(ORDINARY)
 
     def remember(self, secret: str) -> None:
         """Hide this secret from now on. Nothing but asterisks is no secret that could be told from a hidden one."""
