@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from invoke import Program
+from invoke.program import Program
 
 import dbtasks
 from dbtasks.invoke_tasks import namespace

@@ -1,7 +1,8 @@
 """For applications: `database_url()`, `connect()`, `current_tier()`, `validate()`.
 
-They are the operation `open`: a badge, the guard, an audit entry. INT without a flag, STG by its flag, PROD for a person
-who confirms; a managed runtime that YAML declares gets its own `runtime_url` without a question.
+They are the operation `open`: a badge, the guard, an audit entry. The default tier without a flag, others by their
+flag, a guarded one for a person who confirms; a managed runtime that YAML declares gets its own `runtime_url` without
+a question.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from invoke import Context
+from invoke.context import Context
 from invoke.tasks import Task
 
 from dbtasks.conninfo import mask, mask_exception

@@ -37,7 +37,8 @@ SELECT s.system_identifier, d.oid::bigint, ('x' || left(pg_walfile_name(pg_curre
        %(project)s, %(tier)s, %(may_lose)s, %(consent)s, %(scripts)s, %(approvals)s, %(digest)s, %(person)s
   FROM pg_control_system() s, pg_database d WHERE d.datname = current_database()
     ON CONFLICT (system_identifier, database_oid) DO UPDATE
-   SET (timeline, project, tier, may_lose, consent, scripts_may_answer, approvals, signers_digest, stamped_at, stamped_by)
+   SET (timeline, project, tier, may_lose, consent, scripts_may_answer, approvals, signers_digest, stamped_at,
+        stamped_by)
      = (EXCLUDED.timeline, EXCLUDED.project, EXCLUDED.tier, EXCLUDED.may_lose, EXCLUDED.consent,
         EXCLUDED.scripts_may_answer, EXCLUDED.approvals, EXCLUDED.signers_digest, now(), EXCLUDED.stamped_by)
 """

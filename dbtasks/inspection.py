@@ -35,22 +35,26 @@ SELECT d.oid::bigint, d.datname::text, pg_get_userbyid(d.datdba)::text, pg_has_r
   FROM pg_database d WHERE d.datname = current_database()
 """
 
-# What a user made: relations, types, functions and schemas that belong to no extension and are not ours.
+# What a user made: relations, types, functions and schemas that belong to no extension and are not our bookkeeping.
 _USER_OBJECTS = """
 WITH mine AS (
-    SELECT oid FROM pg_namespace
-     WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'
+    SELECT oid FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'
+), extended AS (
+    SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
+), made AS (
+    SELECT 'pg_class'::regclass AS classid, oid AS objid FROM pg_class
+     WHERE relnamespace IN (SELECT oid FROM mine)
+       AND NOT (relnamespace = to_regnamespace('dbtasks') AND relname ~ '^(identity|ledger)(_|$)')
+    UNION ALL
+    SELECT 'pg_type'::regclass, oid FROM pg_type
+     WHERE typnamespace IN (SELECT oid FROM mine) AND typrelid = 0 AND typelem = 0
+    UNION ALL
+    SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE pronamespace IN (SELECT oid FROM mine)
+    UNION ALL
+    SELECT 'pg_namespace'::regclass, oid FROM pg_namespace
+     WHERE oid IN (SELECT oid FROM mine) AND nspname NOT IN ('public', 'dbtasks')
 )
-SELECT (SELECT count(*) FROM pg_class c JOIN mine ON mine.oid = c.relnamespace
-         WHERE NOT (relnamespace = to_regnamespace('dbtasks') AND relname ~ '^(identity|ledger)(_|$)')
-           AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e'))
-     + (SELECT count(*) FROM pg_type t JOIN mine ON mine.oid = t.typnamespace
-         WHERE t.typrelid = 0 AND t.typelem = 0
-           AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE classid = 'pg_type'::regclass AND objid = t.oid AND deptype = 'e'))
-     + (SELECT count(*) FROM pg_proc p JOIN mine ON mine.oid = p.pronamespace
-         WHERE NOT EXISTS (SELECT 1 FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e'))
-     + (SELECT count(*) FROM pg_namespace n WHERE n.oid IN (SELECT oid FROM mine) AND n.nspname NOT IN ('public', 'dbtasks')
-           AND NOT EXISTS (SELECT 1 FROM pg_depend WHERE classid = 'pg_namespace'::regclass AND objid = n.oid AND deptype = 'e'))
+SELECT (SELECT count(*) FROM made WHERE (classid, objid) NOT IN (SELECT classid, objid FROM extended))
      + (SELECT count(*) FROM pg_largeobject_metadata)
 """
 

@@ -6,12 +6,15 @@ Invoke makes a task's flags from its parameters, so these functions have more of
 
 from __future__ import annotations
 
+import inspect
 import sys
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from invoke import Collection, Context
-from invoke.tasks import Task, task
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import Task
 
 from dbtasks.command_line import GuardedTask, after_two_dashes, checked_format, end
 from dbtasks.console import Console
@@ -35,27 +38,28 @@ HELP = {
 }
 
 
-def _guarded(**more: str) -> Any:
+def _guarded(**more: str) -> Callable[[Callable[..., None]], Task[Any]]:
     """Return the decorator of a task whose flags read like everybody's, plus its own."""
-    return lambda body: task(klass=GuardedTask, auto_shortflags=False, help=_help_for(body, more))(body)
 
+    def decorate(body: Callable[..., None]) -> Task[Any]:
+        known = {**HELP, **more}
+        told = {name: known[name] for name in inspect.signature(body).parameters if name in known}
+        return GuardedTask(body, auto_shortflags=False, help=told)
 
-def _help_for(body: Any, more: dict[str, str]) -> dict[str, str]:
-    names = body.__code__.co_varnames[: body.__code__.co_argcount]
-    return {name: text for name, text in {**HELP, **more}.items() if name in names}
+    return decorate
 
 
 @_guarded()
 def reset(
-    c: Context, tier: str = "", dry_run: bool = False, format_: str = "text", yes: bool = False, reason: str = ""
+    _c: Context, tier: str = "", dry_run: bool = False, format_: str = "text", yes: bool = False, reason: str = ""
 ) -> None:
     """Build the database anew from migrations and seeds beside the old one, then swap it in whole."""
-    _carry_out(reset_.OPERATION, tier=tier, dry_run=dry_run, format_=format_, yes=yes, reason=reason)
+    _carry_out(reset_.OPERATION, _Options(tier=tier, format_=format_), dry_run=dry_run, yes=yes, reason=reason)
 
 
 @_guarded(sets="seed sets, separated by commas; without it the tier's own")
 def seed(
-    c: Context,
+    _c: Context,
     tier: str = "",
     sets: str = "",
     dry_run: bool = False,
@@ -64,12 +68,13 @@ def seed(
     reason: str = "",
 ) -> None:
     """Add the rows that the seed sets hold and the database lacks; what people changed is kept."""
-    _carry_out(seed_.OPERATION, tier=tier, sets=sets, dry_run=dry_run, format_=format_, yes=yes, reason=reason)
+    options = _Options(tier=tier, sets=sets, format_=format_)
+    _carry_out(seed_.OPERATION, options, dry_run=dry_run, yes=yes, reason=reason)
 
 
 @_guarded(through="migrate every tier in the declared order, up to and with this one; stops at the first that fails")
 def migrate(
-    c: Context,
+    _c: Context,
     tier: str = "",
     through: str = "",
     dry_run: bool = False,
@@ -78,22 +83,22 @@ def migrate(
     reason: str = "",
 ) -> None:
     """Apply the pending revisions; the rows stay. Each tier needs the tier before it to have them first."""
-    options = {"dry_run": dry_run, "format_": format_, "yes": yes, "reason": reason}
     if through and tier:
         raise UsageError("--tier and --through contradict each other. Name one of them.")
-    _carry_out(migrate_.OPERATION, tier=tier, through=through, **options)
+    options = _Options(tier=tier, through=through, format_=format_)
+    _carry_out(migrate_.OPERATION, options, dry_run=dry_run, yes=yes, reason=reason)
 
 
 @_guarded()
 def adopt(
-    c: Context, tier: str = "", dry_run: bool = False, format_: str = "text", yes: bool = False, reason: str = ""
+    _c: Context, tier: str = "", dry_run: bool = False, format_: str = "text", yes: bool = False, reason: str = ""
 ) -> None:
     """Stamp an existing database as this tier, with what the tier may lose and who must consent."""
-    _carry_out(adopt_.OPERATION, tier=tier, dry_run=dry_run, format_=format_, yes=yes, reason=reason)
+    _carry_out(adopt_.OPERATION, _Options(tier=tier, format_=format_), dry_run=dry_run, yes=yes, reason=reason)
 
 
 @_guarded()
-def shell(c: Context, tier: str = "", reason: str = "") -> None:
+def shell(_c: Context, tier: str = "", reason: str = "") -> None:
     """Open psql on a tier, its prompt in the tier's colour; read-only where a person must consent."""
     from dbtasks.shell import psql  # only this task looks for psql
 
@@ -103,7 +108,7 @@ def shell(c: Context, tier: str = "", reason: str = "") -> None:
 
 
 @_guarded(read_only="sessions of the command may only read")
-def run(c: Context, tier: str = "", read_only: bool = False, reason: str = "") -> None:
+def run(_c: Context, tier: str = "", read_only: bool = False, reason: str = "") -> None:
     """Run a command with a tier's URL in its environment: invoke run --tier=stg -- <command>"""
     command = after_two_dashes(sys.argv)
     if not command:
@@ -113,7 +118,7 @@ def run(c: Context, tier: str = "", read_only: bool = False, reason: str = "") -
 
 
 @_guarded(tier="show this tier only, by name or alias")
-def status(c: Context, tier: str = "", format_: str = "text") -> None:
+def status(_c: Context, tier: str = "", format_: str = "text") -> None:
     """Show every tier at a glance: where it leads, its revision, its stamp, what happened last."""
     from dbtasks.overview_tasks import show_status  # late, as everywhere below
 
@@ -121,7 +126,7 @@ def status(c: Context, tier: str = "", format_: str = "text") -> None:
 
 
 @_guarded()
-def check(c: Context, format_: str = "text") -> None:
+def check(_c: Context, format_: str = "text") -> None:
     """Validate the settings, connect to every tier, and say what is wrong and how to mend it."""
     from dbtasks.overview_tasks import show_check
 
@@ -141,7 +146,7 @@ def check(c: Context, format_: str = "text") -> None:
     verify="verify the chain of hashes instead",
 )
 def audit(
-    c: Context,
+    _c: Context,
     tier: str = "",
     operation: str = "",
     outcome: str = "",
@@ -168,7 +173,7 @@ def audit(
 
 
 @_guarded()
-def start(c: Context) -> None:
+def start(_c: Context) -> None:
     """Start the embedded PostgreSQL servers that stand in for tiers without a URL."""
     from dbtasks import server_tasks
 
@@ -176,15 +181,15 @@ def start(c: Context) -> None:
 
 
 @_guarded()
-def stop(c: Context) -> None:
+def stop(_c: Context) -> None:
     """Stop the embedded PostgreSQL servers of this project; their data stays."""
     from dbtasks import server_tasks
 
     server_tasks.stop(open_project(), Console())
 
 
-@task(klass=GuardedTask, name="status", auto_shortflags=False)
-def server_status(c: Context) -> None:
+@_guarded()
+def server_status(_c: Context) -> None:
     """Show the embedded PostgreSQL servers of this project."""
     from dbtasks import server_tasks
 
@@ -197,7 +202,9 @@ TASKS: tuple[Task[Any], ...] = (reset, seed, migrate, adopt, shell, run, status,
 def namespace(*more: Collection | Task[Any]) -> Collection:
     """Return the root namespace for a `tasks.py`: our tasks, `server.*`, and the team's own."""
     root = Collection(*TASKS)
-    root.add_collection(Collection("server", start, stop, server_status))
+    server = Collection("server", start, stop)
+    server.add_task(server_status, name="status")
+    root.add_collection(server)
     for each in more:
         if isinstance(each, Collection):
             root.add_collection(each)
@@ -206,21 +213,29 @@ def namespace(*more: Collection | Task[Any]) -> Collection:
     return root
 
 
-def _carry_out(
-    operation: Operation, *, tier: str, format_: str, sets: str = "", through: str = "", **flags: Any
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """What the flags of a task say, as typed."""
+
+    tier: str
+    format_: str
+    sets: str = ""
+    through: str = ""
+
+
+def _carry_out(operation: Operation, options: _Options, *, dry_run: bool, yes: bool, reason: str) -> None:
     from dbtasks.pipeline import Call, carry_out  # a mistake in the settings never loads a driver
     from dbtasks.survey import Wish
 
-    as_json, project, console = checked_format(format_), open_project(), Console()
-    wish = Wish(seed_sets=tuple(word.strip() for word in sets.split(",") if word.strip()) or None)
+    as_json, project, console = checked_format(options.format_), open_project(), Console()
+    wish = Wish(seed_sets=tuple(word.strip() for word in options.sets.split(",") if word.strip()) or None)
     reports = []
-    for choice in _choices(project, tier, through):
-        call = Call(operation=operation, choice=choice, wish=wish, **flags)
+    for choice in _choices(project, options.tier, options.through):
+        call = Call(operation=operation, choice=choice, wish=wish, dry_run=dry_run, yes=yes, reason=reason)
         reports.append(carry_out(project, call, console))
     if as_json:
         data = [report.as_data() for report in reports]
-        console.data(data if through else data[0])
+        console.data(data if options.through else data[0])
 
 
 def _choices(project: Project, tier: str, through: str) -> list[Choice]:

@@ -24,9 +24,8 @@ def show_status(project: Project, console: Console, *, tier: str = "", as_json: 
         last = f"  {row.last}" if row.last else ""
         console.text(f"{badge} {row.target:<{width}}  {_state(row)}{last}".rstrip())
     for run in open_runs:
-        console.text(
-            f" !      did not finish: {in_words(run)} (pid {run.first.pid} gone). See: invoke audit --entry={run.number}"
-        )
+        gone = f"(pid {run.first.pid} gone)" if run.state is State.UNFINISHED else f"(on {run.first.host})"
+        console.text(f" !      did not finish: {in_words(run)} {gone}. See: invoke audit --entry={run.number}")
 
 
 def show_check(project: Project, console: Console, *, as_json: bool) -> bool:

@@ -1,4 +1,4 @@
-"""The only function that joins the stages: settings, tier, evidence, plan, decision, clearance, outcome, audit entry."""
+"""The one road: settings, tier, evidence, plan, decision, clearance, outcome, audit entry. Nothing else joins them."""
 
 from __future__ import annotations
 
@@ -130,9 +130,8 @@ class _Road:
     def _planned(self, target: Target, seen: Survey) -> Report:
         """Show the plan and what the guard would say to it, and change nothing."""
         wet = replace(self.request, dry_run=False)
-        verdict = admit(wet)
-        if isinstance(verdict, Proceed):
-            verdict = decide(wet, seen.plan, seen.evidence)
+        admitted = admit(wet)
+        verdict = decide(wet, seen.plan, seen.evidence) if isinstance(admitted, Proceed) else admitted
         for line in card.steps(seen.plan):
             self.console.say(line)
         words = card.would(verdict)

@@ -64,11 +64,10 @@ def open_registry(clearance: Clearance, conninfo: Conninfo, server_way: Conninfo
     try:
         connection = open_to_write(clearance, target)
     except ServerUnreachableError:
-        with open_to_write(clearance, server_way) as maintenance:
-            try:
-                maintenance.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(COORDINATION)))
-            except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-                pass  # somebody else was faster
+        # Somebody else may be faster; racing creates of one name raise either of these.
+        raced = suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation)
+        with open_to_write(clearance, server_way) as maintenance, raced:
+            maintenance.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(COORDINATION)))
         connection = open_to_write(clearance, target)
     with suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():
         if connection.execute("SELECT to_regclass('dbtasks.registry')").fetchone() == (None,):
@@ -145,7 +144,7 @@ class Registry:
         )
 
     def rows(self, tier: str, kind: str, *, ended: bool = False) -> tuple[Row, ...]:
-        """Return the rows of one kind, oldest first; with `ended` only those past their retention, by the server's clock."""
+        """Return the rows of one kind, oldest first; `ended`: those past their retention, by the server's clock."""
         found = self.connection.execute(
             "SELECT id, tier, kind, name, oid, keep_until FROM dbtasks.registry"
             " WHERE project = %s AND tier = %s AND kind = %s AND (NOT %s OR keep_until <= now()) ORDER BY id",

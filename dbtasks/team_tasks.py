@@ -1,4 +1,4 @@
-"""A team's own tasks behind the same guard: the body gets a connection only after the badge, the guard and the trail."""
+"""A team's own tasks behind the same guard: the body gets a connection after the guard and the trail."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from invoke import Context
+from invoke.context import Context
 from invoke.tasks import Task, task
 
 from dbtasks.command_line import GuardedTask

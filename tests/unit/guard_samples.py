@@ -137,7 +137,8 @@ def request_for(tier: Tier, operation: Operation, kind: Kind, *flags: str) -> Re
         reloaded="reloaded" in flags,
     )
     on = {flag: True for flag in flags if flag != "reloaded"}
-    return Request(operation=operation, tier=tier, surroundings=around, is_default=tier is INT, **on)  # type: ignore[arg-type] # booleans by name
+    before = next((each for each in (INT, STG, PROD) if each.name == tier.after), None)
+    return Request(operation=operation, tier=tier, surroundings=around, is_default=tier is INT, before=before, **on)  # type: ignore[arg-type] # booleans by name
 
 
 def verdict_on(request: Request, **seen: object) -> Decision:

@@ -166,14 +166,14 @@ def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
             MIGRATE,
             {"proof": Proof.UNPROVEN},
             "The pending revisions are not proven on INT with the same bytes.",
-            "To prove them first: invoke migrate --tier=int",
+            "To prove them first: invoke reset --tier=int",
         ),
         (
             "E-NOT-PROVEN",
             MIGRATE,
             {"proof": Proof.UNKNOWN},
             "Whether INT has these revisions could not be found out.",
-            "To prove them first: invoke migrate --tier=int",
+            "To prove them first: invoke reset --tier=int",
         ),
         (
             "E-APPROVALS",
@@ -288,7 +288,7 @@ def test_a_tier_without_one_before_it_never_names_it() -> None:
 
     assert verdict == Refuse(
         code="E-NOT-PROVEN",
-        saw="The pending revisions are not proven on THE TIER BEFORE with the same bytes.",
+        saw="The pending revisions are not proven on the tier before with the same bytes.",
         why="Nothing was changed.",
         instead="Look at what every tier resolves to: invoke check",
     )
