@@ -28,7 +28,7 @@ from dbtasks.plan import Materials, Plan, RevisionBytes
 from dbtasks.surroundings import Kind, Surroundings
 from dbtasks.tiers import Tier
 from dbtasks.verdicts import Decision, Refuse, Request
-from tests.unit.guard_cells import INT
+from tests.unit.guard_cells import INT, PROD, STG
 
 RESET, SEED, MIGRATE, ADOPT, OPEN = (each.OPERATION for each in (reset, seed, migrate, adopt, open_))
 STATUS = status.OPERATION
