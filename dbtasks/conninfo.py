@@ -139,14 +139,16 @@ class Conninfo:
     def _compose(self, show: Callable[[Secret], str]) -> str:
         user = _quoted(self.user or "")
         userinfo = f"{user}:{show(self.password)}@" if self.password is not None else f"{user}@" if user else ""
-        options = [(name, show(value) if isinstance(value, Secret) else _quoted(value)) for name, value in self.options]
+        options = [
+            (name, show(value) if isinstance(value, Secret) else _legible(value)) for name, value in self.options
+        ]
         if self._is_socket:  # as parameters, because SQLAlchemy does not decode the host of a URL
             address = ""
-            options = [("host", _quoted(self.host)), ("port", str(self.port)), *options]
+            options = [("host", _legible(self.host)), ("port", str(self.port)), *options]
         else:
             address = f"{self._bracketed}:{self.port}"
         query = "&".join(f"{name}={value}" for name, value in options)
-        return f"postgresql://{userinfo}{address}/{quote(self.database, safe='')}" + (f"?{query}" if query else "")
+        return f"postgresql://{userinfo}{address}/{_quoted(self.database)}" + (f"?{query}" if query else "")
 
     @property
     def _is_socket(self) -> bool:
@@ -158,8 +160,11 @@ class Conninfo:
 
 
 def _quoted(text: str) -> str:
-    # Slashes stay for readability: socket directories and certificate files are full of them.
-    return quote(text, safe="/") if text.startswith("/") else quote(text, safe="")
+    return quote(text, safe="")
+
+
+def _legible(text: str) -> str:
+    return quote(text, safe="/")  # only behind the question mark, where a slash ends nothing
 
 
 def parse(text: str, *, variable: str) -> Conninfo:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import msgspec
 import psycopg
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
@@ -237,6 +237,7 @@ CONNINFOS = st.builds(
 
 
 @given(CONNINFOS)
+@example(dataclasses.replace(APP, user="/anna", password=Secret("/"), options=(("options", "/&?#=%"),)))
 def test_a_url_is_read_back_as_it_was(conninfo: Conninfo) -> None:
     assert parse(conninfo.url(PERMIT), variable="x") == conninfo
 
