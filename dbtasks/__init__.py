@@ -1,12 +1,12 @@
 """Guarded database tasks for teams with PostgreSQL and Alembic.
 
 Names only: each is imported when it is first used, so that `import dbtasks` costs next to nothing.
+PYTEST_DONT_REWRITE: the pin imports this before pytest could rewrite assertions, and there are none.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # typing's own costs 8 ms, and `dbtasks.pth` imports this at each start of Python
 if TYPE_CHECKING:
     from dbtasks.application import connect, current_tier, database_url, validate
     from dbtasks.conninfo import Secret, mask

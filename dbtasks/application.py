@@ -12,21 +12,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dbtasks.conninfo import Conninfo
-from dbtasks.console import Console
-from dbtasks.environment import handed_over
-from dbtasks.errors import Mistake, SettingsError
-from dbtasks.operations import check, open_
-from dbtasks.overview import look_over, same_database
-from dbtasks.pipeline import Call, carry_out
-from dbtasks.project import Project, open_project
-from dbtasks.selection import Choice, choose
-from dbtasks.surroundings import Kind
-from dbtasks.survey import Wish
-from dbtasks.tiers import Tier
-
 if TYPE_CHECKING:
     import psycopg
+
+    from dbtasks.project import Project
+    from dbtasks.selection import Choice
+    from dbtasks.tiers import Tier
+
+# What follows imports inside its functions: an application that only names us must not pay for a driver, nor for YAML.
 
 # One question, one audit entry and one answer for a process, however often its modules ask.
 _opened: dict[tuple[int, str, bool], str] = {}
@@ -34,7 +27,7 @@ _opened: dict[tuple[int, str, bool], str] = {}
 
 def current_tier(start: Path | None = None) -> Tier:
     """Return the tier that this process means, by flags and runtime; contacts nothing."""
-    project = open_project(start)
+    project = _project(start)
     return _choice(project).tier
 
 
@@ -44,14 +37,14 @@ def database_url(*, read_only: bool = False, start: Path | None = None) -> str:
     Raises RefusedError (exit code 3), ConsentNotGivenError (4), UsageError (2) and what the server raises. The answer
     is remembered for the life of the process. `start` is a folder in the project; by default the working directory.
     """
-    project = open_project(start)
+    project = _project(start)
     handed = _handed_over(project)
     if handed is not None:
         return handed[1]  # `invoke run` asked, before this process began
     choice = _choice(project)
     key = (os.getpid(), choice.tier.name, read_only)
     if key not in _opened:
-        _opened[key] = _open(project, choice, Wish(read_only=read_only))
+        _opened[key] = _open(project, choice, read_only=read_only)
     return _opened[key]
 
 
@@ -64,9 +57,11 @@ def connect_to(
     tier: str | None, *, read_only: bool, purpose: str, reason: str = ""
 ) -> psycopg.Connection[tuple[object, ...]]:
     """Return a connection to the named tier for one purpose; asked and audited each time."""
-    project = open_project()
+    from dbtasks.selection import choose
+
+    project = _project(None)
     choice = choose(project.settings, tier, project.environ)
-    return _connect(_open(project, choice, Wish(read_only=read_only, purpose=purpose), reason))
+    return _connect(_open(project, choice, read_only=read_only, purpose=purpose, reason=reason))
 
 
 def validate(start: Path | None = None) -> None:
@@ -74,7 +69,11 @@ def validate(start: Path | None = None) -> None:
 
     For an application's start: it costs one short connection a tier.
     """
-    project = open_project(start)
+    from dbtasks.errors import Mistake, SettingsError
+    from dbtasks.operations import check
+    from dbtasks.overview import look_over, same_database
+
+    project = _project(start)
     rows = list(look_over(project, check.OPERATION, project.environ))
     file = project.settings.file.name
     mistakes = [
@@ -90,14 +89,31 @@ def validate(start: Path | None = None) -> None:
         raise SettingsError(mistakes)
 
 
-def _open(project: Project, choice: Choice, wish: Wish, reason: str = "") -> str:
+def _project(start: Path | None) -> Project:
+    from dbtasks.project import open_project
+
+    return open_project(start)
+
+
+def _open(project: Project, choice: Choice, *, read_only: bool, purpose: str = "", reason: str = "") -> str:
+    from dbtasks.console import Console
+    from dbtasks.operations import open_
+    from dbtasks.pipeline import Call, carry_out
+    from dbtasks.surroundings import Kind
+    from dbtasks.survey import Wish
+
     tier, around = choice.tier, project.surroundings
     managed = around.kind is Kind.RUNTIME and around.runtime_tier == tier.name and bool(tier.runtime_url_variable)
-    call = Call(operation=open_.OPERATION, choice=choice, managed=managed, reason=reason, wish=wish)
+    call = Call(operation=open_.OPERATION, choice=choice, managed=managed, reason=reason)
+    call = dataclasses.replace(call, wish=Wish(read_only=read_only, purpose=purpose))
     report = carry_out(project, call, Console())
     if report.clearance is None:  # never: only a dry run has none
         raise RuntimeError("opened without a clearance")
-    return _read_only(report.target.conninfo, wish.read_only).url(report.clearance)
+    conninfo = report.target.conninfo
+    if read_only:
+        option = ("options", "-c default_transaction_read_only=on")
+        conninfo = dataclasses.replace(conninfo, options=(*conninfo.options, option))
+    return conninfo.url(report.clearance)
 
 
 def _connect(url: str) -> psycopg.Connection[tuple[object, ...]]:
@@ -110,10 +126,16 @@ def _connect(url: str) -> psycopg.Connection[tuple[object, ...]]:
 
 
 def _handed_over(project: Project) -> tuple[str, str] | None:
+    from dbtasks.environment import handed_over
+    from dbtasks.surroundings import Kind
+
     return None if project.surroundings.kind is Kind.PYTEST else handed_over()
 
 
 def _choice(project: Project) -> Choice:
+    from dbtasks.selection import Choice, choose
+    from dbtasks.surroundings import Kind
+
     settings, around = project.settings, project.surroundings
     handed = _handed_over(project)
     if handed is not None:
@@ -122,10 +144,3 @@ def _choice(project: Project) -> Choice:
     if choice.source == "default" and around.kind is Kind.RUNTIME and around.runtime_tier:
         return Choice(tier=settings.tier(around.runtime_tier), source="flag", notices=choice.notices)
     return choice
-
-
-def _read_only(conninfo: Conninfo, read_only: bool) -> Conninfo:
-    if not read_only:
-        return conninfo
-    option = ("options", "-c default_transaction_read_only=on")
-    return dataclasses.replace(conninfo, options=(*conninfo.options, option))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from dbtasks.conninfo import Permit
-from dbtasks.migrations.upgrade import scrub
+from dbtasks.migrations.environment import scrub
 from dbtasks.project import Project
 from dbtasks.settings_keys import DEPRECATED_FLAG
 from dbtasks.targets import Target

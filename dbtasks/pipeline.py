@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from dbtasks import card
 from dbtasks.console import Console
 from dbtasks.effects import Operation
 from dbtasks.errors import (
@@ -132,6 +131,8 @@ class _Road:
         wet = replace(self.request, dry_run=False)
         admitted = admit(wet)
         verdict = decide(wet, seen.plan, seen.evidence) if isinstance(admitted, Proceed) else admitted
+        from dbtasks import card  # late: most runs show none
+
         for line in card.steps(seen.plan):
             self.console.say(line)
         words = card.would(verdict)
@@ -142,6 +143,8 @@ class _Road:
         verdict = decide(self.request, seen.plan, seen.evidence)
         replies: tuple[str, ...] = ()
         if isinstance(verdict, Ask) and not (verdict.yes_counts and self.request.yes):
+            from dbtasks import card
+
             for line in card.before_asking(seen, target):
                 self.console.say(line)
             for question in verdict.questions:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 from collections.abc import Mapping
@@ -47,8 +46,14 @@ def _this_process(environ: Mapping[str, str]) -> Process:
         stderr_is_terminal=_is_terminal(sys.stderr),
         pytest_imported="_pytest" in sys.modules,
         marker_files=tuple(path for path in AGENT_MARKER_FILES if Path(path).exists()),
-        is_worker=multiprocessing.parent_process() is not None,
+        is_worker=_is_worker(),
     )
+
+
+def _is_worker() -> bool:
+    # Who was started by multiprocessing has it loaded; importing it only to ask costs ten milliseconds.
+    process = sys.modules.get("multiprocessing.process")
+    return process is not None and process.parent_process() is not None
 
 
 def _is_terminal(stream: object) -> bool:

@@ -10,23 +10,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 from zlib import crc32
 
 import psycopg
 
-from dbtasks import identity, registry, seeders, snapshots
+from dbtasks import identity, registry, snapshots
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import Connection, open_to_write, refuse_changed, session_lock
 from dbtasks.environment import for_command, for_worker
 from dbtasks.errors import DbtasksError, ServerUnreachableError
 from dbtasks.guard import Clearance
-from dbtasks.migrations import ledger, upgrade
-from dbtasks.migrations.events import Event, RevisionApplied
+from dbtasks.migrations import ledger
 from dbtasks.plan import ApplyRevisions, BuildAside, HandOut, LoadSeeds, Plan, PutStamp, Step, SwapIn, Verify
 from dbtasks.project import Project
 from dbtasks.survey import Survey
 from dbtasks.targets import Target
+
+if TYPE_CHECKING:
+    from dbtasks.migrations.upgrade import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +171,9 @@ class _Work:
         return f"{self.plan.database} is {self.plan.tier.upper()}"
 
     def apply_revisions(self, step: ApplyRevisions) -> str:
+        from dbtasks.migrations import upgrade  # late: most plans apply none
+        from dbtasks.migrations.events import Event, RevisionApplied
+
         done = 0
         started = time.monotonic()
 
@@ -183,6 +188,8 @@ class _Work:
         return f"{len(applied)} revision{'s' if len(applied) != 1 else ''} to {', '.join(step.heads)}"
 
     def load_seeds(self, step: LoadSeeds) -> str:
+        from dbtasks import seeders  # late: most plans load none
+
         settings = self.site.project.settings
         seeds = seeders.read(settings.root, settings.seeds, step.sets)
         if seeds.digest != step.digest:
@@ -261,10 +268,12 @@ class _Work:
             )
         return self.registry
 
-    def _job(self, step: ApplyRevisions) -> upgrade.Job:
+    def _job(self, step: ApplyRevisions) -> Job:
+        from dbtasks.migrations.upgrade import Job
+
         project, place = self.site.project, self.place
         url = place.url(self.clearance)
-        return upgrade.Job(
+        return Job(
             root=project.settings.root,
             settings=project.settings.migrations,
             url=url,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -16,14 +17,15 @@ from dbtasks.conninfo import Conninfo
 from dbtasks.database import exists_elsewhere, look, unreachable, unreadable
 from dbtasks.errors import DbtasksError, ServerUnreachableError
 from dbtasks.evidence import Database, Evidence, Proof, Server, situate
-from dbtasks.migrations.history import History, Revision, read_history
 from dbtasks.operations import verb
 from dbtasks.plan import Materials, Plan, RevisionBytes
 from dbtasks.project import Project
-from dbtasks.seeders import read as read_seeds
 from dbtasks.targets import Target, resolve
 from dbtasks.tiers import Tier
 from dbtasks.verdicts import Request
+
+if TYPE_CHECKING:
+    from dbtasks.migrations.history import History, Revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,7 @@ def survey(project: Project, request: Request, target: Target, wish: Wish) -> Su
     """Return what is there and what would be done. Reads only."""
     operation, settings = request.operation, project.settings
     server, database, server_way = _look(project, request, target)
-    history = read_history(settings.root, settings.migrations) if _needs_history(request) else None
+    history = _history(project) if operation.proves or operation.catalogue_only else None
     materials = _materials(project, request, wish, history, database)
     name = target.conninfo.database
     proof = Proof.NOT_NEEDED
@@ -114,8 +116,10 @@ def _look_beside(target: Target, error: ServerUnreachableError) -> tuple[Server,
         return inspection.look_at_server(connection), None, way
 
 
-def _needs_history(request: Request) -> bool:
-    return request.operation.proves or request.operation.catalogue_only
+def _history(project: Project) -> History:
+    from dbtasks.migrations.history import read_history  # late: seeding and opening do without
+
+    return read_history(project.settings.root, project.settings.migrations)
 
 
 def _materials(
@@ -129,6 +133,8 @@ def _materials(
     sets = wish.seed_sets if wish.seed_sets is not None else request.tier.seeds
     seeds = None
     if request.operation.seeds and sets:
+        from dbtasks.seeders import read as read_seeds  # late: only two verbs read seeds
+
         seeds = read_seeds(project.settings.root, project.settings.seeds, sets)
     return Materials(
         revisions=tuple(_bytes(each) for each in history.revisions) if history else (),
