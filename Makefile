@@ -44,7 +44,7 @@ test: setup
 	@.venv/bin/python -m pytest $(ARGS)
 
 clean:
-	@if [ -x $(INVOKE) ]; then $(INVOKE) server stop || true; fi
+	@if [ -x $(INVOKE) ]; then $(INVOKE) server.stop || true; fi
 	rm -rf .venv .nox build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 
 tier-is-a-word:
