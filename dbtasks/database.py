@@ -6,7 +6,7 @@ Nothing here decides. A connection for a look is read-only by its transaction; o
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import psycopg
@@ -20,7 +20,7 @@ from dbtasks.guard import Clearance
 CONNECT_TIMEOUT_S = 10
 LOOK_TIMEOUT_MS = 15_000
 LOCK_TIMEOUT_MS = 10_000
-LOCK_WAIT_S = 30
+LOCK_WAIT_S = 120
 
 # Our session advisory locks are pairs of int4: this class, then a key of their own kind.
 LOCK_CLASS = 0x64627431  # "dbt1"
@@ -88,22 +88,27 @@ def exists_elsewhere(conninfo: Conninfo, name: str) -> Conninfo | None:
 
 
 @contextmanager
-def session_lock(connection: Connection, key: int, *, what: str, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
-    """Hold a session advisory lock while the block runs; LockTimeoutError names who has it."""
-    connection.execute(sql.SQL("SET lock_timeout = {}").format(int(wait_s * 1000)))
-    try:
-        connection.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS, key])
-    except psycopg.errors.LockNotAvailable:
-        raise LockTimeoutError(
-            f"{what} is locked by {_holder(connection, key)}. Run the command again later."
-        ) from None
-    finally:
-        connection.execute(sql.SQL("SET lock_timeout = {}").format(LOCK_TIMEOUT_MS))
+def session_lock(connection: Connection, key: int, what: str, waiting: Callable[[str], None]) -> Iterator[None]:
+    """Hold a session advisory lock while the block runs. `waiting` hears who has it, as does LockTimeoutError."""
+    if not try_lock(connection, key):
+        waiting(f"{what} is locked by {_holder(connection, key)}; up to {LOCK_WAIT_S} s")
+        _wait_for_lock(connection, key, what)
     try:
         yield
     finally:
         if not connection.closed:
             connection.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_CLASS, key])
+
+
+def _wait_for_lock(connection: Connection, key: int, what: str) -> None:
+    connection.execute(sql.SQL("SET lock_timeout = {}").format(LOCK_WAIT_S * 1000))
+    try:
+        connection.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK_CLASS, key])
+    except psycopg.errors.LockNotAvailable:
+        holder = _holder(connection, key)
+        raise LockTimeoutError(f"{what} is locked by {holder}. Run the command again later.") from None
+    finally:
+        connection.execute(sql.SQL("SET lock_timeout = {}").format(LOCK_TIMEOUT_MS))
 
 
 def try_lock(connection: Connection, key: int, *, lock_class: int = LOCK_CLASS) -> bool:
@@ -150,14 +155,4 @@ def unreadable(label: str, masked: str, reason: str) -> RefusedError:
         saw=f"[{label}] {masked} could not be looked at: {reason.splitlines()[0] if reason else 'no reason given'}.",
         why="What is unknown is refused. Nothing was changed.",
         instead="Mend the role's rights or the URL, then: invoke check",
-    )
-
-
-def refuse_changed(before: str, after: str) -> RefusedError:
-    """Return the refusal of a plan that is not any more what was asked and agreed to."""
-    return RefusedError(
-        code="E-CHANGED",
-        saw=f"The target changed between the plan and the first write (plan {before[:4]} is now {after[:4]}).",
-        why="What was agreed to is not what would run. Nothing was changed.",
-        instead="Run the command again to see the new plan.",
     )

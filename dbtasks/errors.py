@@ -77,6 +77,18 @@ class RefusedError(DbtasksError):
         super().__init__(f"refused ({code})\n" + "\n".join(f"  {line}" for line in lines if line))
 
 
+class PlanChangedError(RefusedError):
+    """Under the lock the plan was not any more the one that was cleared. Nothing was changed."""
+
+    def __init__(self, *, before: str, now: str) -> None:
+        super().__init__(
+            code="E-CHANGED",
+            saw=f"The target changed between the plan and the first write (plan {before[:4]} is now {now[:4]}).",
+            why="What was agreed to is not what would run. Nothing was changed.",
+            instead="Run the command again to see the new plan.",
+        )
+
+
 class ConsentNotGivenError(DbtasksError):
     """A question was asked and not answered as it must be. Nothing was changed."""
 

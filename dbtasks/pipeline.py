@@ -13,6 +13,7 @@ from dbtasks.errors import (
     DbtasksError,
     InterruptedByPersonError,
     MigrationFailedError,
+    PlanChangedError,
     RefusedError,
     TrailError,
 )
@@ -26,6 +27,9 @@ from dbtasks.targets import Target, resolve, resolve_runtime
 from dbtasks.tiers import Tier
 from dbtasks.trail import Act, Outcome, Trail
 from dbtasks.verdicts import Ask, Proceed, Refuse, Request, draw_places
+
+# How often a plan that nobody was asked about is made anew when somebody else was faster.
+_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +77,12 @@ def carry_out(project: Project, call: Call, console: Console) -> Report:
     act = Act(operation=call.operation.name, tier=tier.name, effect=call.operation.effect)
     for notice in (*call.choice.notices, *project.variables.notices):
         console.say(f"! {notice}")
+    road = _Road(project, call, console, trail)
     try:
-        return _Road(project, call, console, trail).walk()
+        return road.walk()
     except RefusedError as refused:
-        trail.refusal(act, code=refused.code, detail={"saw": refused.saw, "reason": call.reason})
+        if not road.entry:  # what is refused while running stands in its result
+            trail.refusal(act, code=refused.code, detail={"saw": refused.saw, "reason": call.reason})
         raise
     except ConsentNotGivenError:
         trail.refusal(act, code="E-NOT-CONFIRMED", detail={"reason": call.reason})
@@ -88,6 +94,7 @@ class _Road:
 
     def __init__(self, project: Project, call: Call, console: Console, trail: Trail) -> None:
         self.project, self.call, self.console, self.trail = project, call, console, trail
+        self.asked, self.entry = False, 0
         tier = call.choice.tier
         before = project.settings.tier(tier.after) if tier.after else None
         self.request = Request(
@@ -111,11 +118,19 @@ class _Road:
             raise verdict.error()
         target = self._target()
         self._badge(target)
-        seen = survey(self.project, self.request, target, self.call.wish)
         if self.call.dry_run:
-            return self._planned(target, seen)
-        clearance = self._clear(seen, target)
-        return self._run(clearance, seen, target)
+            return self._planned(target, survey(self.project, self.request, target, self.call.wish))
+        for _ in range(_TRIES):
+            seen = survey(self.project, self.request, target, self.call.wish)
+            clearance = self._clear(seen, target)
+            try:
+                return self._run(clearance, seen, target)
+            except PlanChangedError as changed:
+                # Somebody else was faster. Where nobody was asked, nobody's word is bent by planning anew.
+                if self.asked:
+                    raise
+                last = changed
+        raise last
 
     def _target(self) -> Target:
         tier = self.call.choice.tier
@@ -141,6 +156,7 @@ class _Road:
 
     def _clear(self, seen: Survey, target: Target) -> Clearance:
         verdict = decide(self.request, seen.plan, seen.evidence)
+        self.asked = isinstance(verdict, Ask)
         replies: tuple[str, ...] = ()
         if isinstance(verdict, Ask) and not (verdict.yes_counts and self.request.yes):
             from dbtasks import card
@@ -164,7 +180,7 @@ class _Road:
         )
         wish = self.call.wish
         detail = {"reason": self.call.reason, "command": list(wish.command), "purpose": wish.purpose}
-        entry = self.trail.intent(act, {name: value for name, value in detail.items() if value})
+        self.entry = entry = self.trail.intent(act, {name: value for name, value in detail.items() if value})
         site = Site(
             project=self.project,
             target=target,

@@ -17,9 +17,9 @@ import psycopg
 
 from dbtasks import identity, registry, snapshots
 from dbtasks.conninfo import Conninfo
-from dbtasks.database import Connection, open_to_write, refuse_changed, session_lock
+from dbtasks.database import Connection, open_to_write, session_lock
 from dbtasks.environment import for_command, for_worker
-from dbtasks.errors import DbtasksError, ServerUnreachableError
+from dbtasks.errors import DbtasksError, PlanChangedError, ServerUnreachableError
 from dbtasks.guard import Clearance
 from dbtasks.migrations import ledger
 from dbtasks.plan import ApplyRevisions, BuildAside, HandOut, LoadSeeds, Plan, PutStamp, Step, SwapIn, Verify
@@ -71,7 +71,7 @@ def run(clearance: Clearance, site: Site) -> Result:
             stack.enter_context(work.locked())
             now = site.look_again().plan
             if now.hash != plan.hash:
-                raise refuse_changed(plan.hash, now.hash)
+                raise PlanChangedError(before=plan.hash, now=now.hash)
         stack.enter_context(work.cleaning_up())
         for step in plan.steps:
             work.do(step)
@@ -110,7 +110,12 @@ class _Work:
         except (ServerUnreachableError, psycopg.errors.InsufficientPrivilege):
             connection = self.open(conninfo)
         key = crc32(f"{self.plan.project}/{self.plan.tier}".encode()) & 0x7FFFFFFF
-        with connection, session_lock(connection, key, what=f"[{self.plan.tier.upper()}] {self.plan.database}"):
+        what = f"[{self.plan.tier.upper()}] {self.plan.database}"
+
+        def waiting(line: str) -> None:
+            self.site.report(Moment(step="wait", text=line))
+
+        with connection, session_lock(connection, key, what, waiting):
             yield
 
     @contextmanager
@@ -193,7 +198,7 @@ class _Work:
         settings = self.site.project.settings
         seeds = seeders.read(settings.root, settings.seeds, step.sets)
         if seeds.digest != step.digest:
-            raise refuse_changed(self.plan.hash, seeds.digest)
+            raise PlanChangedError(before=self.plan.hash, now=seeds.digest)
         started = time.monotonic()
 
         def heard(progress: seeders.Progress) -> None:
