@@ -41,13 +41,14 @@ class Batch:
         """Add a statement whose result nobody looks at."""
         self.add(Statement(query=query))
 
-    def run(self) -> None:
-        """Run what waits; `StatementFailedError` for the first that fails, with those before it done."""
+    def run(self, *after: str) -> None:
+        """Run what waits and then `after`; `StatementFailedError` for the first that fails, those before it done."""
         statements, self.waiting = self.waiting, []
-        if not statements:
+        if not statements and not after:
             return
+        last = [_plain(text) for text in (f"RELEASE {_SAVEPOINT}", *after)]
         try:
-            run(self.connection, [_plain(f"SAVEPOINT {_SAVEPOINT}"), *statements, _plain(f"RELEASE {_SAVEPOINT}")])
+            run(self.connection, [_plain(f"SAVEPOINT {_SAVEPOINT}"), *statements, *last])
         except StatementFailedError as failure:
             if self.connection.broken or failure.statement not in statements:
                 raise

@@ -99,6 +99,11 @@ class Filling:
             self.batch.other(drop_stage(stage))
         self._stages.clear()
 
+    def count_given(self, group: Group) -> None:
+        """Note which columns of a table were given, for its sequences."""
+        names = {column.name for column in group.shape.given}
+        self.given.setdefault(group.table.oid, set()).update(names)
+
     def complaints(self) -> list[Mistake]:
         """Return the rows whose references lead nowhere, or that have no key, as far as statements have run."""
         mistakes: list[Mistake] = []
@@ -120,8 +125,7 @@ class Filling:
         return mistakes
 
     def _remember(self, rows: Rows) -> None:
-        names = {column.name for column in rows.group.shape.given}
-        self.given.setdefault(rows.group.table.oid, set()).update(names)
+        self.count_given(rows.group)
         self.every.append(rows)
 
     def _add(self, query: Query, purpose: Purpose, rows: Rows, documents: Documents = ()) -> None:

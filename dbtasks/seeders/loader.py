@@ -19,6 +19,7 @@ from dbtasks.seeders.folder import nearest
 from dbtasks.seeders.order import CycleError, Order, order
 from dbtasks.seeders.reading import FileReader
 from dbtasks.seeders.results import LoadResult, Progress, TableResult
+from dbtasks.seeders.shapes import Group, is_required
 from dbtasks.seeders.sql_file import Script, script
 from dbtasks.seeders.statements import Purpose, Query, Statement, constraints, forward
 
@@ -105,7 +106,7 @@ class _Loading:
                     self.batch.other(forward(table, column))
         mine = [ready[source.file] for source in sources if source.file in ready]
         if mine:
-            self._run()
+            self._run(scripts.BEFORE)
             scripts.run(self.connection, mine)
 
     def finish(self) -> LoadResult:
@@ -129,12 +130,7 @@ class _Loading:
         where = source.file.set, table.oid
         self.totals[where] = 0
         if self.large and source.file.format == "csv" and source.file.size_bytes >= _WORTH_COPYING_BYTES:
-            group, names = reader.copied(plan, mode)
-            stage = self.filling.stage(group)
-            self._run()
-            self.totals[where] = copying.copy(self.connection, group, names, stage, self._progress(source, table))
-            self.filling.from_stage(group, stage)
-            self._run()
+            self.totals[where] = self._copy_file(*reader.copied(plan, mode))
             return
         for group in reader.groups(plan, mode):
             self.totals[where] += len(group.documents)
@@ -142,16 +138,34 @@ class _Loading:
         if self.large:
             self._run()
 
+    def _copy_file(self, group: Group, names: Sequence[str]) -> int:
+        """Return how many rows the file has, after bringing them into their table."""
+        self._run()
+        progress = self._progress(group.source, group.table)
+        if not group.late and is_required(group.table, group.key):
+            rows = copying.copy_straight(self.connection, group, names, progress)
+            if rows is not None:
+                self.filling.count_given(group)
+                self.added[group.source.file.set, group.table.oid] = rows
+                return rows
+        stage = self.filling.stage(group)
+        self._run()
+        rows = copying.copy_to_stage(self.connection, group, names, stage, progress)
+        self.totals[group.source.file.set, group.table.oid] = rows
+        self.filling.from_stage(group, stage)
+        self._run()
+        return rows
+
     def _progress(self, source: Source, table: Table) -> Callable[[int], None]:
         def report(rows: int) -> None:
             self.report(Progress(set=source.file.set, table=str(table), rows_done=rows, rows_total=None))
 
         return report
 
-    def _run(self) -> None:
+    def _run(self, *after: str) -> None:
         """Run what waits, count it, report it; a failure becomes a `SeedError` that names rows."""
         try:
-            self.batch.run()
+            self.batch.run(*after)
         except StatementFailedError as failure:
             if self.connection.broken:
                 raise failure.error from None

@@ -12,11 +12,16 @@ from dbtasks.seeders.diagnosis import sentence
 from dbtasks.seeders.sql_file import Script
 
 _SAVEPOINT = "dbtasks_seed_script"
+# Sent with the statements before: a text with a mistake of syntax is refused whole, its own savepoint included.
+BEFORE = f"SAVEPOINT {_SAVEPOINT}"
 
 
 def run(connection: Connection, scripts: Sequence[Script]) -> None:
-    """Run all scripts in one round trip; `SeedError` names file, line and column of the statement that failed."""
-    texts = [f"SAVEPOINT {_SAVEPOINT}", *(script.text for script in scripts), f"RELEASE {_SAVEPOINT}"]
+    """Run all scripts in one round trip, after `BEFORE`.
+
+    `SeedError` names file, line and column of the statement that failed.
+    """
+    texts = [*(script.text for script in scripts), f"RELEASE {_SAVEPOINT}"]
     try:
         connection.execute("\n;\n".join(texts).encode())
     except psycopg.Error as error:

@@ -63,6 +63,10 @@ def table_name(table: Table) -> sql.Identifier:
     return sql.Identifier(table.schema, table.name)
 
 
+def stage_name(name: str) -> sql.Identifier:
+    return sql.Identifier("pg_temp", name)
+
+
 def rows_in_parameter(group: Group, documents: Documents) -> Rows:
     """Return rows that travel with the statement, as one JSON text."""
     text = f"[{','.join(document for _, document in documents)}]"
@@ -73,7 +77,7 @@ def rows_in_parameter(group: Group, documents: Documents) -> Rows:
 def rows_in_stage(group: Group, stage: str) -> Rows:
     """Return rows that lie in a temporary table."""
     number = sql.SQL("r.ctid") if group.copied else sql.SQL("r.{}").format(_NUMBER)
-    return Rows(group=group, origin=sql.SQL("{} AS r").format(_stage(stage)), number=number)
+    return Rows(group=group, origin=sql.SQL("{} AS r").format(stage_name(stage)), number=number)
 
 
 def create_stage(group: Group, stage: str) -> Query:
@@ -82,19 +86,20 @@ def create_stage(group: Group, stage: str) -> Query:
 
 
 def drop_stage(stage: str) -> Query:
-    return Query(text=sql.SQL("DROP TABLE {}").format(_stage(stage)))
+    return Query(text=sql.SQL("DROP TABLE {}").format(stage_name(stage)))
 
 
-def copy_into(names: Sequence[str], stage: str) -> sql.Composed:
+def copy_into(names: Sequence[str], table: sql.Identifier) -> sql.Composed:
     """Return the COPY for a CSV's bytes without their header, whose columns are `names`."""
     columns = sql.SQL(", ").join(sql.Identifier(name) for name in names)
     text = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, ENCODING 'UTF8')")
-    return text.format(_stage(stage), columns)
+    return text.format(table, columns)
 
 
 def fill_stage(rows: Rows, stage: str) -> Query:
     return Query(
-        text=sql.SQL("INSERT INTO {} SELECT * FROM {}").format(_stage(stage), rows.origin), parameters=rows.parameters
+        text=sql.SQL("INSERT INTO {} SELECT * FROM {}").format(stage_name(stage), rows.origin),
+        parameters=rows.parameters,
     )
 
 
@@ -103,7 +108,7 @@ def forget_present(rows: Rows, stage: str) -> Query:
     number = sql.SQL("x.ctid") if rows.group.copied else sql.SQL("x.{}").format(_NUMBER)
     text = sql.SQL("DELETE FROM {stage} x USING ({rows}) s, {table} t WHERE {number} = s.{name} AND {same}")
     query = text.format(
-        stage=_stage(stage),
+        stage=stage_name(stage),
         rows=resolved(rows),
         table=table_name(rows.group.table),
         number=number,
@@ -269,7 +274,3 @@ def _names(columns: Iterable[Column]) -> sql.Composed:
 def _type(text: str) -> sql.SQL:
     # format_type's own, already quoted text.
     return sql.SQL(text)
-
-
-def _stage(name: str) -> sql.Identifier:
-    return sql.Identifier("pg_temp", name)

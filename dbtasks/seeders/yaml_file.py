@@ -20,7 +20,7 @@ from dbtasks.seeders.files import Place, Source, shorten
 
 EXTENSIONS = (".yaml", ".yml")
 
-MOST_NODES = 5_000_000
+MOST_NODES = 2_000_000
 DEEPEST = 100
 # Above this the reader in C could run out of its stack, so depth is counted by events first.
 _SURELY_SHALLOW = 5000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -327,9 +328,11 @@ def test_a_cycle_keeps_what_people_changed_in_the_column_that_closes_it(connecti
 def test_a_cycle_that_nothing_can_open_is_named(connection: Connection, load: Load) -> None:
     connection.execute(CYCLE.format(a_null=" NOT NULL", deferrable="").encode())
     assert mistakes(load, CYCLE_FILES) == [
-        "seeds/demo: tables a and b need each other's rows (foreign keys a_to_b, b_a_id_fkey), so none can be filled "
-        "first. Make one of the constraints deferrable (ALTER TABLE ... ALTER CONSTRAINT a_to_b DEFERRABLE), or its "
-        "column nullable."
+        (
+            "seeds/demo: tables a and b need each other's rows (foreign keys a_to_b, b_a_id_fkey), so none can be "
+            "filled first. Make one of the constraints deferrable (ALTER TABLE ... ALTER CONSTRAINT a_to_b "
+            "DEFERRABLE), or its column nullable."
+        )
     ]
 
 
@@ -439,7 +442,13 @@ SENTENCES = {
 @pytest.mark.parametrize(("column", "value", "expected"), BREAKS, ids=[f"{b[0]} {b[1]}" for b in BREAKS])
 @pytest.mark.parametrize("form", ["csv", "yaml", "json", "large csv"])
 def test_a_value_that_does_not_fit_is_named_by_file_line_and_column(
-    connection: Connection, load: Load, monkeypatch: pytest.MonkeyPatch, column: str, value: str, expected: str, form: str
+    connection: Connection,
+    load: Load,
+    monkeypatch: pytest.MonkeyPatch,
+    column: str,
+    value: str,
+    expected: str,
+    form: str,
 ) -> None:
     connection.execute(STRICT)
     more = "" if column == "email" else ",email"
@@ -458,9 +467,7 @@ def test_a_value_that_does_not_fit_is_named_by_file_line_and_column(
         name, c, h = "users.csv", 3, "1:4"
     else:
         values = zip((1, 2, 3), (value, *goods[1:]), emails, strict=True)
-        maps = [
-            f'{{"id": {i}, "{column}": "{v}"' + (f', "email": "{e[1:]}"' if e else "") + "}" for i, v, e in values
-        ]
+        maps = [f'{{"id": {i}, "{column}": "{v}"' + (f', "email": "{e[1:]}"' if e else "") + "}" for i, v, e in values]
         text = "[\n" + ",\n".join(maps) + "]"
         name, c, h = f"users.{form}", 15 + len(column), f"2:{15 + len(column)}"
     place = expected.format(c=c, h=h, **SENTENCES)
@@ -484,7 +491,11 @@ def test_a_value_that_does_not_fit_is_named_by_file_line_and_column(
             ["2:1: column id of users needs a value, and has no default.*"],
             id="no column for what is required",
         ),
-        pytest.param("age\n1\n", ["*: nothing tells whether this row is there already. Give the columns (id) or (email) of table users."], id="no key"),
+        pytest.param(
+            "age\n1\n",
+            ["*: nothing tells whether this row is there already. Give the columns (id) or (email) of table users."],
+            id="no key",
+        ),
         pytest.param(
             "id,email,city_id\n1,a,7\n2,b,1\n3,c,8\n",
             [
@@ -494,7 +505,7 @@ def test_a_value_that_does_not_fit_is_named_by_file_line_and_column(
             id="every orphan",
         ),
         pytest.param("id,id\n1,1\n", ["1:4: column 'id' is there twice."], id="header twice"),
-        pytest.param("id,email\n1,a\n2,\"b\n", ["*3:3: the quote that opens here is never closed.*"], id="open quote"),
+        pytest.param('id,email\n1,a\n2,"b\n', ["*3:3: the quote that opens here is never closed.*"], id="open quote"),
     ],
 )
 def test_a_csv_that_does_not_fit_its_table_is_named(
@@ -512,3 +523,245 @@ def test_a_csv_that_does_not_fit_its_table_is_named(
     assert len(found) == len(expected), found
     for mine, theirs in zip(found, expected, strict=True):
         assert fnmatchcase(mine, f"seeds/demo/users.csv:{theirs}"), (mine, theirs)
+
+
+def test_sql_runs_after_the_tables_of_its_set_in_the_same_transaction(connection: Connection, load: Load) -> None:
+    connection.execute(USERS)
+    script = """
+-- A comment; with BEGIN and a semicolon.
+CREATE FUNCTION older(n int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT CASE WHEN n > 0 THEN n + 1 END; END;
+UPDATE users SET age = older(age) WHERE age IS NOT NULL; -- no end of line"""
+    load({"a/users.csv": USERS_CSV, "a/ages.sql": script, "b/after.sql": "DELETE FROM users WHERE age = 31;"})
+    assert rows(connection, "SELECT id FROM users") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        pytest.param("SELECT 1;\nSELEC 2;", '2:1: syntax error at or near "SELEC".', id="syntax"),
+        pytest.param("SELECT 1;\nSELECT\n  x;", '3:3: column "x" does not exist.', id="position"),
+        pytest.param(
+            "SELECT 1;\n /* so */ INSERT INTO users VALUES (1, 'x', 1);",
+            '2:11: duplicate key value violates unique constraint "users_pkey".',
+            id="constraint",
+        ),
+    ],
+)
+def test_a_failing_statement_of_sql_is_named(connection: Connection, load: Load, script: str, expected: str) -> None:
+    connection.execute(USERS)
+    files: dict[str, str | bytes] = {"demo/users.csv": USERS_CSV, "demo/z.sql": script}
+    assert mistakes(load, files) == [f"seeds/demo/z.sql:{expected}"]
+    assert rows(connection, "SELECT count(*) FROM users") == [(0,)]
+
+
+def test_a_file_may_name_its_schema_and_else_the_search_path_decides(connection: Connection, load: Load) -> None:
+    connection.execute("CREATE SCHEMA crm; CREATE SCHEMA shop; CREATE TABLE crm.t (id int PRIMARY KEY)")
+    connection.execute("CREATE TABLE shop.t (id int PRIMARY KEY); SET search_path = nowhere, shop, crm")
+    result = load({"demo/t.csv": "id\n1\n", "demo/crm.t.csv": "id\n2\n3\n"})
+    assert sorted((table.table, table.added) for table in result.tables) == [("t", 1), ("t", 2)]
+    assert rows(connection, "SELECT * FROM crm.t ORDER BY 1") == [(2,), (3,)]
+
+
+def test_names_that_need_quotes_and_percent_signs_are_fine(connection: Connection, load: Load) -> None:
+    connection.execute('CREATE TABLE "Odd ""name%s" ("a %" serial PRIMARY KEY, "{b}" text, "select" int[])')
+    files: dict[str, str | bytes] = {'demo/Odd "name%s.yaml': '- {"a %": 1, "{b}": "50 %s", select: [1]}'}
+    assert (load(files).added, load({**files, "demo/set.yaml": "mode: match"}).kept) == (1, 1)
+
+
+def test_a_table_that_is_not_there_is_named_with_the_nearest(connection: Connection, load: Load) -> None:
+    connection.execute(USERS)
+    files: dict[str, str | bytes] = {"demo/user.csv": USERS_CSV, "demo/x.csv": "id\n1\n"}
+    assert mistakes(load, files) == [
+        "seeds/demo/user.csv: the database has no table user. Did you mean users?",
+        "seeds/demo/x.csv: the database has no table x.",
+    ]
+
+
+def test_a_table_without_any_key_is_refused(connection: Connection, load: Load) -> None:
+    connection.execute("CREATE TABLE t (a int); CREATE UNIQUE INDEX ON t (a) WHERE a > 1")
+    assert mistakes(load, {"demo/t.csv": "a\n1\n"}) == [
+        "seeds/demo/t.csv:2:1: table t has no primary key or unique constraint, so its rows cannot be told apart."
+    ]
+
+
+def test_a_row_without_a_value_in_its_unique_columns_is_refused(connection: Connection, load: Load) -> None:
+    connection.execute("CREATE TABLE t (id serial PRIMARY KEY, a int UNIQUE)")
+    assert mistakes(load, {"demo/t.csv": "a\n1\n\n"}) == [
+        "seeds/demo/t.csv:3:1: a: a value is required here, since it tells this row from others."
+    ]
+
+
+def test_rows_of_different_shape_with_one_key_are_refused(connection: Connection, load: Load) -> None:
+    connection.execute("CREATE TABLE t (id int PRIMARY KEY, a int, b int)")
+    assert mistakes(load, {"demo/t.yaml": "- {id: 1, a: 1}\n- {id: 1, b: 2}"}) == [
+        "seeds/demo/t.yaml:2:8: id: the row has the same key as row 1 of this file."
+    ]
+
+
+def test_an_orphan_behind_a_deferred_constraint_is_named_before_the_commit(connection: Connection, load: Load) -> None:
+    connection.execute("CREATE TABLE u (id int PRIMARY KEY)")
+    connection.execute("CREATE TABLE t (id int PRIMARY KEY, u int REFERENCES u DEFERRABLE INITIALLY DEFERRED)")
+    assert mistakes(load, {"demo/t.csv": "id,u\n1,\n2,9\n"}) == [
+        "seeds/demo/t.csv:3:3: u: no row of u has id '9' (foreign key t_u_fkey)."
+    ]
+
+
+def test_an_orphan_that_closes_a_cycle_is_named(connection: Connection, load: Load) -> None:
+    connection.execute(CYCLE.format(a_null="", deferrable="").encode())
+    assert mistakes(load, {**CYCLE_FILES, "demo/a.csv": "id,b_id\n1,1\n2,7\n"}) == [
+        "seeds/demo/a.csv:3:3: b_id: no row of b has id '7' (foreign key a_to_b)."
+    ]
+
+
+def test_nothing_of_the_seeds_is_left_after_a_mistake_and_the_transaction_goes_on(
+    connection: Connection, load: Load
+) -> None:
+    connection.execute(USERS)
+    connection.execute("INSERT INTO users VALUES (50, 'kept@example.com', 1)")
+    mistakes(load, {"a/users.csv": USERS_CSV, "b/users.yaml": "- {id: 9, email: x, age: -1}"})
+    assert rows(connection, "SELECT id FROM users") == [(50,)]
+    assert load({"a/users.csv": USERS_CSV}).added == 2
+
+
+def test_a_long_value_is_shortened_and_a_secret_hidden(connection: Connection, load: Load) -> None:
+    connection.execute("CREATE TABLE t (id int PRIMARY KEY, n int)")
+    assert mistakes(load, {"demo/t.csv": f"id,n\n1,{'x' * 100}\n"}) == [
+        f"seeds/demo/t.csv:2:3: n: expected integer, found '{'x' * 59}…'."
+    ]
+    assert mistakes(load, {"demo/t.csv": "id,n\n1,postgresql://anna:hunter2@db/app\n"}) == [
+        "seeds/demo/t.csv:2:3: n: expected integer, found 'postgresql://anna:***@db/app'."
+    ]
+
+
+def test_a_file_that_changed_since_it_was_read_is_refused(connection: Connection, tmp_path: Path) -> None:
+    connection.execute(USERS)
+    path = tmp_path / "seeds" / "demo" / "users.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text(USERS_CSV)
+    seeds = seeders.read(tmp_path, Path("seeds"), ["demo"])
+    path.write_text(USERS_CSV + "3,cleo@example.com,\n")
+    with pytest.raises(SeedError, match=r"^seeds/demo/users.csv: the file has changed since the plan was made\."):
+        seeders.load(connection, seeds, lambda _: None)
+    assert rows(connection, "SELECT count(*) FROM users") == [(0,)]
+
+
+def test_a_connection_in_autocommit_is_refused(server: tuple[str, int], tmp_path: Path) -> None:
+    (tmp_path / "seeds" / "demo").mkdir(parents=True)
+    seeds = seeders.read(tmp_path, Path("seeds"), ["demo"])
+    with psycopg.connect(host=server[0], port=server[1], user="postgres", autocommit=True) as connection:  # noqa: SIM117
+        with pytest.raises(ValueError, match="autocommit"):
+            seeders.load(connection, seeds, lambda _: None)
+
+
+def test_a_role_that_owns_the_tables_and_nothing_else_is_enough(connection: Connection, load: Load) -> None:
+    connection.execute(
+        "CREATE ROLE plain; CREATE SCHEMA app AUTHORIZATION plain; SET ROLE plain; SET search_path = app"
+    )
+    connection.execute(CYCLE.format(a_null="", deferrable="").encode())
+    assert load(CYCLE_FILES).added == 3
+
+
+def test_a_large_file_is_copied_into_an_empty_table_and_beside_what_is_there(
+    connection: Connection, load: Load
+) -> None:
+    connection.execute("CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a text, b text)")
+    text = "\ufeffa,id,b\r\n" + "".join(f'"x\r\n{i}",{i},""\r\n' for i in range(1, 300_000))
+    seen: list[Progress] = []
+    first = load({"demo/t.csv": text}, seen.append)
+    assert rows(connection, "SELECT count(*), sum(id), max(a), max(b) FROM t") == [
+        (299_999, 44999850000, "x\r\n99999", "")
+    ]
+    connection.execute("DELETE FROM t WHERE id > 299990")
+    connection.execute("UPDATE t SET a = 'mine' WHERE id = 1")
+    second = load({"demo/t.csv": text})
+    assert (first.added, second.added, second.kept) == (299_999, 9, 299_990)
+    assert rows(connection, "SELECT a FROM t WHERE id = 1") == [("mine",)]
+    assert rows(connection, "INSERT INTO t (a) VALUES ('new') RETURNING id") == [(300_000,)]
+    assert [(one.set, one.table, one.rows_total) for one in seen] == [("demo", "t", None)] * len(seen)
+    assert len(seen) > 1
+
+
+def test_unchanged_rows_of_a_large_file_are_not_written_again(connection: Connection, load: Load) -> None:
+    connection.execute("CREATE TABLE t (id int PRIMARY KEY, a text)")
+    text = "id,a\n" + "".join(f"{i},{'x' * 40}\n" for i in range(120_000))
+    load({"demo/t.csv": text})
+    places = rows(connection, "SELECT sum(hashtext(t.ctid::text)) FROM t")
+    for mode in ("missing", "match"):
+        before = connection.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
+        assert before is not None
+        assert load({"demo/t.csv": text, "demo/set.yaml": f"mode: {mode}"}).kept == 120_000
+        wal = connection.execute("SELECT (pg_current_wal_insert_lsn() - %s::pg_lsn)::int < 65536", before).fetchone()
+        assert wal == (True,)
+        assert rows(connection, "SELECT sum(hashtext(t.ctid::text)) FROM t") == places
+
+
+class _Turns:
+    """A relay that counts round trips: it holds an answer back until the client has stopped sending."""
+
+    def __init__(self, target: str) -> None:
+        self.count = 0
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._relay, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._listener.close()
+        self._thread.join(5)
+
+    def _relay(self) -> None:
+        client, _ = self._listener.accept()
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(self._target)
+        with client, server:
+            held, asked = b"", False
+            while True:
+                ready, _, _ = select.select([client, server], [], [], 0.05 if held else None)
+                if client in ready:
+                    data = client.recv(1 << 20)
+                    if not data:
+                        return
+                    server.sendall(data)
+                    asked = True
+                elif server in ready:
+                    held += server.recv(1 << 20)
+                elif held:
+                    self.count += asked
+                    client.sendall(held)
+                    held, asked = b"", False
+
+
+@pytest.mark.parametrize("mode", ["missing", "match"])
+@pytest.mark.parametrize("tables", [14, 40])
+def test_small_sets_take_at_most_eight_round_trips_whatever_the_number_of_tables(
+    server: tuple[str, int], tmp_path: Path, tables: int, mode: str
+) -> None:
+    _write_linked_sets(tmp_path / "seeds", tables, mode)
+    seeds = seeders.read(tmp_path, Path("seeds"), ["even", "odd"])
+    relay = _Turns(f"{server[0]}/.s.PGSQL.{server[1]}")
+    with psycopg.connect(host="127.0.0.1", port=relay.port, user="postgres", dbname="postgres") as connection:
+        links = ["", "", *(f" REFERENCES t{i - 2}" for i in range(2, tables))]
+        ddl = (f"CREATE TABLE t{i} (id serial PRIMARY KEY, up int{links[i]}, a text UNIQUE)" for i in range(tables))
+        connection.execute(";".join(ddl).encode())
+        before = relay.count
+        result = seeders.load(connection, seeds, lambda _: None)
+        assert relay.count - before == 6
+        assert (len(result.tables), result.added) == (tables, 2 * tables)
+        connection.rollback()
+    relay.close()
+
+
+def _write_linked_sets(folder: Path, tables: int, mode: str) -> None:
+    """Write two sets with a script each and, in three formats, two rows a table that refer to the table before."""
+    for name in ("even", "odd"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "set.yaml").write_text(f"mode: {mode}")
+        (folder / name / "last.sql").write_text("SELECT 1; SELECT 2")
+    for i in range(tables):
+        form, text = [
+            ("csv", "id,up,a\n1,,x\n2,,y\n"),
+            ("yaml", "- {id: 1, a: x}\n- {id: 2, up: {ref: {a: x}}}" if i > 1 else "- {id: 1, a: x}\n- {id: 2}"),
+            ("json", '[{"id": 1, "up": 1, "a": "x"}, {"id": 2}]' if i > 1 else '[{"id": 1, "a": "x"}, {"id": 2}]'),
+        ][i % 3]
+        (folder / ("odd" if i % 2 else "even") / f"t{i}.{form}").write_text(text)
