@@ -15,6 +15,7 @@ from typing import Any
 _WORKER = Path(__file__).with_name("worker.py")
 _LOG_LIMIT_BYTES = 1_000_000
 _GRACE_S = 5.0
+_DRAIN_S = 0.2
 # What the project or a server worded; the rest are ids and numbers.
 _TEXTS = frozenset({"message", "reason", "holder"})
 
@@ -57,7 +58,12 @@ class Child:
             selector.register(self._events, selectors.EVENT_READ, "events")
             selector.register(output.fileno(), selectors.EVENT_READ, "output")
             while selector.get_map():
-                for key, _ in selector.select():
+                # The worker's end closes the events; a program that it left in the background may keep the output.
+                ended = self._events not in selector.get_map()
+                ready = selector.select(_DRAIN_S if ended else None)
+                if ended and not ready:
+                    break
+                for key, _ in ready:
                     data = os.read(key.fd, 65536)
                     if not data:
                         selector.unregister(key.fd)

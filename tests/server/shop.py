@@ -89,6 +89,7 @@ def downgrade():
 class Server:
     port: int
     system_identifier: int
+    socket: str = ""
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/{database}"
@@ -113,14 +114,14 @@ def shop_server() -> Iterator[Server]:
         secret.chmod(0o644)
         data = f"{folder}/data"
         run([f"{binaries}/initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={secret}", "-N"])
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder} -c fsync=off"
         run([f"{binaries}/pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start"])
         try:
             place = Server(port=port, system_identifier=0)
             with place.connect("postgres") as connection:
                 row = connection.execute("SELECT system_identifier FROM pg_control_system()").fetchone()
             assert row is not None
-            yield replace(place, system_identifier=row[0])
+            yield replace(place, system_identifier=row[0], socket=folder)
         finally:
             run([f"{binaries}/pg_ctl", "-D", data, "-m", "immediate", "stop"])
 
