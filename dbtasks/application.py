@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # One question, one audit entry and one answer for a process, however often its modules ask.
 _opened: dict[tuple[int, str, bool], str] = {}
+# A pool's threads ask at the same time. They take turns, since the environment loses its PG* while one connects.
+_turn = threading.RLock()
 
 
 def current_tier(start: Path | None = None) -> Tier:
@@ -43,8 +46,9 @@ def database_url(*, read_only: bool = False, start: Path | None = None) -> str:
         return handed[1]  # `invoke run` asked, before this process began
     choice = _choice(project)
     key = (os.getpid(), choice.tier.name, read_only)
-    if key not in _opened:
-        _opened[key] = _open(project, choice, read_only=read_only)
+    with _turn:
+        if key not in _opened:
+            _opened[key] = _open(project, choice, read_only=read_only)
     return _opened[key]
 
 
@@ -74,7 +78,7 @@ def validate(start: Path | None = None) -> None:
     from dbtasks.overview import look_over, same_database
 
     project = _project(start)
-    rows = list(look_over(project, check.OPERATION, project.environ))
+    rows = list(look_over(project, check.OPERATION))
     file = project.settings.file.name
     mistakes = [
         Mistake(file=file, path=f"tiers.{row.tier.name}", text=f"{row.problem}. {row.instead}".strip())
@@ -92,7 +96,8 @@ def validate(start: Path | None = None) -> None:
 def _project(start: Path | None) -> Project:
     from dbtasks.project import open_project
 
-    return open_project(start)
+    with _turn:
+        return open_project(start)
 
 
 def _open(project: Project, choice: Choice, *, read_only: bool, purpose: str = "", reason: str = "") -> str:
@@ -121,7 +126,7 @@ def _connect(url: str) -> psycopg.Connection[tuple[object, ...]]:
 
     from dbtasks.database import without_pg_environment
 
-    with without_pg_environment():
+    with _turn, without_pg_environment():
         return psycopg.connect(url)
 
 

@@ -125,16 +125,17 @@ def status(_c: Context, tier: str = "", format_: str = "text") -> None:
     show_status(open_project(), Console(), tier=tier, as_json=checked_format(format_))
 
 
-@_guarded()
-def check(_c: Context, format_: str = "text") -> None:
+@_guarded(tier="only this tier; without it every tier")
+def check(_c: Context, tier: str = "", format_: str = "text") -> None:
     """Validate the settings, connect to every tier, and say what is wrong and how to mend it."""
     from dbtasks.overview_tasks import show_check
 
-    if not show_check(open_project(), Console(), as_json=checked_format(format_)):
+    if not show_check(open_project(), Console(), tier, as_json=checked_format(format_)):
         end(2)
 
 
 @_guarded(
+    tier="only this tier",
     operation="only this operation: reset, seed, migrate, adopt, open",
     outcome="only this outcome: done, failed, partial, interrupted, unfinished, refused, or a code such as E-AGENT",
     person="only this person",

@@ -28,9 +28,9 @@ def show_status(project: Project, console: Console, *, tier: str = "", as_json: 
         console.text(f" !      did not finish: {in_words(run)} {gone}. See: invoke audit --entry={run.number}")
 
 
-def show_check(project: Project, console: Console, *, as_json: bool) -> bool:
+def show_check(project: Project, console: Console, only: str, *, as_json: bool) -> bool:
     """Write what is wrong with each tier and how to mend it; return whether nothing is."""
-    rows = list(look_over(project, check.OPERATION, project.environ))
+    rows = list(look_over(project, check.OPERATION, only))
     same = list(same_database(rows))
     fine = not same and not any(row.problem for row in rows if row.asked)
     if as_json:
@@ -38,7 +38,7 @@ def show_check(project: Project, console: Console, *, as_json: bool) -> bool:
         notices = list(project.variables.notices)
         console.data({"ok": fine, "tiers": [row.as_data() for row in rows], "same": pairs, "notices": notices})
         return fine
-    console.text(f"{project.settings.file.relative_to(project.settings.root)} is valid: {len(rows)} tiers")
+    console.text(f"{project.settings.file.relative_to(project.settings.root)} is valid: {len(project.settings.tiers)} tiers")
     for notice in project.variables.notices:
         console.text(f"!  {notice}")
     for row in rows:
