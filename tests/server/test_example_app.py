@@ -30,6 +30,15 @@ with psycopg.connect(os.environ["DBTASKS_HANDED_URL"], autocommit=True) as conne
     connection.execute("CREATE DATABASE instainstru_prod")
 """
 
+# Sixteen threads that take each other's place as often as Python lets them.
+POOL = """
+import sys, dbtasks
+from concurrent.futures import ThreadPoolExecutor
+sys.setswitchinterval(1e-6)
+with ThreadPoolExecutor(16) as pool:
+    list(pool.map(lambda _: dbtasks.connect().close(), range(64)))
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -103,6 +112,13 @@ def test_the_best_booked_instructors_come_first_and_requests_are_bounded(place: 
         assert len(lessons) == 3
         assert lessons == sorted(lessons, reverse=True)
         assert served.get("/instructors?limit=101").status_code == 422
+
+
+def test_a_pool_is_one_opening_and_libpqs_variables_do_not_lead_it_away(place: Place) -> None:
+    before = len(place.opened("int"))
+    done = place.box.python(POOL, env={"PGHOSTADDR": "127.0.0.2"})  # where no server listens
+    assert done.code == 0, done.err
+    assert place.opened("int")[before:] == ["script"]
 
 
 def test_stg_is_served_by_its_flag_without_a_question_and_again_after_a_reload(place: Place, tmp_path: Path) -> None:
