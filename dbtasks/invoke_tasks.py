@@ -122,7 +122,7 @@ def status(_c: Context, tier: str = "", format_: str = "text") -> None:
     """Show every tier at a glance: where it leads, its revision, its stamp, what happened last."""
     from dbtasks.overview_tasks import show_status  # late, as everywhere below
 
-    show_status(open_project(), Console(), tier=tier, as_json=checked_format(format_))
+    show_status(open_project(), Console(), tier, as_json=checked_format(format_))
 
 
 @_guarded(tier="only this tier; without it every tier")

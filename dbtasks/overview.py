@@ -41,12 +41,10 @@ class Row:
         return {"tier": self.tier.name} | {name: getattr(self, name) for name in names}
 
 
-def look_over(
-    project: Project, operation: Operation, environ: Mapping[str, str], tiers: tuple[Tier, ...] = ()
-) -> Iterator[Row]:
-    """Yield one row a tier, of these tiers or of all. A tier whose flag is off is not contacted."""
-    flags_on = choose(project.settings, None, environ).flags_on
-    for tier in tiers or project.settings.tiers:
+def look_over(project: Project, operation: Operation, only: str = "") -> Iterator[Row]:
+    """Yield one row a tier, or that of one by its name or alias. A tier whose flag is off is not contacted."""
+    flags_on = choose(project.settings, None, project.environ).flags_on
+    for tier in (project.settings.tier(only),) if only else project.settings.tiers:
         request = Request(
             operation=operation,
             tier=tier,

@@ -9,10 +9,9 @@ from dbtasks.project import Project
 from dbtasks.trail_runs import State, unfinished
 
 
-def show_status(project: Project, console: Console, *, tier: str = "", as_json: bool) -> None:
+def show_status(project: Project, console: Console, only: str, *, as_json: bool) -> None:
     """Write one row a tier, or the row of the tier named, and what did not finish."""
-    only = (project.settings.tier(tier),) if tier else ()
-    rows = list(look_over(project, status.OPERATION, project.environ, only))
+    rows = list(look_over(project, status.OPERATION, only))
     open_runs = [run for run in unfinished(project.settings.trail, project.who) if run.state is not State.RUNNING]
     if as_json:
         open_data = [{"entry": run.number, "what": in_words(run)} for run in open_runs]
@@ -38,7 +37,8 @@ def show_check(project: Project, console: Console, only: str, *, as_json: bool) 
         notices = list(project.variables.notices)
         console.data({"ok": fine, "tiers": [row.as_data() for row in rows], "same": pairs, "notices": notices})
         return fine
-    console.text(f"{project.settings.file.relative_to(project.settings.root)} is valid: {len(project.settings.tiers)} tiers")
+    settings = project.settings
+    console.text(f"{settings.file.relative_to(settings.root)} is valid: {len(settings.tiers)} tiers")
     for notice in project.variables.notices:
         console.text(f"!  {notice}")
     for row in rows:
