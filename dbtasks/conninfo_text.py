@@ -124,7 +124,6 @@ def _url(text: str) -> Iterable[tuple[str, str]]:
     if re.search(r"[@/#]", path) or re.search(r"^[^=&]*@", query):
         raise UnusableError(f"a special character of its password or database cuts the URL in two. {_ENCODE}")
     user, _, password = userinfo.partition(":")
-    remember(password)  # as written too: that is how other parsers quote it
     host, port = _address(address)
     visible = {"user": user, "password": password, "host": host, "dbname": path}
     for name, value in visible.items():
@@ -188,9 +187,7 @@ def _pairs(text: str) -> Iterable[tuple[str, str]]:
         quoted = text.startswith("'", key.end())
         value = (_QUOTED if quoted else _PLAIN).match(text, key.end())
         position = value.end() if value else end
-        if is_secret(key[1].lower()):
-            password_seen = True
-            remember(text[key.end() : position])
+        password_seen |= is_secret(key[1].lower())
         if value is None:
             raise UnusableError("a quoted value has no end. Close it with ', and write a ' inside it as \\'")
         yield key[1], re.sub(r"\\(.)", r"\1", value[1] if quoted else value[0])

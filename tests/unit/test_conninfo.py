@@ -124,6 +124,7 @@ def test_a_connection_string_is_read(text: str, expected: Conninfo) -> None:
         ("postgresql://anna:Zq7x%E9Wk9v@db-7/app", "not UTF-8"),
         ("postgresql://anna:Zq7x Wk9v@db-7/app", "holds a blank"),
         ("host=db-7 password=Zq7x Wk9v dbname=app", "a value holds a blank"),
+        ("host=db-7 x dbname=app password=Zq7xWk9v", "a value holds a blank"),
         ("host=db-7 dbname=app password='Zq7xWk9v", "has no end"),
         ("host=db-7 dbname=app password='Zq7x'Wk9v", "has no end"),
         ("postgresql://anna:Zq7x/Wk9v@db-7/app", "cuts the URL in two"),
@@ -194,6 +195,12 @@ def test_no_variable_of_libpq_fills_a_gap(monkeypatch: pytest.MonkeyPatch, varia
 )
 def test_people_see_everything_but_the_secrets(conninfo: Conninfo, masked: str, place: str) -> None:
     assert (conninfo.masked, mask(conninfo.masked), conninfo.place) == (masked, masked, place)
+
+
+def test_names_stay_readable_where_the_password_is_one_of_them() -> None:
+    parse("postgresql://anna:anna@db-7/app", variable="stg_database_url")
+    text = 'password authentication failed for user "anna" at postgresql://anna:anna@db-7/app'
+    assert mask(text) == text.replace("anna:anna", "anna:***")
 
 
 def test_parameters_are_the_keywords_of_psycopg() -> None:
@@ -283,6 +290,8 @@ def test_asdict_and_vars_give_no_text_away() -> None:
     assert "p@s" not in str(dataclasses.asdict(ANNA))
     with pytest.raises(TypeError, match="__dict__"):
         vars(ANNA.password)
+    with pytest.raises(TypeError, match="state"):
+        ANNA.password.__getstate__()
 
 
 @pytest.mark.parametrize("value", [ANNA, ANNA.password], ids=["conninfo", "secret"])
@@ -316,6 +325,7 @@ def test_a_permit_cannot_be_made_out_of_nothing() -> None:
 
 def test_secrets_compare_by_what_they_hold() -> None:
     assert (Secret("a") == Secret("a"), Secret("a") == Secret("b"), Secret("a") == "a") == (True, False, False)
+    assert Secret("a").__eq__("a") is NotImplemented
     assert len({Secret("a"), Secret("a"), Secret("b")}) == 2
 
 

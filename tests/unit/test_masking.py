@@ -166,6 +166,19 @@ def test_secrets_that_overlap_are_hidden_together() -> None:
     assert masker.mask("Zq7xWk9vJb4m Zq7xWk9vWk9vJb4m") == "*** ***"
 
 
+def test_a_secret_that_overlaps_itself_is_hidden_whole() -> None:
+    masker = Masker()
+    masker.remember("Zq7Zq7Zq7")
+    assert masker.mask("Zq7" * 5) == "***"
+
+
+def test_a_secret_that_masking_makes_again_does_not_hold_it_up() -> None:
+    masker = Masker()
+    masker.remember("Zq7x***")
+    assert masker.mask("Zq7x" * 3 + "***") == "***"
+    assert masker.mask("Zq7x" * 1000 + "***").endswith("Zq7x***")
+
+
 @pytest.mark.parametrize(
     ("secret", "text", "expected"),
     [
@@ -205,6 +218,8 @@ UNTOUCHED = [
     "ssh://git@example.com:2222/team/project.git",
     "PWD=/home/anna/project OLDPWD=/home/anna",
     "host=/run/pg port=5432 dbname=app user=anna passfile=/home/anna/.pgpass",
+    '"postgresql://db-7:5432/app is not for bob@example.com"',
+    "http://HOST:PORT/path",
     "The ratio is 3:2 @ 50 % :// done",
 ]
 
