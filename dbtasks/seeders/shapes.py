@@ -77,24 +77,28 @@ class Sorter:
 
     def sort(self, records: Iterator[dict[str, str]]) -> Iterator[tuple[Shape, Documents]]:
         """Yield every shape with its rows, in the order in which shapes first occur; `SeedError` with all mistakes."""
-        known: dict[tuple[str, ...], tuple[Column, ...] | None] = {}
+        known: dict[tuple[str, ...], tuple[Shape, list[tuple[int, str]]] | None] = {}
         rows: dict[Shape, list[tuple[int, str]]] = {}
         linking = {key.columns[0]: key for key in self.table.foreign_keys if len(key.columns) == 1}
         for number, record in enumerate(records, 1):
             names = tuple(record)
             if names not in known:
                 # A CSV names its columns once, in record 0.
-                known[names] = self.columns(names, 0 if self.source.file.format == "csv" else number)
-            columns = known[names]
-            if columns is not None:
+                columns = self.columns(names, 0 if self.source.file.format == "csv" else number)
+                shape = None if columns is None else Shape(columns=columns)
+                known[names] = None if shape is None else (shape, rows.setdefault(shape, []))
+            if (place := known[names]) is not None:
                 links = [linking[name] for name in names if name in linking and record[name].startswith("{")]
-                shape, values = self._refer(Shape(columns=columns), record, links, number)
-                rows.setdefault(shape, []).append((number, _document(number, values)))
+                if links:
+                    shape, values = self._refer(place[0], record, links, number)
+                    rows.setdefault(shape, []).append((number, _document(number, values)))
+                else:
+                    place[1].append((number, _document(number, record)))
             if len(self.mistakes) >= MOST_MISTAKES:
                 break
         if self.mistakes:
             raise SeedError(self.mistakes)
-        yield from rows.items()
+        yield from ((shape, documents) for shape, documents in rows.items() if documents)
 
     def columns(self, names: Sequence[str], number: int) -> tuple[Column, ...] | None:
         """Return the columns in the table's order, or `None` after noting what is wrong with them."""
@@ -147,8 +151,6 @@ class Sorter:
     def _refer(
         self, shape: Shape, record: Mapping[str, str], keys: Sequence[ForeignKey], number: int
     ) -> tuple[Shape, Mapping[str, str]]:
-        if not keys:
-            return shape, record
         values = dict(record)
         references = []
         for index, key in enumerate(keys):
