@@ -34,17 +34,14 @@ setup:
 demo: setup
 	@sh make/demo.sh
 
-reset seed migrate audit status shell: tier-is-a-word setup
+reset seed migrate audit status check shell: tier-is-a-word setup
 	@$(INVOKE) $@ $(OF_TIER)
-
-check: setup
-	@$(INVOKE) $@
 
 test: setup
 	@.venv/bin/python -m pytest $(ARGS)
 
 clean:
-	@if [ -x $(INVOKE) ]; then $(INVOKE) server.stop || true; fi
+	@if [ -x $(INVOKE) ]; then $(INVOKE) server stop || true; fi
 	rm -rf .venv .nox build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 
 tier-is-a-word:

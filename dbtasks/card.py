@@ -118,7 +118,7 @@ def _line(plan: Plan, step: Step) -> Iterator[str]:
         case SwapIn():
             yield from _swap(plan, step)
         case HandOut():
-            command = " ".join(step.command) or step.purpose or "this process"
+            command = step.purpose or " ".join(step.command) or "this process"
             yield _fact("would let in", f"{command}, {'read-only' if step.read_only else 'free to write'}")
 
 

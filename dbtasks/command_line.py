@@ -30,9 +30,16 @@ class GuardedTask(Task[Callable[..., Any]]):
         with told(Console(), as_json=kwargs.get("format_") == "json"):
             if args and isinstance(args[0], Context):
                 one_tier_only(sys.argv[1:])
-                if args[0].config.run.dry and "dry_run" in kwargs:  # `invoke --dry` must not be a half promise
-                    kwargs["dry_run"] = True
+                if args[0].config.run.dry:
+                    self._be_dry(kwargs)
             return super().__call__(*args, **kwargs)
+
+    def _be_dry(self, kwargs: dict[str, Any]) -> None:
+        """Keep what `invoke --dry` promises, or refuse: Invoke itself would run the body all the same."""
+        if "dry_run" in kwargs:
+            kwargs["dry_run"] = True
+        elif self.name not in LOOKING_TASKS:
+            raise UsageError(f"{self.name} has no dry run. Run it without --dry.")
 
     # Invoke takes two tasks with one body for the same and runs only the first (its issue 536).
     def __eq__(self, other: object) -> bool:
@@ -94,8 +101,9 @@ def one_tier_only(words: list[str]) -> None:
             segments.append([word])
         elif segments:
             segments[-1].append(word)
-    named = [segment[0] for segment in segments if any(word.startswith(("--tier", "--through")) for word in segment)]
-    implied = [segment[0] for segment in segments if segment[0] not in named]
+    said = [(segment[0], any(word.startswith(("--tier", "--through")) for word in segment)) for segment in segments]
+    named = [task for task, names_tier in said if names_tier]
+    implied = [task for task, names_tier in said if not names_tier]
     if named and implied:
         raise UsageError(
             f"{named[0]} names its tier and {implied[0]} does not. Name the tier of each, or run them one by one."
@@ -103,6 +111,7 @@ def one_tier_only(words: list[str]) -> None:
 
 
 TIER_TASKS = frozenset({"reset", "seed", "migrate", "adopt", "shell", "run"})
+LOOKING_TASKS = frozenset({"status", "check", "audit"})
 
 
 def checked_format(format_: str) -> bool:

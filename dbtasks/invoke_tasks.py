@@ -10,7 +10,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
 from invoke.context import Context
@@ -28,6 +28,9 @@ from dbtasks.operations import seed as seed_
 from dbtasks.project import Project, open_project
 from dbtasks.selection import Choice, choose
 from dbtasks.tiers import Consent
+
+if TYPE_CHECKING:
+    from dbtasks.survey import Wish
 
 HELP = {
     "tier": "which tier, by name or alias; without it the flag in the environment, else the default tier",
@@ -98,23 +101,28 @@ def adopt(
 
 
 @_guarded()
-def shell(_c: Context, tier: str = "", reason: str = "") -> None:
+def shell(_c: Context, tier: str = "", dry_run: bool = False, reason: str = "") -> None:
     """Open psql on a tier, its prompt in the tier's colour; read-only where a person must consent."""
     from dbtasks.shell import psql  # only this task looks for psql
+    from dbtasks.survey import Wish
 
     project = open_project()
     choice = choose(project.settings, tier or None, project.environ)
-    _run(project, choice, psql(choice.tier), reason, read_only=choice.tier.consent is Consent.PERSON)
+    wish = Wish(command=psql(choice.tier), read_only=choice.tier.consent is Consent.PERSON, purpose="shell")
+    _run(project, choice, wish, dry_run=dry_run, reason=reason)
 
 
 @_guarded(read_only="sessions of the command may only read")
-def run(_c: Context, tier: str = "", read_only: bool = False, reason: str = "") -> None:
+def run(_c: Context, tier: str = "", read_only: bool = False, dry_run: bool = False, reason: str = "") -> None:
     """Run a command with a tier's URL in its environment: invoke run --tier=stg -- <command>"""
     command = after_two_dashes(sys.argv)
     if not command:
         raise UsageError("there is no command. Write it after two dashes: invoke run --tier=stg -- <command>")
+    from dbtasks.survey import Wish
+
     project = open_project()
-    _run(project, choose(project.settings, tier or None, project.environ), command, reason, read_only=read_only)
+    wish = Wish(command=command, read_only=read_only)
+    _run(project, choose(project.settings, tier or None, project.environ), wish, dry_run=dry_run, reason=reason)
 
 
 @_guarded(tier="show this tier only, by name or alias")
@@ -173,39 +181,20 @@ def audit(
     audit_view.show(project, Console(), filters, limit=audit_view.number("--limit", limit), as_json=as_json)
 
 
-@_guarded()
-def start(_c: Context) -> None:
-    """Start the embedded PostgreSQL servers that stand in for tiers without a URL."""
+@_guarded(action="start, stop or status")
+def server(_c: Context, action: str) -> None:
+    """Start, stop or show the embedded PostgreSQL servers of this project: invoke server start"""
     from dbtasks import server_tasks
 
-    server_tasks.start(open_project(), Console())
+    server_tasks.do(action, open_project(), Console())
 
 
-@_guarded()
-def stop(_c: Context) -> None:
-    """Stop the embedded PostgreSQL servers of this project; their data stays."""
-    from dbtasks import server_tasks
-
-    server_tasks.stop(open_project(), Console())
-
-
-@_guarded()
-def server_status(_c: Context) -> None:
-    """Show the embedded PostgreSQL servers of this project."""
-    from dbtasks import server_tasks
-
-    server_tasks.status(open_project(), Console())
-
-
-TASKS: tuple[Task[Any], ...] = (reset, seed, migrate, adopt, shell, run, status, check, audit)
+TASKS: tuple[Task[Any], ...] = (reset, seed, migrate, adopt, shell, run, status, check, audit, server)
 
 
 def namespace(*more: Collection | Task[Any]) -> Collection:
-    """Return the root namespace for a `tasks.py`: our tasks, `server.*`, and the team's own."""
+    """Return the root namespace for a `tasks.py`: our tasks, and the team's own."""
     root = Collection(*TASKS)
-    server = Collection("server", start, stop)
-    server.add_task(server_status, name="status")
-    root.add_collection(server)
     for each in more:
         if isinstance(each, Collection):
             root.add_collection(each)
@@ -247,12 +236,10 @@ def _choices(project: Project, tier: str, through: str) -> list[Choice]:
     return [replace(choice, tier=each, notices=choice.notices if each is choice.tier else ()) for each in order]
 
 
-def _run(project: Project, choice: Choice, command: tuple[str, ...], reason: str, *, read_only: bool) -> None:
+def _run(project: Project, choice: Choice, wish: Wish, *, dry_run: bool, reason: str) -> None:
     from dbtasks.pipeline import Call, carry_out
-    from dbtasks.survey import Wish
 
-    wish = Wish(command=command, read_only=read_only)
-    call = Call(operation=open_.OPERATION, choice=choice, wish=wish, reason=reason)
+    call = Call(operation=open_.OPERATION, choice=choice, wish=wish, dry_run=dry_run, reason=reason)
     report = carry_out(project, call, Console())
     if report.result.exit_code:
         end(report.result.exit_code)

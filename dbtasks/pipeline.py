@@ -220,7 +220,7 @@ class _Road:
 
     def _verb(self) -> str:
         command = " ".join(self.call.wish.command)
-        verb = f"run {command}" if command else self.call.wish.purpose or self.call.operation.name
+        verb = self.call.wish.purpose or (f"run {command}" if command else self.call.operation.name)
         return f"{verb} · dry run" if self.call.dry_run else verb
 
     def _note(self, line: str) -> None:

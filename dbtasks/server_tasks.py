@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from dbtasks import embedded
 from dbtasks.console import Console
+from dbtasks.errors import UsageError
 from dbtasks.project import Project
 from dbtasks.tiers import Embedded
+
+
+def do(action: str, project: Project, console: Console) -> None:
+    """Do what the word says; UsageError where it says something else."""
+    actions = {"start": start, "stop": stop, "status": status}
+    if action not in actions:
+        raise UsageError(f"server: expected {', '.join(actions)}, found {action!r}.")
+    actions[action](project, console)
 
 
 def _kinds(project: Project) -> list[embedded.Kind]:
