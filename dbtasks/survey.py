@@ -126,10 +126,10 @@ def _materials(
     project: Project, request: Request, wish: Wish, history: History | None, database: Database | None
 ) -> Materials:
     current = database.revisions if database else frozenset()
-    # A look tells what it can: revisions that the code does not have are shown by status, not raised.
-    known = history is not None and (
-        not request.operation.catalogue_only or current <= {revision.id for revision in history.revisions}
-    )
+    # A look tells what it can, and a replacement is built from nothing: revisions that the code does not have stop
+    # only what would go on from them.
+    goes_on = not (request.operation.catalogue_only or request.operation.replaces)
+    known = history is not None and (goes_on or current <= {revision.id for revision in history.revisions})
     sets = wish.seed_sets if wish.seed_sets is not None else request.tier.seeds
     seeds = None
     if request.operation.seeds and sets:
