@@ -10,28 +10,31 @@ from dbtasks.database import look
 from dbtasks.errors import ServerUnreachableError
 from dbtasks.evidence import Contents, Database, Evidence, Table, own_stamp
 from dbtasks.inspection import count_rows
-from dbtasks.plan import ApplyRevisions, BuildAside, HandOut, LoadSeeds, Plan, PutStamp, Step, SwapIn, Verify
+from dbtasks.plan import ApplyRevisions, BuildAside, HandOut, LoadSeeds, Plan, PutStamp, SwapIn, Verify
 from dbtasks.survey import Survey
 from dbtasks.targets import Target
 from dbtasks.verdicts import Ask, Decision, Refuse
 
-MOST_TABLES = 5
+MOST_TABLES = 3
+MOST_SESSIONS = 5
 _WIDTH = 16
+
+_OneLine = BuildAside | PutStamp | ApplyRevisions | LoadSeeds | Verify | HandOut
 
 
 def before_asking(seen: Survey, target: Target) -> Iterator[str]:
     """Yield the card: the live facts, then the steps."""
     yield from _facts(seen.evidence, target)
-    yield from steps(seen.plan)
+    yield from steps(seen.plan, seen.evidence.database)
     if seen.evidence.situation.contents is Contents.HOLDS and seen.plan.operation.replaces and seen.materials.pending:
         count, tier = len(seen.materials.pending), seen.evidence.tier.name
         yield f"  {count} pending. To apply {_them(count)} and keep the rows: invoke migrate --tier={tier}"
 
 
-def steps(plan: Plan) -> Iterator[str]:
-    """Yield one line for each step of a plan."""
+def steps(plan: Plan, database: Database | None = None) -> Iterator[str]:
+    """Yield one line for each step of a plan. `database` is what it would be carried out on, for the amounts."""
     for step in plan.steps:
-        yield from _line(plan, step)
+        yield from _swap(plan, step, database) if isinstance(step, SwapIn) else _line(plan, step)
     if not plan.steps:
         yield _fact("would", "only look")
 
@@ -86,8 +89,8 @@ def _rows(table: Table) -> str:
 def _sessions(database: Database) -> str:
     if not database.sessions:
         return "none"
-    shown = ", ".join(f"{each.application} ({each.role}, {each.state})" for each in database.sessions[:MOST_TABLES])
-    rest = len(database.sessions) - MOST_TABLES
+    shown = ", ".join(f"{each.application} ({each.role}, {each.state})" for each in database.sessions[:MOST_SESSIONS])
+    rest = len(database.sessions) - MOST_SESSIONS
     return f"{len(database.sessions)}: {shown}" + (f" and {rest} more" if rest > 0 else "")
 
 
@@ -95,7 +98,7 @@ def _age(age: timedelta | None) -> str:
     return "none known" if age is None else f"{age.total_seconds() / 3600:.0f} h ago"
 
 
-def _line(plan: Plan, step: Step) -> Iterator[str]:
+def _line(plan: Plan, step: _OneLine) -> Iterator[str]:
     match step:
         case BuildAside():
             yield _fact("would build", "a new database beside the old one")
@@ -115,18 +118,22 @@ def _line(plan: Plan, step: Step) -> Iterator[str]:
             yield _fact("would seed", " and ".join(step.sets) + ", adding what is missing")
         case Verify():
             yield _fact("would verify", f"at head {', '.join(step.heads) or '(none)'}")
-        case SwapIn():
-            yield from _swap(plan, step)
         case HandOut():
             command = step.purpose or " ".join(step.command) or "this process"
             yield _fact("would let in", f"{command}, {'read-only' if step.read_only else 'free to write'}")
 
 
-def _swap(plan: Plan, step: SwapIn) -> Iterator[str]:
+def _swap(plan: Plan, step: SwapIn, database: Database | None) -> Iterator[str]:
     if not step.replaces:
         yield _fact("would name", f"the new database {plan.database}")
         return
-    yield _fact("would replace", f"all that {plan.database} holds, and end its sessions")
+    amount = ""
+    if database is not None:
+        rows = sum(table.rows for table in database.tables)
+        amount = f": {len(database.tables)} tables, about {rows:,} rows, {megabytes(database.size_bytes)}"
+    yield _fact("would replace", f"all that {plan.database} holds{amount}")
+    if database is not None and database.sessions:
+        yield _fact("would end", _sessions(database))
     until = datetime.now(UTC).astimezone() + step.keep
     kept = f"the old database until {until:%d %b %H:%M}" if step.keep else "nothing of the old database"
     yield _fact("keeps", kept)

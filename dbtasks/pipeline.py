@@ -148,7 +148,7 @@ class _Road:
         verdict = decide(wet, seen.plan, seen.evidence) if isinstance(admitted, Proceed) else admitted
         from dbtasks import card  # late: most runs show none
 
-        for line in card.steps(seen.plan):
+        for line in card.steps(seen.plan, seen.evidence.database):
             self.console.say(line)
         words = card.would(verdict)
         self.console.say(f"  plan {seen.plan.hash[:12]} · {words} · nothing was changed")
