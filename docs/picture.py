@@ -56,8 +56,8 @@ def _svg(lines: list[str]) -> str:
         for at, line in enumerate(lines)
     ]
     style = "font: 14px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
-    label = "A terminal session with dbtasks"
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{label}">'
+    box = f"0 0 {width:.0f} {height:.0f}"
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" role="img" aria-label="A terminal session">'
     ground = f'<rect width="100%" height="100%" rx="8" fill="{GROUND}"/>'
     return "\n".join([head, ground, f'<g style="{style}" fill="{INK}">', *rows, "</g></svg>\n"])
 
