@@ -271,10 +271,13 @@ def test_the_end_of_the_parent_ends_the_worker_and_its_statement(shop: Shop, sig
     here = Path(__file__).parents[2]
     environ = {**os.environ, "PYTHONPATH": str(here)}
     with subprocess.Popen(
-        [sys.executable, "-c", code], env=environ, cwd=here, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code], env=environ, cwd=here, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as parent:
         assert until(lambda: sleeping(shop))
-        parent.send_signal(signum)
+        if signum is signal.SIGINT:
+            os.killpg(parent.pid, signum)  # as a terminal does: to everybody in the foreground
+        else:
+            parent.send_signal(signum)
         _, errors = parent.communicate()
     assert until(lambda: workers(shop.root) == [], 3)
     assert until(lambda: not sleeping(shop), 5)
