@@ -292,4 +292,5 @@ class _Work:
             entry=self.site.entry,
             checksums={each.id: each.checksum for each in step.revisions},
             environ=for_worker(project, url),
+            log=project.settings.trail.with_name("migrations.log"),
         )
