@@ -310,7 +310,11 @@ def test_a_traceback_with_local_variables_shows_no_secret() -> None:
     assert "p@s:s" not in shown
 
 
-@pytest.mark.parametrize("permit", [None, object(), "Permit", Permit, Pass], ids=repr)
+@pytest.mark.parametrize(
+    "permit",
+    [None, object(), "Permit", Permit, Pass],
+    ids=["nothing", "an object", "a word", "its class", "a subclass"],
+)
 def test_only_a_permit_reveals(permit: Permit) -> None:
     for reveal in (Secret("Zq7xWk9v").reveal, ANNA.url, APP.url, ANNA.parameters):
         with pytest.raises(TypeError, match="revealed to a Permit only"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import traceback
 from datetime import timedelta
@@ -17,6 +16,7 @@ from dbtasks.errors import SettingsError, UsageError
 from dbtasks.schema import schema_text
 from dbtasks.settings import MigrationSettings, Settings, find_root, load
 from dbtasks.tiers import Colour, Consent, Embedded, Loss, Marker, Tier
+from tests.outside import run
 
 PROJECT = Path(__file__).parents[2]
 SECRET = "s3cr3t-p@ss"
@@ -191,8 +191,8 @@ def test_the_committed_schema_is_the_generated_one() -> None:
 
 def test_importing_the_settings_imports_no_yaml() -> None:
     code = "import sys, dbtasks.settings; print('yaml' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+    done = run(PROJECT, sys.executable, "-c", code)  # outside: the pin of a test's child reads the settings at once
+    assert (done.out, done.err) == ("False\n", "")
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,8 @@ def test_every_entry_acknowledged_by_eight_processes_is_in_the_file_though_two_a
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(listen, range(8)))
+    for process in writers:
+        process.communicate()
     assert [process.wait() for process in writers] == [-signal.SIGKILL] * 2 + [0] * 6
     verdict = verify(path)
     assert (verdict.ok, verdict.why) == (True, None)

@@ -1,0 +1,76 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["nox>=2026.8"]
+# ///
+"""What must hold of this repository. `nox` runs everything, `nox -s tests -- -k guard` some tests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nox
+
+sys.path.insert(0, str(Path(__file__).parent))  # `uvx nox` runs this without dbtasks being installed
+from dbtasks import nox_sessions  # noqa: E402  # it needs nothing but Nox
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+DEV = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "dev")
+TYPED = ("dbtasks", "noxfile.py", "tasks.py", "tests", "benchmarks", "migrations", "examples")
+
+nox.needs_version = ">=2026.8"
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = False
+
+
+def install(session: nox.Session) -> None:
+    """Install this project and what its development needs. The group is read here: older pips know no `--group`."""
+    session.install("-e", ".[embedded,nox]", *DEV)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The tests, on INT and servers of their own, with each Python that is there."""
+    install(session)
+    nox_sessions.tests(session)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, format, and who may import whom."""
+    install(session)
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy, strict, over everything that is Python here."""
+    install(session)
+    session.run("mypy", "--strict", *(name for name in TYPED if Path(name).exists()))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The examples in docstrings."""
+    install(session)
+    options = ("--doctest-modules", "-o", "dbtasks_build=false")
+    session.run("python", "-m", "pytest", *options, "dbtasks", env=nox_sessions.pinned_env(session))
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Every branch of the core is taken by a unit test."""
+    install(session)
+    options = ("-p", "no:cacheprovider", "-o", "dbtasks_build=false")
+    environ = nox_sessions.pinned_env(session)
+    session.run("coverage", "run", "-m", "pytest", "-q", *options, "tests/unit", *session.posargs, env=environ)
+    session.run("coverage", "report")
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """The measurements, printed as a table; `-- --write` puts them into docs/performance.md."""
+    install(session)
+    session.run("python", "-m", "benchmarks", *session.posargs, env=nox_sessions.scrubbed_env(session))
