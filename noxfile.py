@@ -12,7 +12,7 @@ from pathlib import Path
 import nox
 
 sys.path.insert(0, str(Path(__file__).parent))  # `uvx nox` runs this without dbtasks being installed
-from dbtasks import nox_sessions  # noqa: E402  # it needs nothing but Nox
+from dbtasks import nox_sessions  # it needs nothing but Nox
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 DEV = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "dev")
