@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from dbtasks.conninfo import mask
@@ -109,9 +110,10 @@ class Console:
         if not (_is_terminal(sys.stdin) and _is_terminal(sys.stderr)):
             return ""
         try:
-            self._write(sys.stderr, question.prompt + " ")
-            _forget_typed_ahead()
-            line = sys.stdin.readline()
+            with _waiting() as wait:
+                self._write(sys.stderr, question.prompt + " ")
+                wait()
+                line = sys.stdin.readline()
         except KeyboardInterrupt:
             self._write(sys.stderr, "\n")
             raise InterruptedByPersonError("Interrupted at the question. Nothing was changed.") from None
@@ -133,8 +135,33 @@ def stderr_is_terminal() -> bool:
     return _is_terminal(sys.stderr)
 
 
-def _forget_typed_ahead() -> None:
-    with suppress(ImportError, OSError, ValueError):
-        import termios  # absent on Windows
+@contextmanager
+def _waiting() -> Iterator[Callable[[], None]]:
+    """Yield what forgets whatever was typed ahead and waits for a line, so that Ctrl-C is heard at any moment of it.
 
+    Everything is imported before the question is shown: an import can swallow the interrupt. Python looks for
+    signals before it calls read() and when that returns, so one in between would be heard only after the next line;
+    the C-level handler writes to this pipe at once, and select sees that.
+    """
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    import select
+    import signal
+    import termios
+
+    wakes, woken = os.pipe()
+    os.set_blocking(woken, False)
+    before = signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+
+    def wait() -> None:
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+        while sys.stdin not in select.select([sys.stdin, wakes], [], [])[0]:
+            os.read(wakes, 64)
+
+    try:
+        yield wait
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(wakes)
+        os.close(woken)
