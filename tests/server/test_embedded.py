@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import signal
@@ -66,11 +67,16 @@ def project(make_project: Make) -> Path:
     return make_project("project")
 
 
+@functools.cache
+def psql() -> Path:
+    return find_client("psql")
+
+
 def sql(server: Server, statement: str) -> str:
     password = (server.root / ".dbtasks" / server.kind / "password").read_text(encoding="ascii").strip()
     target = f"host={server.host} port={server.port} user={server.user} dbname=postgres"
     done = subprocess.run(
-        [find_client("psql"), "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", target, "-c", statement],
+        [psql(), "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", target, "-c", statement],
         env=child_environment() | {"PGPASSWORD": password},
         capture_output=True,
         text=True,
@@ -200,7 +206,7 @@ def test_a_killed_server_is_started_again_with_its_data(project: Path, kind: Kin
 
 
 @pytest.mark.skipif(not LINUX, reason="processes are counted in /proc")
-@pytest.mark.parametrize("delay_s", [0.15, 0.3, 0.5, 0.7])
+@pytest.mark.parametrize("delay_s", [0.2, 0.4, 0.6])
 def test_a_killed_start_is_repaired_by_the_next_one(project: Path, delay_s: float) -> None:
     with starter(project, Kind.THROWAWAY) as killed:
         time.sleep(delay_s)
