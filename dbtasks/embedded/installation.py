@@ -54,6 +54,7 @@ def install(cluster: Cluster, alive: int, report: Callable[[str], None]) -> None
         state.new_password()
     if cluster.data.exists():
         shutil.rmtree(cluster.data)
+    places.sign(cluster.place, state)
     room = places.make_room(cluster.place, cluster.account)
     password_file = _password_file(cluster)
     options = [*initdb_options(state.kind, cluster.programs.major), "-D", str(room), f"--pwfile={password_file}"]

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from dbtasks.embedded import locks
 from dbtasks.embedded.account import Account
 from dbtasks.embedded.state import Kind, State, make_folder
 from dbtasks.errors import EmbeddedServerError
@@ -92,6 +93,24 @@ def sweep(place: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
     for leftover in place.glob("password-*"):
         leftover.unlink(missing_ok=True)
+
+
+def sign(place: Path, state: State) -> None:
+    """Note in a place outside the project whose it is, so that it can be cleared away when the project is gone."""
+    if place != state.folder:
+        (place / "project").write_bytes(os.fsencode(state.root))
+
+
+def clear_memory(memory: Path = MEMORY) -> list[Path]:
+    """Remove the throw-away data of projects that are gone and whose server is: it takes up the machine's memory."""
+    removed = []
+    for place in memory.glob(f"dbtasks-{_user()}-*-{Kind.THROWAWAY}"):
+        with contextlib.suppress(OSError), locks.opened(place / "alive") as alive:
+            project = Path(os.fsdecode((place / "project").read_bytes()))
+            if not project.exists() and locks.acquire(alive, 0):
+                shutil.rmtree(place)
+                removed.append(place)
+    return removed
 
 
 def abandon(place: Path, state: State) -> None:

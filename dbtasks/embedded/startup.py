@@ -32,6 +32,8 @@ def bring_up(state: State, report: Callable[[str], None]) -> None:
         with locks.held(state.lock, PATIENCE_S):
             programs = places.reachable(programs, account, report)
             place = state.place if state.data is not None else None
+            if place is None and state.kind is Kind.THROWAWAY:
+                places.clear_memory()
             place = place or places.choose_place(state, account)
             cluster = Cluster(state=state, place=place, programs=programs, account=account)
             try:

@@ -270,6 +270,22 @@ def test_throwaway_data_that_is_gone_is_made_anew(project: Path) -> None:
     assert sql(ensure(project, Kind.THROWAWAY), "select 1") == "1"
 
 
+@pytest.mark.skipif(not LINUX, reason="data in memory")
+def test_the_memory_of_a_project_that_is_gone_is_given_back_unless_its_server_runs(make_project: Make) -> None:
+    gone, running, there = (ensure(make_project(name), Kind.THROWAWAY) for name in ("gone", "running", "there"))
+    if Path("/dev/shm") not in gone.data.parents:
+        pytest.skip("/dev/shm has less than 2 GB")
+    stop(gone.root, Kind.THROWAWAY)
+    stop(there.root, Kind.THROWAWAY)
+    shutil.rmtree(gone.root)
+    away = running.root.rename(running.root.with_name("away"))
+
+    ensure(make_project("new"), Kind.THROWAWAY)
+
+    away.rename(running.root)
+    assert [server.data.exists() for server in (gone, running, there)] == [False, True, True]
+
+
 def test_durable_data_that_is_gone_is_never_made_anew_silently(project: Path) -> None:
     first = ensure(project, Kind.DURABLE)
     stop(project, Kind.DURABLE)
