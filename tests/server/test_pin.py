@@ -33,12 +33,15 @@ def where():
     for option in ("-B", "-I"):
         child = subprocess.run([sys.executable, option, "-c", ASK], capture_output=True, text=True, check=True)
         print("WHERE child" + option, child.stdout.strip())
+    elsewhere = {"DATABASE_URL": os.environ.get("ELSEWHERE", os.environ["DATABASE_URL"]), "PGPORT": "1"}
+    child = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, env={**os.environ, **elsewhere})
+    print("WHERE misled", child.stdout.strip())
     print("WHERE flag", os.environ.get("USE_STG_DATABASE"), os.environ.get("PGHOST"))
 """
 TEST = "from where import where\n\ndef test_where():\n    where()\n"
 OVERRIDE = "import dotenv\ndotenv.load_dotenv(override=True)\n"
 NAMES = ("DATABASE_URL", "database_url", "stg_database_url", "STG_DATABASE_URL")
-EVERYWHERE_INT = dict.fromkeys((*NAMES, "database_url()", "child-B", "child-I"), INT) | {"flag": "None None"}
+EVERYWHERE_INT = dict.fromkeys((*NAMES, "database_url()", "child-B", "child-I", "misled"), INT) | {"flag": "None None"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,13 @@ def built() -> Iterator[Built]:
         assert box.run("invoke", "reset", "--tier=stg", "--yes").code == 0
         show = "import os; print(os.environ['stg_database_url'])"
         url = box.run("invoke", "run", "--tier=stg", "--", sys.executable, "-c", show).out.strip()
-        env = {"USE_STG_DATABASE": "true", "stg_database_url": url, "DATABASE_URL": url, "PGHOST": "127.0.0.2"}
+        env = {
+            "USE_STG_DATABASE": "true",
+            "stg_database_url": url,
+            "DATABASE_URL": url,
+            "PGHOST": "127.0.0.2",
+            "ELSEWHERE": url,
+        }
         yield Built(box=box, env=env, first=first)
 
 
@@ -83,7 +92,8 @@ def test_the_same_code_reaches_stg_outside_of_pytest(built: Built) -> None:
     done = built.box.python("from where import where; where()", env=built.env)
     told = places(done)
     assert (done.code, told["DATABASE_URL"], told["database_url()"]) == (0, STG, STG), done.err
-    assert (told["child-B"], told["child-I"], told["flag"]) == (STG, STG, "true 127.0.0.2")
+    assert (told["child-B"], told["child-I"], told["misled"]) == (STG, STG, STG)
+    assert told["flag"] == "true 127.0.0.2"
 
 
 @pytest.mark.parametrize(
