@@ -69,28 +69,27 @@ def connect_to(
 
 
 def validate(start: Path | None = None) -> None:
-    """Check every tier that this process may look at; SettingsError tells all that is wrong.
+    """Check every tier that this process may look at; TiersNotReadyError tells all that is wrong.
 
-    For an application's start: it costs one short connection a tier.
+    For an application's start: it costs one short connection a tier. A tier whose flag is off and one that was never
+    built are none of its business; a managed runtime looks at its own tier only, when it is opened.
     """
-    from dbtasks.errors import Mistake, SettingsError
+    from dbtasks.errors import TiersNotReadyError
     from dbtasks.operations import check
     from dbtasks.overview import look_over, same_database
+    from dbtasks.surroundings import Kind
 
     project = _project(start)
-    rows = list(look_over(project, check.OPERATION))
-    file = project.settings.file.name
-    mistakes = [
-        Mistake(file=file, path=f"tiers.{row.tier.name}", text=f"{row.problem}. {row.instead}".strip())
-        for row in rows
-        if row.problem and row.asked
-    ]
-    mistakes += [
-        Mistake(file=file, path=f"tiers.{one.tier.name}", text=f"this is the same database as {other.tier.name}")
+    if project.surroundings.kind is Kind.RUNTIME:
+        return
+    rows = [row for row in look_over(project, check.OPERATION) if row.asked and row.built]
+    lines = [f"[{row.tier.label}] {row.problem}. {row.instead}".strip() for row in rows if row.problem]
+    lines += [
+        f"[{one.tier.label}] and [{other.tier.label}] are one database. Give each tier its own."
         for one, other in same_database(rows)
     ]
-    if mistakes:
-        raise SettingsError(mistakes)
+    if lines:
+        raise TiersNotReadyError(lines)
 
 
 def _project(start: Path | None) -> Project:

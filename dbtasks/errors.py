@@ -101,8 +101,20 @@ class InterruptedByPersonError(DbtasksError):
     exit_code = 130
 
 
+class TiersNotReadyError(UsageError):
+    """What `validate` found, a line for each tier that an application could not use."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self.lines = tuple(lines)
+        super().__init__("\n".join([*self.lines, "To see every tier: invoke check"]))
+
+
 class ServerUnreachableError(DbtasksError):
     """No connection could be made to a tier's server."""
+
+
+class ServerFailedError(DbtasksError):
+    """The server could not do what a step asked of it, or went away meanwhile."""
 
 
 class LockTimeoutError(DbtasksError):

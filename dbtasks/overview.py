@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dbtasks.conninfo import parse
 from dbtasks.effects import Operation
@@ -23,7 +23,10 @@ from dbtasks.verdicts import Case, Refuse, Request
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One tier at a glance. `problem` is empty where nothing keeps people from working; `instead` mends it."""
+    """One tier at a glance. `problem` is empty where nothing keeps people from working; `instead` mends it.
+
+    `asked`: the tier's flag allowed a look. `built`: its embedded server has been started at least once.
+    """
 
     tier: Tier
     target: str
@@ -35,9 +38,10 @@ class Row:
     instead: str = ""
     identity: Identity | None = None
     asked: bool = True
+    built: bool = True
 
     def as_data(self) -> dict[str, object]:
-        names = ("target", "revision", "pending", "stamp", "last", "problem", "instead", "asked")
+        names = ("target", "revision", "pending", "stamp", "last", "problem", "instead", "asked", "built")
         return {"tier": self.tier.name} | {name: getattr(self, name) for name in names}
 
 
@@ -65,7 +69,8 @@ def _row(project: Project, request: Request) -> Row:
         target = resolve(project.settings, project.variables, tier, lambda _line: None, start=False)
         if target is None:
             build = f"invoke reset --tier={tier.name}"
-            return _unknown(project, tier, "embedded server, not started yet", "not built yet", instead=build)
+            row = _unknown(project, tier, "embedded server, not started yet", "not built yet", instead=build)
+            return replace(row, built=False)
         return _seen(project, request, target, survey(project, request, target, Wish()))
     except RefusedError as error:
         return _unknown(project, tier, _without_looking(project, tier), error.saw, instead=error.instead)

@@ -45,7 +45,7 @@ def with_step(old: Step, new: Step) -> Plan:
 
 
 def test_the_hash_of_one_plan_is_the_same_in_every_run() -> None:
-    assert PLAN.hash == "029662d38dcff4a5610c23e01a620cc38f0691f77213d83942e1a6bac87aee3c"
+    assert PLAN.hash == "de31f5349655978dc030678c27a47ff320406e4dc159b600c3634c7b8102e5ce"
 
 
 def test_equal_plans_have_equal_hashes() -> None:
@@ -87,6 +87,7 @@ def test_equal_plans_have_equal_hashes() -> None:
         pytest.param(with_step(HAND, replace(HAND, command=("psql",))), id="command"),
         pytest.param(with_step(HAND, replace(HAND, command=("uvicorn app.main:app",))), id="command's words"),
         pytest.param(with_step(HAND, replace(HAND, read_only=True)), id="read-only"),
+        pytest.param(with_step(HAND, replace(HAND, purpose="task recount")), id="purpose"),
     ],
 )
 def test_another_deed_has_another_hash(other: Plan) -> None:
@@ -111,7 +112,7 @@ def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -
         *(f"LoadSeeds.{name}" for name in ("sets", "digest")),
         "Verify.heads",
         *(f"SwapIn.{name}" for name in ("keep", "replaces")),
-        *(f"HandOut.{name}" for name in ("command", "read_only")),
+        *(f"HandOut.{name}" for name in ("command", "read_only", "purpose")),
     }
 
 
