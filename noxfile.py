@@ -32,7 +32,7 @@ def install(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The tests, on INT and servers of their own, with each Python that is there."""
     install(session)
-    nox_sessions.tests(session)
+    nox_sessions.tests(session, "-n", "auto")
 
 
 @nox.session
@@ -53,7 +53,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The examples in docstrings."""
+    """The examples in docstrings, and that every task, setting and refusal has its page."""
     install(session)
     options = ("--doctest-modules", "-o", "dbtasks_build=false")
     session.run("python", "-m", "pytest", *options, "dbtasks", env=nox_sessions.pinned_env(session))

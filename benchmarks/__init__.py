@@ -1,1 +1,1 @@
-"""What dbtasks costs, measured side by side with what a user would run otherwise. `python -m benchmarks` runs it all."""
+"""What dbtasks costs, side by side with what a user would run otherwise: python -m benchmarks"""

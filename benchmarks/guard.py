@@ -78,9 +78,7 @@ def imports(scratch: Path, runs: int) -> Iterator[Pair]:
     def python(code: str) -> Command:
         return Command(name=code, words=[sys.executable, "-c", code], folder=scratch, environ=environ)
 
-    yield compare(
-        "Importing the library", python("import dbtasks"), python("import psycopg"), runs=runs, aim="1.0"
-    )
+    yield compare("Importing the library", python("import dbtasks"), python("import psycopg"), runs=runs, aim="1.0")
     yield compare(
         "Importing the name an application uses",
         python("from dbtasks import database_url"),
