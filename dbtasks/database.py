@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from dbtasks.conninfo import Conninfo, Permit, mask
-from dbtasks.errors import LockTimeoutError, RefusedError, ServerUnreachableError
+from dbtasks.errors import LockTimeoutError, RefusedError, ServerFailedError, ServerUnreachableError
 from dbtasks.guard import Clearance
 
 CONNECT_TIMEOUT_S = 10
@@ -138,6 +138,18 @@ def _connect(conninfo: Conninfo, permit: Permit, *, autocommit: bool) -> Connect
             )
     except psycopg.OperationalError as error:
         raise ServerUnreachableError(mask(str(error)).strip()) from None
+
+
+@contextmanager
+def telling_failures(tier: str, database: str) -> Iterator[None]:
+    """Turn what a server may well say meanwhile into a sentence: a full disk, a shutdown, a missing right."""
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:
+        raise ServerFailedError(
+            f"[{tier.upper()}] {database}: the server did not let this run end.\n  {mask(str(error)).strip()}\n"
+            f"  How it stands now: invoke status --tier={tier}"
+        ) from error
 
 
 def unreachable(label: str, masked: str, reason: str, *, embedded: bool) -> ServerUnreachableError:

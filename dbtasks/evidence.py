@@ -37,7 +37,10 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """What the server said of itself. `address` is where the connection really arrived, or `local socket`."""
+    """What the server said of itself. `address` is where the connection really arrived, or `local socket`.
+
+    `registers`: the role may write the server's registry, as far as that was looked at.
+    """
 
     system_identifier: int
     timeline: int
@@ -49,6 +52,7 @@ class Server:
     can_create: bool
     standby: bool
     pooled: bool
+    registers: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +74,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """What the catalogue said of one database. `ledger` maps revision to checksum as the ledger has them."""
+    """What the catalogue said of one database. `ledger` maps revision to checksum as the ledger has them.
+
+    `prepared` counts its prepared transactions, `unsettable` its settings that the role could not give to another.
+    """
 
     oid: int
     name: str
@@ -82,6 +89,8 @@ class Database:
     stamps: tuple[Stamp, ...] | None
     registered: str | None = None
     logical_slots: tuple[str, ...] = ()
+    prepared: int = 0
+    unsettable: tuple[str, ...] = ()
     sessions: tuple[Session, ...] = ()
     tables: tuple[Table, ...] = ()
     revisions: frozenset[str] = frozenset()
@@ -136,7 +145,10 @@ class Replacing(enum.Enum):
     FIXED_NAME = "its name is fixed"
     NOT_OWNER = "the role does not own it"
     NO_CREATEDB = "the role may not create databases"
+    NO_REGISTRY = "the role may not write dbtasks.registry in the server's database dbtasks"
     SLOTS = "logical replication slots hang on it"
+    PREPARED = "a prepared transaction is open in it"
+    SETTINGS = "it has settings that only a superuser can give to another database"
 
 
 class Proof(enum.Enum):
@@ -271,8 +283,16 @@ def _replacing(server: Server, database: Database | None, name: str) -> Replacin
         return Replacing.FIXED_NAME
     if not server.can_create:
         return Replacing.NO_CREATEDB
-    if database is not None and not database.owned:
-        return Replacing.NOT_OWNER
-    if database is not None and database.logical_slots:
-        return Replacing.SLOTS
-    return Replacing.POSSIBLE
+    if not server.registers:
+        return Replacing.NO_REGISTRY
+    return Replacing.POSSIBLE if database is None else _obstacle(database)
+
+
+def _obstacle(database: Database) -> Replacing:
+    obstacles = (
+        (not database.owned, Replacing.NOT_OWNER),
+        (bool(database.logical_slots), Replacing.SLOTS),
+        (bool(database.prepared), Replacing.PREPARED),
+        (bool(database.unsettable), Replacing.SETTINGS),
+    )
+    return next((obstacle for there, obstacle in obstacles if there), Replacing.POSSIBLE)

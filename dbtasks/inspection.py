@@ -31,7 +31,13 @@ _DATABASE = """
 SELECT d.oid::bigint, d.datname::text, pg_get_userbyid(d.datdba)::text, pg_has_role(d.datdba, 'USAGE'),
        d.datistemplate, pg_database_size(d.oid),
        to_regclass('dbtasks.identity') IS NOT NULL,
-       (SELECT array_agg(slot_name::text) FROM pg_replication_slots WHERE database = d.datname)
+       (SELECT array_agg(slot_name::text) FROM pg_replication_slots WHERE database = d.datname),
+       (SELECT count(*) FROM pg_prepared_xacts WHERE database = d.datname),
+       (SELECT array_agg(split_part(assignment, '=', 1))
+          FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS assignment
+          LEFT JOIN pg_settings p ON p.name = split_part(assignment, '=', 1)
+         WHERE s.setdatabase = d.oid AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = session_user)
+           AND (p.name IS NULL OR p.context = 'superuser' OR s.setrole::regrole::text NOT IN ('-', session_user)))
   FROM pg_database d WHERE d.datname = current_database()
 """
 
@@ -115,7 +121,7 @@ def look_at_database(
     row = connection.execute(_DATABASE).fetchone()
     if row is None:
         raise PermissionError("the database's own row in pg_database cannot be read")
-    oid, name, owner, owned, template, size, has_identity, slots = row
+    oid, name, owner, owned, template, size, has_identity, slots, prepared, unsettable = row
     return Database(
         oid=cast(int, oid),
         name=str(name),
@@ -125,6 +131,8 @@ def look_at_database(
         size_bytes=cast(int, size),
         user_objects=cast(int, _one(connection, _USER_OBJECTS)),
         logical_slots=tuple(cast(list[str], slots or [])),
+        prepared=cast(int, prepared),
+        unsettable=tuple(cast(list[str], unsettable or [])),
         sessions=tuple(_sessions(connection)),
         tables=tuple(Table(name=str(name), rows=cast(int, rows)) for name, rows in connection.execute(_TABLES)),
         revisions=ledger.current(connection, version_table),

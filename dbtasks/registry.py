@@ -79,9 +79,20 @@ def open_registry(clearance: Clearance, conninfo: Conninfo, server_way: Conninfo
 def may_write(connection: Connection) -> bool:
     """Return whether the role may change the registry; a role that may not can still hold its tier's lock there."""
     row = connection.execute(
-        "SELECT coalesce(has_table_privilege(to_regclass('dbtasks.registry'), 'INSERT, DELETE'), false)"
+        "SELECT coalesce(bool_and(has_table_privilege(to_regclass('dbtasks.registry'), needed)), false)"
+        " FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS needed"
     ).fetchone()
     return bool(row and row[0])
+
+
+def may_register(conninfo: Conninfo) -> bool:
+    """Return whether a role that may create databases could also register one; the registry may yet have to be made."""
+    try:
+        with look(conninfo.with_database(COORDINATION)) as connection:
+            found = connection.execute("SELECT to_regclass('dbtasks.registry')").fetchone()
+            return found == (None,) or may_write(connection)
+    except ServerUnreachableError:
+        return True
 
 
 def kind_of(conninfo: Conninfo, oid: int) -> str | None:
@@ -102,7 +113,8 @@ class Registry:
 
     def reserve(self, tier: str, entry: int) -> Row:
         """Register a database to be built, under a name of our own, and hold its lock until the session ends."""
-        name = f"dbtasks_{self.project}_{tier}_{secrets.token_hex(4)}"
+        # A name of 63 bytes at the most, which the server would cut; `_old` will follow it.
+        name = f"{f'dbtasks_{self.project}_{tier}'[:50]}_{secrets.token_hex(4)}"
         with self.connection.transaction():
             row = self.connection.execute(
                 "INSERT INTO dbtasks.registry (project, tier, kind, name, entry)"

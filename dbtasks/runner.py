@@ -17,15 +17,16 @@ import psycopg
 
 from dbtasks import identity, registry, snapshots
 from dbtasks.conninfo import Conninfo
-from dbtasks.database import Connection, open_to_write, session_lock
+from dbtasks.database import Connection, open_to_write, session_lock, telling_failures
 from dbtasks.environment import for_command, for_worker
 from dbtasks.errors import DbtasksError, PlanChangedError, ServerUnreachableError
-from dbtasks.guard import Clearance
+from dbtasks.guard import Clearance, decide
 from dbtasks.migrations import ledger
 from dbtasks.plan import ApplyRevisions, BuildAside, HandOut, LoadSeeds, Plan, PutStamp, Step, SwapIn, Verify
 from dbtasks.project import Project
 from dbtasks.survey import Survey
 from dbtasks.targets import Target
+from dbtasks.verdicts import Refuse
 
 if TYPE_CHECKING:
     from dbtasks.migrations.upgrade import Job
@@ -66,12 +67,15 @@ def run(clearance: Clearance, site: Site) -> Result:
     """Run the plan, once. Raises what went wrong; whatever was built aside and not swapped in is gone by then."""
     plan = clearance.spend()
     work = _Work(clearance, site, plan)
-    with ExitStack() as stack:
+    with telling_failures(plan.tier, plan.database), ExitStack() as stack:
         if any(not isinstance(step, HandOut | Verify) for step in plan.steps):
             stack.enter_context(work.locked())
-            now = site.look_again().plan
-            if now.hash != plan.hash:
-                raise PlanChangedError(before=plan.hash, now=now.hash)
+            now = site.look_again()
+            if now.plan.hash != plan.hash:
+                raise PlanChangedError(before=plan.hash, now=now.plan.hash)
+            verdict = decide(clearance.request, now.plan, now.evidence)
+            if isinstance(verdict, Refuse):  # another stamp, say, which no plan shows
+                raise verdict.error()
         stack.enter_context(work.cleaning_up())
         for step in plan.steps:
             work.do(step)
@@ -248,9 +252,11 @@ class _Work:
         retired = snapshots.swap(known, change, lambda: self.open(aside))
         milliseconds = round((time.monotonic() - started) * 1000)
         self.built = None
-        # A tier without retention keeps nothing; what a killed run could not drop any more goes along.
-        for row in () if step.keep else known.rows(self.plan.tier, "retired", ended=True):
-            known.drop(row)
+        # What is past its retention goes, and what a killed run could not drop any more. The swap stands whatever
+        # comes of that; the next reset tries again.
+        with suppress(psycopg.Error):
+            for row in known.rows(self.plan.tier, "retired", ended=True):
+                known.drop(row)
         kept = retired if step.keep else None
         self.result.facts |= {"swap_ms": milliseconds, "kept": kept}
         return f"swapped in, {milliseconds} ms" + (f" · the old database is kept as {kept}" if kept else "")
@@ -267,10 +273,7 @@ class _Work:
 
     def _registry(self) -> registry.Registry:
         if self.registry is None:
-            raise DbtasksError(
-                "The role may not write the registry in the server's database dbtasks, so nothing can be built aside. "
-                "Grant it INSERT, UPDATE and DELETE on dbtasks.registry there."
-            )
+            raise DbtasksError("The role may not write dbtasks.registry in the server's database dbtasks.")
         return self.registry
 
     def _job(self, step: ApplyRevisions) -> Job:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -48,20 +49,43 @@ class Swap:
 
 
 def create_like(connection: Connection, name: str, model_oid: int | None) -> None:
-    """Create a database; where the model's encoding or locale is not the server's usual, it is taken over."""
-    row = connection.execute(
-        "SELECT pg_encoding_to_char(m.encoding), m.datcollate::text, m.datctype::text FROM pg_database m, pg_database t"
-        " WHERE m.oid = %s AND t.datname = 'template1'"
-        " AND (m.encoding, m.datcollate, m.datctype) IS DISTINCT FROM (t.encoding, t.datcollate, t.datctype)",
-        [model_oid],
-    ).fetchone()
+    """Create a database; where the model's encoding, locale or tablespace is not the usual one, it is taken over."""
     statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+    row = connection.execute(_MODEL, [model_oid]).fetchone()
     if row is not None:
-        encoding, collate, ctype = (sql.Literal(str(part)) for part in row)
-        statement += sql.SQL(" TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(
-            encoding, collate, ctype
-        )
+        unusual, encoding, collate, ctype, provider, locale, tablespace = row
+        if unusual:
+            statement += sql.SQL(" TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(
+                sql.Literal(str(encoding)), sql.Literal(str(collate)), sql.Literal(str(ctype))
+            )
+            if provider in _PROVIDERS:
+                statement += sql.SQL(_PROVIDERS[str(provider)]).format(sql.Literal(str(locale)))
+        if tablespace is not None:
+            statement += sql.SQL(" TABLESPACE {}").format(sql.Identifier(str(tablespace)))
     connection.execute(statement)
+
+
+# Through JSON, because the columns differ between the versions 14, 15 and 17: absent ones are NULL.
+_MODEL = """
+WITH known AS (
+    SELECT oid, datname, dattablespace, pg_encoding_to_char(encoding) AS encoding, datcollate::text AS collate,
+           datctype::text AS ctype, to_jsonb(d) ->> 'datlocprovider' AS provider,
+           coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') AS locale
+      FROM pg_database d
+)
+SELECT (m.encoding, m.collate, m.ctype, m.provider, m.locale)
+       IS DISTINCT FROM (t.encoding, t.collate, t.ctype, t.provider, t.locale),
+       m.encoding, m.collate, m.ctype, m.provider, m.locale,
+       CASE WHEN m.dattablespace <> t.dattablespace
+            THEN (SELECT spcname::text FROM pg_tablespace s WHERE s.oid = m.dattablespace) END
+  FROM known m, known t WHERE m.oid::bigint = %s AND t.datname = 'template1'
+"""
+
+# By pg_database.datlocprovider; what is not here is libc.
+_PROVIDERS: dict[str, LiteralString] = {
+    "i": " LOCALE_PROVIDER icu ICU_LOCALE {}",
+    "b": " LOCALE_PROVIDER builtin BUILTIN_LOCALE {}",
+}
 
 
 def swap(registry: Registry, change: Swap, second: Callable[[], Connection]) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -55,6 +55,8 @@ def survey(project: Project, request: Request, target: Target, wish: Wish) -> Su
     """Return what is there and what would be done. Reads only."""
     operation, settings = request.operation, project.settings
     server, database, server_way = _look(project, request, target)
+    if operation.replaces and server.can_create and not server.superuser:
+        server = replace(server, registers=registry.may_register(target.conninfo))
     history = _history(project) if operation.proves or operation.catalogue_only else None
     materials = _materials(project, request, wish, history, database)
     name = target.conninfo.database

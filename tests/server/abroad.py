@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from dbtasks.programs import find_server_programs
+from tests import launcher
 from tests.server.road import PASSWORD, Server, as_postgres, own
 
 _OPTIONS = {
@@ -32,11 +33,9 @@ def free_port() -> int:
 
 
 def foreign_bindir() -> Path:
-    """Return the programs of an installed PostgreSQL, 14 or newer, of another major version than the embedded one's."""
-    ours = find_server_programs().major
-    found = {int(path.parent.name): path for path in Path("/usr/lib/postgresql").glob("*/bin")}
-    others = [major for major in found if 14 <= major != ours and (found[major] / "initdb").exists()]
-    return found[max(others)] if others else find_server_programs().bindir
+    """Return the programs of another major version than the embedded one's, else the embedded one's."""
+    ours = find_server_programs()
+    return launcher.installed(other_than=ours.major) or ours.bindir
 
 
 @contextmanager

@@ -168,6 +168,11 @@ def test_the_registry_and_the_catalogue_say_what_a_database_is_for(database: Dat
         ),
         pytest.param(SERVER, replace(DATABASE, owned=False), "shop_stg", Replacing.NOT_OWNER, id="not the owner"),
         pytest.param(SERVER, replace(DATABASE, logical_slots=("s",)), "shop_stg", Replacing.SLOTS, id="a slot"),
+        pytest.param(replace(SERVER, registers=False), None, "shop_stg", Replacing.NO_REGISTRY, id="no registry"),
+        pytest.param(SERVER, replace(DATABASE, prepared=1), "shop_stg", Replacing.PREPARED, id="two phases"),
+        pytest.param(
+            SERVER, replace(DATABASE, unsettable=("log_statement",)), "shop_stg", Replacing.SETTINGS, id="settings"
+        ),
     ],
 )
 def test_a_database_can_be_replaced_unless_something_holds_it(
