@@ -19,7 +19,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from psycopg import sql
-from sample_claims import BOOKED_ONCE, CONSISTENT, ROWS
+
+from tests.server.sample_claims import BOOKED_ONCE, CONSISTENT, ROWS
 
 ROOT = Path(__file__).parents[2]
 SEEDS = ROOT / "seeds"
