@@ -43,7 +43,7 @@ def would(verdict: Decision) -> str:
     """Return what the guard would say, in a few words for a dry run."""
     match verdict:
         case Refuse():
-            return f"would be refused ({verdict.code}): {verdict.saw}"
+            return f"would be refused ({verdict.code}): {verdict.saw.removesuffix('.')}"
         case Ask():
             return "would ask first" + (" (or --yes)" if verdict.yes_counts else "")
     return "would run without a question"
@@ -83,7 +83,8 @@ def _largest(target: Target, database: Database) -> tuple[Table, ...]:
 
 
 def _rows(table: Table) -> str:
-    return f"{table.rows:,} rows" if table.exact else f"about {table.rows:,} rows"
+    count = f"{table.rows:,} row{'s' if table.rows != 1 else ''}"
+    return count if table.exact else f"about {count}"
 
 
 def _sessions(database: Database) -> str:

@@ -54,7 +54,7 @@ def show_check(project: Project, console: Console, only: str, *, as_json: bool) 
 
 def _state(row: Row) -> str:
     if row.problem and row.revision == "unknown":
-        return row.problem + (f". {row.instead}" if row.instead else "")
+        return f"{row.problem.rstrip('.')}. {row.instead}" if row.instead else row.problem
     behind = "at head" if row.pending == 0 else f"{row.pending} behind" if row.pending else "unknown to this code"
     revision = f"{behind} ({row.revision})"
     problem = f"  ! {row.problem}" if row.problem else ""

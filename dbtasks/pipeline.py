@@ -211,7 +211,8 @@ class _Road:
 
     def _badge(self, target: Target | None) -> None:
         tier = self.call.choice.tier
-        source = f" ({self._flag()})" if self.call.choice.source == "flag" else ""
+        flag = self._flag()  # none where a managed runtime or a deprecated flag has named the tier
+        source = f" ({flag})" if flag and self.call.choice.source == "flag" else ""
         where = f"{target.masked} · " if target else ""
         self.console.say(f"{self.console.badge(tier)} {where}{self._verb()}{source}")
 
