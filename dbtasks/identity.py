@@ -9,9 +9,15 @@ from dbtasks.database import Connection
 from dbtasks.migrations import ledger
 from dbtasks.tiers import Floor
 
+# Whoever may connect may read which tier this is: an application's own role asks, too.
 _CREATE = """
+DO $create$
+BEGIN
+IF to_regclass('dbtasks.identity') IS NOT NULL THEN
+    RETURN;
+END IF;
 CREATE SCHEMA IF NOT EXISTS dbtasks;
-CREATE TABLE IF NOT EXISTS dbtasks.identity (
+CREATE TABLE dbtasks.identity (
     system_identifier  bigint NOT NULL,
     database_oid       bigint NOT NULL,
     timeline           integer NOT NULL,
@@ -27,6 +33,10 @@ CREATE TABLE IF NOT EXISTS dbtasks.identity (
     PRIMARY KEY (system_identifier, database_oid)
 );
 COMMENT ON SCHEMA dbtasks IS 'dbtasks: which tier this database is, and which revisions were applied to it';
+GRANT USAGE ON SCHEMA dbtasks TO PUBLIC;
+GRANT SELECT ON dbtasks.identity TO PUBLIC;
+END
+$create$
 """
 
 # Rows of other databases stay: they tell where a copy came from.

@@ -115,9 +115,12 @@ def look_at_server(connection: Connection) -> Server:
 
 
 def look_at_database(
-    connection: Connection, server: Server, version_table: str, registered: Callable[[int], str | None]
+    connection: Connection, server: Server, version_table: str | None, registered: Callable[[int], str | None]
 ) -> Database:
-    """Return what the catalogue says of the connected database. `registered` tells what its oid is registered as."""
+    """Return what the catalogue says of the connected database. `registered` tells what its oid is registered as.
+
+    Without a version table the revisions are not read: an application's own role may have no right to.
+    """
     row = connection.execute(_DATABASE).fetchone()
     if row is None:
         raise PermissionError("the database's own row in pg_database cannot be read")
@@ -135,9 +138,9 @@ def look_at_database(
         unsettable=tuple(cast(list[str], unsettable or [])),
         sessions=tuple(_sessions(connection)),
         tables=tuple(Table(name=str(name), rows=cast(int, rows)) for name, rows in connection.execute(_TABLES)),
-        revisions=ledger.current(connection, version_table),
-        ledger=_ledger(connection),
-        torn=ledger.torn(connection),
+        revisions=ledger.current(connection, version_table) if version_table else frozenset(),
+        ledger=_ledger(connection) if version_table else (),
+        torn=ledger.torn(connection) if version_table else (),
         stamps=_stamps(connection) if has_identity else (),
         registered=registered(cast(int, oid)),
     )

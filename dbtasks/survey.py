@@ -82,7 +82,9 @@ def survey(project: Project, request: Request, target: Target, wish: Wish) -> Su
     )
 
 
-def look_at(target: Target, version_table: str, registered: Callable[[int], str | None]) -> tuple[Server, Database]:
+def look_at(
+    target: Target, version_table: str | None, registered: Callable[[int], str | None]
+) -> tuple[Server, Database]:
     """Return server and database of a target that exists. ServerUnreachableError when it cannot be reached."""
     with closing(look(target.conninfo)) as connection:
         server = inspection.look_at_server(connection)
@@ -98,7 +100,8 @@ def _look(project: Project, request: Request, target: Target) -> tuple[Server, D
 
     try:
         try:
-            server, database = look_at(target, project.settings.migrations.version_table, registered)
+            table = None if request.operation.hands_out else project.settings.migrations.version_table
+            server, database = look_at(target, table, registered)
             return server, database, target.conninfo
         except ServerUnreachableError as error:
             return _look_beside(target, error)

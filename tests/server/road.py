@@ -119,7 +119,7 @@ class Project:
 
     def invoke(self, words: str, *, given: str | None = None, **environ: str | None) -> Finished:
         """Run `invoke` as a script does: no terminal; `given` comes in through a pipe."""
-        return self.run([*_INVOKE, *words.split()], given=given, **environ)
+        return self.run([*INVOKE, *words.split()], given=given, **environ)
 
     def run(self, command: Sequence[str], *, given: str | None = None, **environ: str | None) -> Finished:
         stdin: dict[str, Any] = {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
@@ -142,7 +142,7 @@ class Project:
     def start(self, words: str, *, own_group: bool = True, **environ: str | None) -> subprocess.Popen[str]:
         """Start `invoke` and return at once; with a process group of its own, as a shell gives to a job."""
         return subprocess.Popen(
-            [*_INVOKE, *words.split()],
+            [*INVOKE, *words.split()],
             cwd=self.root,
             env=self.environ(**environ),
             stdin=subprocess.DEVNULL,
@@ -154,13 +154,13 @@ class Project:
 
     def terminal(self, words: str, *answers: Answer, **environ: str | None) -> Finished:
         """Run `invoke` at a terminal, typing each answer at its question."""
-        with self.screen(words, **environ) as screen:
+        with self.screen([*INVOKE, *words.split()], **environ) as screen:
             for answer in answers:
                 screen.answer(answer)
             return screen.end()
 
-    def screen(self, words: str, **environ: str | None) -> Screen:
-        return Screen([*_INVOKE, *words.split()], self.root, self.environ(**environ))
+    def screen(self, command: Sequence[str], **environ: str | None) -> Screen:
+        return Screen(command, self.root, self.environ(**environ))
 
     def prod(self, words: str, **environ: str | None) -> Finished:
         """Run a PROD command at a terminal, as the person who means it."""
@@ -185,7 +185,7 @@ class Project:
     def server_url(self, tier: str, database: str) -> str:
         """Return the URL of a database on a tier's embedded server, as `invoke run` hands the tier's own out."""
         show = "import os; print(os.environ['DBTASKS_HANDED_URL'])"
-        done = self.run([*_INVOKE, "run", f"--tier={tier}", "--", sys.executable, "-c", show])
+        done = self.run([*INVOKE, "run", f"--tier={tier}", "--", sys.executable, "-c", show])
         assert done.code == 0, done.text
         base, _, own = done.out.strip().rpartition("/")
         assert own == f"{self.name}_{tier}"
@@ -193,14 +193,14 @@ class Project:
 
 
 @contextmanager
-def project(**files: str) -> Iterator[Project]:
+def project(name: str = "small", **files: str) -> Iterator[Project]:
     """Make a project; nothing of it and its servers is left afterwards."""
     memory = Path("/dev/shm")  # where it is there, fsync costs the durable server nothing
     base = Path(tempfile.mkdtemp(prefix="dbtasks-road-", dir=memory if memory.is_dir() else None))
     base.chmod(0o755)  # every account may enter: as root the servers run under another
     root = base / "project"
     root.mkdir()
-    made = Project(root=root)
+    made = Project(root=root, name=name)
     try:
         yield made.write(files=files)
     finally:
@@ -208,7 +208,7 @@ def project(**files: str) -> Iterator[Project]:
         shutil.rmtree(base)
 
 
-_INVOKE = (sys.executable, "-m", "invoke")
+INVOKE = (sys.executable, "-m", "invoke")
 Answer = str | Callable[[str], str]
 
 
@@ -220,7 +220,7 @@ class Screen:
             command[0],
             list(command[1:]),
             cwd=str(folder),
-            env=environ,  # type: ignore[arg-type]  # a mapping is what os.execvpe takes
+            env=environ,  # a mapping is what os.execvpe takes
             encoding="utf-8",
             timeout=SECONDS,
             dimensions=(50, 250),
@@ -333,6 +333,14 @@ def own(path: Path) -> Path:
     if os.geteuid() == 0:
         shutil.chown(path, "postgres", "postgres")
     return path
+
+
+@contextmanager
+def nothing_changes(server: Server, *names: str) -> Iterator[None]:
+    """Hold the block to leaving these databases, and the list of all, as they are."""
+    before = [server.dump(name) for name in names], server.databases()
+    yield
+    assert ([server.dump(name) for name in names], server.databases()) == before
 
 
 def until(condition: Callable[[], Any], *, seconds: float = 20, what: str = "") -> Any:
