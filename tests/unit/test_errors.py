@@ -1,0 +1,124 @@
+"""Errors make their own sentences, and their classes carry the exit codes that scripts rely on."""
+
+from __future__ import annotations
+
+import pytest
+
+from dbtasks import errors
+from dbtasks.errors import (
+    ConninfoError,
+    ConsentNotGivenError,
+    DbtasksError,
+    EmbeddedServerError,
+    InterruptedByPersonError,
+    LockTimeoutError,
+    MigrationFailedError,
+    MigrationHistoryError,
+    Mistake,
+    PlanChangedError,
+    RefusedError,
+    SeedError,
+    ServerUnreachableError,
+    SettingsError,
+    TiersNotReadyError,
+    TrailError,
+    UrlNotConfiguredError,
+    UsageError,
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        (DbtasksError, 1),
+        (ServerUnreachableError, 1),
+        (LockTimeoutError, 1),
+        (TrailError, 1),
+        (EmbeddedServerError, 1),
+        (MigrationFailedError, 1),
+        (SeedError, 1),
+        (UsageError, 2),
+        (ConninfoError, 2),
+        (SettingsError, 2),
+        (UrlNotConfiguredError, 2),
+        (MigrationHistoryError, 2),
+        (TiersNotReadyError, 2),
+        (RefusedError, 3),
+        (PlanChangedError, 3),
+        (ConsentNotGivenError, 4),
+        (InterruptedByPersonError, 130),
+    ],
+)
+def test_an_exit_code_tells_the_kind_of_end(kind: type[DbtasksError], code: int) -> None:
+    assert kind.exit_code == code
+
+
+def test_every_error_has_an_exit_code_that_the_readme_tells() -> None:
+    found = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, DbtasksError)]
+    assert {each.exit_code for each in found} == {1, 2, 3, 4, 130}
+
+
+@pytest.mark.parametrize("label", ["INT", "STG"])
+def test_a_missing_url_keeps_the_sentence_that_users_know(label: str) -> None:
+    assert str(UrlNotConfiguredError(label, "a_url")) == (
+        f"{label} database URL not configured. Set a_url in the environment or in .env, then run: invoke check"
+    )
+
+
+@pytest.mark.parametrize(("count", "end"), [(1, "1 mistake."), (2, "2 mistakes.")])
+def test_mistakes_are_told_at_once_and_counted(count: int, end: str) -> None:
+    mistakes = [Mistake(file="config/tiers.yaml", line=line, text="wrong") for line in range(1, count + 1)]
+    lines = str(SettingsError(mistakes)).splitlines()
+    assert lines == [
+        *(f"config/tiers.yaml:{line}: wrong" for line in range(1, count + 1)),
+        f"{end} Nothing was contacted.",
+    ]
+
+
+def test_seed_mistakes_stand_a_line_each() -> None:
+    assert str(SeedError([Mistake(file="a.csv", line=2, column=3, text="wrong"), Mistake(file="b", text="gone")])) == (
+        "a.csv:2:3: wrong\nb: gone"
+    )
+
+
+def test_a_refusal_leaves_out_what_it_does_not_know() -> None:
+    assert str(RefusedError(code="E-X", saw="Seen.")) == "refused (E-X)\n  Seen."
+
+
+def test_a_changed_plan_names_both_hashes() -> None:
+    refused = PlanChangedError(before="7f3a90", now="11c2d0")
+    assert (refused.code, refused.saw) == (
+        "E-CHANGED",
+        "The target changed between the plan and the first write (plan 7f3a is now 11c2).",
+    )
+
+
+def test_a_failed_migration_says_what_stands_and_what_does_not() -> None:
+    error = MigrationFailedError(applied=["a1"], failed="b2", pending=["c3"], reason="no", leftovers=["index i"])
+    assert str(error).splitlines() == [
+        "Migration stopped at revision b2: no",
+        "  applied      a1",
+        "  not applied  b2, c3",
+        "  left behind  index i",
+    ]
+    nothing = MigrationFailedError(applied=[], failed=None, pending=[], reason="env.py raised")
+    assert str(nothing).splitlines() == [
+        "Migration stopped: env.py raised",
+        "  applied      none",
+        "  not applied  none",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("unknown", "text"),
+    [
+        (["a1"], "the database is at revision a1, which this code does not have. "),
+        (["a1", "b2"], "the database is at revisions a1, b2, which this code does not have. "),
+    ],
+)
+def test_unknown_revisions_are_named(unknown: list[str], text: str) -> None:
+    assert str(MigrationHistoryError(unknown)) == text + "Check out the commit that has it, or a newer one."
+
+
+def test_tiers_that_are_not_ready_are_told_with_the_next_command() -> None:
+    assert str(TiersNotReadyError(["[STG] is behind."])) == "[STG] is behind.\nTo see every tier: invoke check"
