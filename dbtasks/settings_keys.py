@@ -173,7 +173,7 @@ TIER_KEYS = (
     ),
     Key(
         name="retention",
-        summary="How long a replaced database is kept, so that undo can bring it back.",
+        summary="How long a replaced database is kept, so that it can be brought back.",
         expected="a number of days, hours or minutes",
         pattern=r"[0-9]{1,4} (?:day|hour|minute)s?",
         example="7 days",
