@@ -338,9 +338,10 @@ def own(path: Path) -> Path:
 @contextmanager
 def nothing_changes(server: Server, *names: str) -> Iterator[None]:
     """Hold the block to leaving these databases, and the list of all, as they are."""
-    before = [server.dump(name) for name in names], server.databases()
+    before, databases = [server.dump(name) for name in names], server.databases()
     yield
-    assert ([server.dump(name) for name in names], server.databases()) == before
+    assert server.databases() == databases
+    assert [server.dump(name) for name in names] == before
 
 
 def until(condition: Callable[[], Any], *, seconds: float = 20, what: str = "") -> Any:
