@@ -55,6 +55,7 @@ def types(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The examples in docstrings, and that every task, setting and refusal has its page."""
     install(session)
+    session.run("python", "tests/docs_check.py")
     options = ("--doctest-modules", "-o", "dbtasks_build=false")
     session.run("python", "-m", "pytest", *options, "dbtasks", env=nox_sessions.pinned_env(session))
 
