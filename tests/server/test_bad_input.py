@@ -17,12 +17,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.outside import Finished
 from tests.server.abroad import abroad as abroad
 from tests.server.abroad import free_port
 from tests.server.road import (
     INVOKE,
     PASSWORD,
-    Finished,
     Project,
     Server,
     nothing_changes,
@@ -530,7 +530,8 @@ def test_no_password_is_shown_or_kept_anywhere(team: Project, abroad: Server) ->
     )
     assert any("ValueError" in text for file, text in kept.items() if file.name.startswith("dbtasks-error"))
     assert len(heard.seen) >= 2  # the command and the worker
-    everything = {"terminal": "\n".join(texts), "arguments": "\n".join(heard.seen), **kept}
+    everything: dict[str, str] = {"terminal": "\n".join(texts), "arguments": "\n".join(heard.seen)}
+    everything |= {str(file): text for file, text in kept.items()}
     for place, text in everything.items():
         for form in FORMS:
             assert form not in text, f"{place}: {text[max(0, text.find(form) - 200) :][:400]}"
