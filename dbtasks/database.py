@@ -67,6 +67,10 @@ def open_to_write(clearance: Clearance, conninfo: Conninfo) -> Connection:
         raise TypeError("a connection that writes needs a Clearance")
     connection = _connect(conninfo, clearance, autocommit=True)
     connection.execute(sql.SQL("SET lock_timeout = {}").format(LOCK_TIMEOUT_MS))
+    # Limits that a role or database carries are for its application. The session that holds a lock is idle for as
+    # long as a build takes, and its end would give the lock away.
+    for setting in ("statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"):
+        connection.execute(sql.SQL("SET {} = 0").format(sql.Identifier(setting)))
     with suppress(psycopg.errors.UndefinedObject, psycopg.errors.InvalidParameterValue):
         # A server whose client was killed stops within a second instead of finishing the statement (Linux, 14+).
         connection.execute("SET client_connection_check_interval = '1s'")
@@ -145,7 +149,11 @@ def telling_failures(tier: str, database: str) -> Iterator[None]:
     """Turn what a server may well say meanwhile into a sentence: a full disk, a shutdown, a missing right."""
     try:
         yield
-    except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:
+    except (
+        psycopg.OperationalError,
+        psycopg.errors.InsufficientPrivilege,
+        psycopg.errors.ReadOnlySqlTransaction,
+    ) as error:
         raise ServerFailedError(
             f"[{tier.upper()}] {database}: the server did not let this run end.\n  {mask(str(error)).strip()}\n"
             f"  How it stands now: invoke status --tier={tier}"

@@ -139,7 +139,7 @@ class Project:
         """Run a line of shell; `invoke` is on its PATH."""
         return self.run(["/bin/sh", "-c", line], **environ)
 
-    def start(self, words: str, *, own_group: bool = True, **environ: str | None) -> subprocess.Popen[str]:
+    def start(self, words: str, **environ: str | None) -> subprocess.Popen[str]:
         """Start `invoke` and return at once; with a process group of its own, as a shell gives to a job."""
         return subprocess.Popen(
             [*INVOKE, *words.split()],
@@ -149,7 +149,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            process_group=0 if own_group else None,
+            process_group=0,
         )
 
     def terminal(self, words: str, *answers: Answer, **environ: str | None) -> Finished:

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 from zlib import crc32
 
 import psycopg
 import pytest
 
 from tests.server.abroad import abroad as abroad
-from tests.server.abroad import standby_of
-from tests.server.road import PASSWORD, Project, Server, asked_name, project, said, until
+from tests.server.abroad import free_port, standby_of
+from tests.server.road import (
+    PASSWORD,
+    Project,
+    Server,
+    as_postgres,
+    asked_name,
+    nothing_changes,
+    own,
+    project,
+    said,
+    until,
+)
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -252,6 +268,95 @@ def test_a_role_that_may_not_create_databases_migrates_and_seeds_and_is_refused_
     done(team, "seed --tier=stg", **url)
     assert refused(team, "reset --tier=stg --yes", **url) == "E-NO-WAY-BACK"
     assert abroad.sql("SELECT count(*) FROM lessons", "modest_stg") == [2]
+
+
+def test_limits_that_a_role_carries_for_its_application_do_not_end_a_run(team: Project, abroad: Server) -> None:
+    abroad.role("hasty", "CREATEDB")
+    abroad.sql("GRANT INSERT, UPDATE, DELETE ON dbtasks.registry TO hasty", "dbtasks", role="app")
+    for setting in ("statement_timeout", "idle_session_timeout", "idle_in_transaction_session_timeout"):
+        abroad.sql(f"ALTER ROLE hasty SET {setting} = '500ms'")
+    url = {"stg_database_url": abroad.url("hasty_stg", "hasty")}
+
+    done(team, "reset --tier=stg", **url)
+    with abroad.connect("hasty_stg") as other:
+        other.execute("BEGIN; DELETE FROM lessons; LOCK TABLE lessons")
+        waiting = team.start("seed --tier=stg", **url)
+        until(lambda: abroad.sql("SELECT 1 FROM pg_locks WHERE NOT granted"), what="the seeding waits")
+        time.sleep(1)
+        other.execute("COMMIT")
+        text, _ = waiting.communicate(timeout=60)
+
+    assert waiting.returncode == 0, text
+    assert abroad.sql("SELECT count(*) FROM lessons", "hasty_stg") == [2]
+
+
+def test_a_database_that_is_read_only_by_default_is_left_and_told(team: Project, abroad: Server) -> None:
+    abroad.sql("ALTER DATABASE small_stg SET default_transaction_read_only = on")
+    with nothing_changes(abroad, "small_stg"):
+        abroad.sql("SELECT 1")
+        found = team.invoke("adopt --tier=stg --dry-run")
+        seeded = team.invoke("seed --tier=stg")
+    abroad.sql("ALTER DATABASE small_stg RESET default_transaction_read_only")
+
+    assert (found.code, seeded.code) == (0, 1), seeded.text
+    assert "read-only transaction" in seeded.err
+    assert "bug" not in seeded.err
+
+
+def test_a_name_that_needs_quotes_and_encoding_is_reset_seeded_and_opened(team: Project, abroad: Server) -> None:
+    name = 'Odd "name" 50% ü-stg'
+    quoted = name.replace('"', '""')
+    abroad.sql(f'CREATE DATABASE "{quoted}" OWNER app')
+    base = abroad.url("", "app")
+    url = {"stg_database_url": base + quote(name, safe="")}
+    code = "import os, psycopg; print(psycopg.connect(os.environ['DATABASE_URL']).info.dbname)"
+
+    for words in ("reset --tier=stg", "reset --tier=stg --yes", "seed --tier=stg", "migrate --tier=stg"):
+        done(team, words, **url)
+    found = team.run([sys.executable, "-m", "invoke", "run", "--tier=stg", "--", sys.executable, "-c", code], **url)
+
+    assert found.out.strip() == name, found.text
+
+
+# Through a pooler
+
+
+@pytest.fixture
+def pooler(abroad: Server) -> Iterator[int]:
+    """The port of a PgBouncer that gives each transaction another connection."""
+    program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+    if program is None:
+        pytest.skip("PgBouncer is not installed")
+    port, folder = free_port(), abroad.folder / "pooler"
+    folder.mkdir()
+    own(folder)
+    (folder / "users").write_text(f'"app" "{PASSWORD}"\n')
+    (folder / "ini").write_text(
+        f"[databases]\n* = host=127.0.0.1 port={abroad.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+        f"listen_port = {port}\nunix_socket_dir =\npool_mode = transaction\nauth_type = scram-sha-256\n"
+        f"auth_file = {folder}/users\nlogfile = {folder}/log\npidfile = {folder}/pid\n"
+    )
+    for file in ("users", "ini"):
+        own(folder / file)
+    as_postgres([program, "-d", "-q", str(folder / "ini")])
+    until(lambda: (folder / "pid").exists() and (folder / "pid").read_text().strip(), what="PgBouncer is there")
+    yield port
+    os.kill(int((folder / "pid").read_text()), signal.SIGKILL)
+    shutil.rmtree(folder)
+
+
+def test_writes_through_a_transaction_pooler_are_refused_and_looks_are_not(
+    team: Project, abroad: Server, pooler: int
+) -> None:
+    url = {"stg_database_url": abroad.url("small_stg", "app").replace(f":{abroad.port}/", f":{pooler}/")}
+    with nothing_changes(abroad, "small_stg"):
+        for words in ("seed --tier=stg", "migrate --tier=stg", "reset --tier=stg --yes"):
+            assert refused(team, words, **url) == "E-POOLER"
+        row = said(team.invoke("status --tier=stg --format=json", **url))["tiers"][0]
+        opened = team.invoke("run --tier=stg -- true", **url)
+
+    assert (row["stamp"], opened.code) == ("ok", 0), opened.text
+    done(team, "seed --tier=stg")
 
 
 # Which database it is
