@@ -33,7 +33,9 @@ def _a_guarded_tier_needs_its_flag(request: Request) -> Refuse | None:
         code="E-NOT-ARMED",
         saw=f"{request.tier.flag} is not set in this environment, so {request.tier.label} is not touched.",
         why=f"{request.tier.label} is named by its flag and a person's consent, never by --tier alone.",
-        instead=f"To work on the default tier: invoke {request.command}",
+        instead="To see every tier and what leads where: invoke status"
+        if request.operation.hands_out
+        else f"To work on the default tier: invoke {request.operation.name}",
     )
 
 

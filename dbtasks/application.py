@@ -43,7 +43,7 @@ def database_url(*, read_only: bool = False, start: Path | None = None) -> str:
     project = _project(start)
     handed = _handed_over(project)
     if handed is not None:
-        return handed[1]  # `invoke run` asked, before this process began
+        return _only_reading(handed[1]) if read_only else handed[1]  # `invoke run` asked, before this process began
     choice = _choice(project)
     key = (os.getpid(), choice.tier.name, read_only)
     with _turn:
@@ -114,10 +114,14 @@ def _open(project: Project, choice: Choice, *, read_only: bool, purpose: str = "
     if report.clearance is None:  # never: only a dry run has none
         raise RuntimeError("opened without a clearance")
     conninfo = report.target.conninfo
-    if read_only:
-        option = ("options", "-c default_transaction_read_only=on")
-        conninfo = dataclasses.replace(conninfo, options=(*conninfo.options, option))
-    return conninfo.url(report.clearance)
+    return (conninfo.read_only() if read_only else conninfo).url(report.clearance)
+
+
+def _only_reading(url: str) -> str:
+    """Return a URL that `invoke run` handed over, for sessions that read by default; there is no permit to parse it."""
+    if "default_transaction_read_only" in url:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}options=-c%20default_transaction_read_only%3Don"
 
 
 def _connect(url: str) -> psycopg.Connection[tuple[object, ...]]:

@@ -39,7 +39,11 @@ def _more(run: Run) -> str:
         parts.append(str(detail["error"]).split("\n")[0])
     if detail.get("heads"):
         parts.append("at " + ", ".join(map(str, detail["heads"])))
-    if run.first.detail.get("command"):
+    if "code" in detail:
+        parts.append(str(detail["code"]))
+    if run.first.detail.get("purpose"):
+        parts.append(str(run.first.detail["purpose"]))
+    elif run.first.detail.get("command"):
         parts.append(" ".join(map(str, run.first.detail["command"])))
     return "  ".join(parts)
 

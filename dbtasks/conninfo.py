@@ -119,6 +119,11 @@ class Conninfo:
         keep_readable(name)
         return dataclasses.replace(self, database=name)
 
+    def read_only(self) -> Conninfo:
+        """Return the same connection whose sessions only read by default; a session can still say otherwise."""
+        others = tuple(option for option in self.options if option[0] != "options")
+        return dataclasses.replace(self, options=(*others, ("options", "-c default_transaction_read_only=on")))
+
     def url(self, permit: Permit) -> str:
         """Return the complete URL with its password, percent-encoded so that libpq and SQLAlchemy read it alike."""
         _require(permit)

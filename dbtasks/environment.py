@@ -33,8 +33,8 @@ def for_worker(project: Project, url: str) -> dict[str, str]:
 
 def for_command(permit: Permit, project: Project, target: Target, *, read_only: bool) -> dict[str, str]:
     """Return the environment of a command that was given the way in: the URL's variables, and libpq's own."""
-    parameters = target.conninfo.parameters(permit)
-    url = target.conninfo.url(permit)
+    conninfo = target.conninfo.read_only() if read_only else target.conninfo
+    parameters, url = conninfo.parameters(permit), conninfo.url(permit)
     environ = for_worker(project, url)
     environ |= {target.tier.url_variable: url, HANDED_TIER: target.tier.name, HANDED_URL: url}
     environ |= {

@@ -29,11 +29,9 @@ class ConninfoError(UsageError):
 class UrlNotConfiguredError(UsageError):
     """A tier is wanted whose URL variable is unset."""
 
-    def __init__(self, label: str, variable: str) -> None:
+    def __init__(self, label: str, variable: str, where: str = "the environment or in .env") -> None:
         self.label, self.variable = label, variable
-        super().__init__(
-            f"{label} database URL not configured. Set {variable} in the environment or in .env, then run: invoke check"
-        )
+        super().__init__(f"{label} database URL not configured. Set {variable} in {where}, then run: invoke check")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -164,7 +164,7 @@ class Proof(enum.Enum):
 class Situation:
     """What the evidence amounts to: the whole input of the guard's table on the database's side.
 
-    `floor` is the stricter of stamp and settings.
+    `floor` is the stricter of stamp and settings. `stamped_as` is the tier that the stamp names, for the text alone.
     """
 
     stamp: StampState
@@ -176,6 +176,7 @@ class Situation:
     replacing: Replacing
     proof: Proof
     floor: Floor
+    stamped_as: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +229,7 @@ def situate(
         replacing=_replacing(server, database, name),
         proof=proof,
         floor=stamp.floor.stricter(tier.floor) if stamp else _strictest(tier, database),
+        stamped_as=stamp.tier if stamp else "",
     )
 
 

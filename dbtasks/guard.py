@@ -90,7 +90,7 @@ class Clearance(Permit):
                 code="E-SPENT",
                 saw="This clearance has run its plan already.",
                 why="What one person agreed to happens once.",
-                instead=f"To plan it anew: invoke {self.request.command} --tier={self.request.tier.name}",
+                instead=self.request.look("To plan it anew:"),
             )
         object.__setattr__(self, "_spent", True)
         return self.plan

@@ -76,7 +76,8 @@ SELECT CASE n.nspname WHEN 'public' THEN '' ELSE n.nspname || '.' END || c.relna
 _SESSIONS = """
 SELECT pid, usename::text, coalesce(nullif(application_name, ''), 'unnamed'), coalesce(state, 'unknown')
   FROM pg_stat_activity
- WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+ WHERE datname = current_database() AND pid <> pg_backend_pid()
+   AND coalesce(backend_type, 'client backend') = 'client backend' -- a plain role is not told of others' sessions
  ORDER BY pid
 """
 

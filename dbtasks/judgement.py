@@ -21,8 +21,9 @@ DecideRule = Callable[[Case], Refuse | Ask | None]
 
 
 def _stamp_must_be_this_tiers(case: Case) -> Refuse | None:
+    stamped = case.situation.stamped_as.upper() or "as another tier"
     texts = {
-        StampState.OTHER_TIER: ("E-STAMP", "is stamped as another tier. Whatever its URL says, the server decides."),
+        StampState.OTHER_TIER: ("E-STAMP", f"is stamped {stamped}. Whatever its URL says, the server decides."),
         StampState.OTHER_PROJECT: ("E-PROJECT", "is stamped by another project that uses this server."),
         StampState.UNREADABLE: ("E-UNREADABLE", "holds a stamp that cannot be read. What is unknown is refused."),
     }

@@ -122,7 +122,10 @@ def _problem(request: Request, seen: Survey) -> tuple[str, str]:
         return f"{seen.evidence.name} does not exist yet", f"invoke reset --tier={request.tier.name}"
     if seen.evidence.database is not None and seen.evidence.database.torn:
         torn = ", ".join(seen.evidence.database.torn)
-        return f"revision {torn} left its transaction and did not come back", f"invoke audit --tier={request.tier.name}"
+        return (
+            f"revision {torn} left its transaction and did not come back",
+            f"invoke migrate --tier={request.tier.name}",
+        )
     case = Case(
         request=Request(
             operation=migrate.OPERATION,

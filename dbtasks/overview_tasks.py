@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from dbtasks.console import Console
 from dbtasks.operations import check, status
 from dbtasks.overview import Row, in_words, look_over, same_database
 from dbtasks.project import Project
-from dbtasks.trail_runs import State, unfinished
+from dbtasks.trail_query import Filters
+from dbtasks.trail_runs import Run, State, runs, unfinished
 
 
 def show_status(project: Project, console: Console, only: str, *, as_json: bool) -> None:
     """Write one row a tier, or the row of the tier named, and what did not finish."""
     rows = list(look_over(project, status.OPERATION, only))
-    open_runs = [run for run in unfinished(project.settings.trail, project.who) if run.state is not State.RUNNING]
+    open_runs = list(_open_runs(project))
     if as_json:
         open_data = [{"entry": run.number, "what": in_words(run)} for run in open_runs]
         console.data({"tiers": [row.as_data() for row in rows], "unfinished": open_data})
@@ -25,6 +28,16 @@ def show_status(project: Project, console: Console, only: str, *, as_json: bool)
     for run in open_runs:
         gone = f"(pid {run.first.pid} gone)" if run.state is State.UNFINISHED else f"(on {run.first.host})"
         console.text(f" !      did not finish: {in_words(run)} {gone}. See: invoke audit --entry={run.number}")
+
+
+def _open_runs(project: Project) -> Iterator[Run]:
+    """Yield what did not finish and was not made good since, by the same operation on the same tier."""
+    trail, who = project.settings.trail, project.who
+    for run in unfinished(trail, who):
+        done = Filters(tier=run.first.tier, operation=run.first.operation, outcome=State.DONE)
+        later = runs(trail, done, who, limit=1)
+        if run.state is not State.RUNNING and not (later and later[-1].number > run.number):
+            yield run
 
 
 def show_check(project: Project, console: Console, only: str, *, as_json: bool) -> bool:

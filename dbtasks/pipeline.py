@@ -179,7 +179,8 @@ class _Road:
             effect=seen.plan.effect,
         )
         wish = self.call.wish
-        detail = {"reason": self.call.reason, "command": list(wish.command), "purpose": wish.purpose}
+        command = [] if wish.purpose else list(wish.command)
+        detail = {"reason": self.call.reason, "command": command, "purpose": wish.purpose}
         self.entry = entry = self.trail.intent(act, {name: value for name, value in detail.items() if value})
         site = Site(
             project=self.project,
@@ -247,6 +248,9 @@ def _recorded(act: Callable[[], Result], ended: Callable[[Outcome, dict[str, obj
     except MigrationFailedError as error:
         partial = bool(error.applied) and not aside
         ended(Outcome.PARTIAL if partial else Outcome.FAILED, {"applied": list(error.applied), "error": str(error)})
+        raise
+    except RefusedError as error:
+        ended(Outcome.FAILED, {"code": error.code, "error": error.saw})
         raise
     except BaseException as error:
         ended(Outcome.FAILED, {"error": str(error) or type(error).__name__})

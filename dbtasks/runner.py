@@ -131,6 +131,8 @@ class _Work:
             if self.registry is not None and self.built is not None:
                 with suppress(psycopg.Error):
                     self.registry.drop(self.built)
+                    text = f"{self.plan.database} is as it was; what was built aside is removed"
+                    self.site.report(Moment(step="kept", text=text))
             raise
 
     # The steps
@@ -252,14 +254,17 @@ class _Work:
         retired = snapshots.swap(known, change, lambda: self.open(aside))
         milliseconds = round((time.monotonic() - started) * 1000)
         self.built = None
-        # What is past its retention goes, and what a killed run could not drop any more. The swap stands whatever
-        # comes of that; the next reset tries again.
+        kept = retired if step.keep else None
+        self.result.facts |= {"swap_ms": milliseconds, "kept": kept}
+        way_back = f" · the old database is kept as {kept}" if kept else ""
+        self.site.report(Moment(step="swap", text=f"swapped in, {milliseconds} ms{way_back}"))
+        # What is past its retention goes. The swap stands whatever comes of that; the next reset tries again.
         with suppress(psycopg.Error):
             for row in known.rows(self.plan.tier, "retired", ended=True):
                 known.drop(row)
-        kept = retired if step.keep else None
-        self.result.facts |= {"swap_ms": milliseconds, "kept": kept}
-        return f"swapped in, {milliseconds} ms" + (f" · the old database is kept as {kept}" if kept else "")
+                if step.keep:  # where nothing is kept, dropping is no news
+                    self.site.report(Moment(step="prune", text=f"removed {row.name}: its retention has ended"))
+        return ""
 
     def hand_out(self, step: HandOut) -> str:
         if not step.command:

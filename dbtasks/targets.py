@@ -54,6 +54,6 @@ def resolve_runtime(variables: Variables, tier: Tier) -> Target:
     name = tier.runtime_url_variable or tier.url_variable
     value = variables.get(name)
     if value is None or value.source != "environment":
-        raise UrlNotConfiguredError(tier.label, name)
+        raise UrlNotConfiguredError(tier.label, name, where="the runtime's own environment")
     conninfo = parse(value.text, variable=value.variable)
     return Target(tier=tier, conninfo=conninfo, variable=value.variable, masked=conninfo.masked)

@@ -39,10 +39,11 @@ class Request:
         """Whether nothing but the catalogue is read, so that nothing can be lost or learned."""
         return self.dry_run or self.operation.catalogue_only
 
-    @property
-    def command(self) -> str:
-        """The task that a person types for this: `open` itself is none."""
-        return "run" if self.operation.hands_out else self.operation.name
+    def look(self, words: str) -> str:
+        """Return the command that looks without touching, after these words; what `open` would open, `status` shows."""
+        if self.operation.hands_out:
+            return f"To see where it leads: invoke status --tier={self.tier.name}"
+        return f"{words} invoke {self.operation.name} --tier={self.tier.name} --dry-run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +113,7 @@ def refuse_agent(request: Request) -> Refuse:
         code="E-AGENT",
         saw=f"This command was started by an AI agent ({request.surroundings.because}). Agents may plan; people apply.",
         why="To the agent: stop here and show the plan to the person you work for.",
-        instead=f"The plan: invoke {request.command} --tier={request.tier.name} --dry-run",
+        instead=request.look("The plan:"),
     )
 
 
@@ -121,8 +122,7 @@ def refuse_nobody(request: Request) -> Refuse:
         code="E-NO-PERSON",
         saw=f"Production access requested in non-interactive mode: {request.surroundings.because}.",
         why=f"{request.tier.label} needs a person who reads the plan and types the answer.",
-        instead=f"A person runs it at a terminal. To see the plan here: invoke {request.command} "
-        f"--tier={request.tier.name} --dry-run",
+        instead=f"A person runs it at a terminal. {request.look('To see the plan here:')}",
     )
 
 

@@ -129,7 +129,7 @@ def test_a_clearance_is_spent_once() -> None:
         clearance.spend()
     assert str(refused.value) == (
         "refused (E-SPENT)\n  This clearance has run its plan already.\n"
-        "  What one person agreed to happens once.\n  To plan it anew: invoke seed --tier=prod"
+        "  What one person agreed to happens once.\n  To plan it anew: invoke seed --tier=prod --dry-run"
     )
 
 

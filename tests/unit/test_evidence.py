@@ -49,7 +49,7 @@ def with_stamps(*stamps: Stamp) -> Database:
 
 
 def test_a_healthy_database_is_what_it_says() -> None:
-    assert look() == replace(situation_of(STG), proof=Proof.PROVEN)
+    assert look() == replace(situation_of(STG), proof=Proof.PROVEN, stamped_as="stg")
 
 
 def test_a_database_that_does_not_exist_is_missing_and_live() -> None:

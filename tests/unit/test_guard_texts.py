@@ -46,7 +46,7 @@ ADMISSIONS = {
         request_for(PROD, OPEN, TERMINAL),
         "USE_PROD_DATABASE is not set in this environment, so PROD is not touched.",
         "PROD is named by its flag and a person's consent, never by --tier alone.",
-        "To work on the default tier: invoke run",
+        "To see every tier and what leads where: invoke status",
     ),
     "E-AGENT": (
         request_for(PROD, MIGRATE, AGENT, "flag_on"),
@@ -58,7 +58,7 @@ ADMISSIONS = {
         request_for(PROD, OPEN, SCRIPT, "flag_on"),
         "Production access requested in non-interactive mode: standard input is not a terminal.",
         "PROD needs a person who reads the plan and types the answer.",
-        "A person runs it at a terminal. To see the plan here: invoke run --tier=prod --dry-run",
+        "A person runs it at a terminal. To see where it leads: invoke status --tier=prod",
     ),
     "E-RELOADER": (
         request_for(PROD, OPEN, TERMINAL, "flag_on", "reloaded"),
@@ -82,8 +82,8 @@ def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
         (
             "E-STAMP",
             SEED,
-            {"stamp": StampState.OTHER_TIER},
-            "The database shop_stg is stamped as another tier. Whatever its URL says, the server decides.",
+            {"stamp": StampState.OTHER_TIER, "stamped_as": "prod"},
+            "The database shop_stg is stamped PROD. Whatever its URL says, the server decides.",
             CHECK,
         ),
         (
@@ -267,7 +267,8 @@ def test_no_refusal_names_a_way_around_itself_and_each_names_a_command_that_help
             assert situation is not None, refusal
             assert situation.floor.scripts_may_answer, refusal
             assert request.surroundings.kind is not Kind.PYTEST, refusal
-        if f"invoke {request.command} --tier={request.tier.name}" in refusal.instead:
+        task = "run" if request.operation.hands_out else request.operation.name
+        if f"invoke {task} --tier={request.tier.name}" in refusal.instead:
             # The same command again helps only as a plan, where a person is, or when something else was done first.
             assert re.search(r"--dry-run|At a terminal|before the server starts|Create it", refusal.instead), refusal
     assert {refusal.code for *_, refusal in seen if isinstance(refusal, Refuse)} == {
