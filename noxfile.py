@@ -35,6 +35,13 @@ def tests(session: nox.Session) -> None:
     nox_sessions.tests(session, "-n", "auto")
 
 
+@nox.session(default=False)
+def kills(session: nox.Session) -> None:
+    """SIGKILL of commands and servers at many moments; takes ten minutes and prints how many."""
+    install(session)
+    nox_sessions.tests(session, "-m", "kills", "-s", "tests/server/test_kills.py")
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, format, and who may import whom."""

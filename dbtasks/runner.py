@@ -5,7 +5,6 @@ It takes a Clearance, looks once more under the lock, and stops if the plan is n
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,7 +14,7 @@ from zlib import crc32
 
 import psycopg
 
-from dbtasks import identity, registry, snapshots
+from dbtasks import command, identity, registry, snapshots
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import Connection, open_to_write, session_lock, telling_failures
 from dbtasks.environment import for_command, for_worker
@@ -270,10 +269,7 @@ class _Work:
         if not step.command:
             return ""
         environ = for_command(self.clearance, self.site.project, self.site.target, read_only=step.read_only)
-        try:
-            self.result.exit_code = subprocess.run(list(step.command), env=environ, check=False).returncode
-        except FileNotFoundError:
-            raise DbtasksError(f"there is no program {step.command[0]} on the PATH.") from None
+        self.result.exit_code = command.run(step.command, environ)
         return ""
 
     def _registry(self) -> registry.Registry:

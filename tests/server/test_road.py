@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import psycopg
 import pytest
 
-from tests.server.road import Project, asked_name, contents, dump, project, said
+from tests.server.road import INVOKE, Project, asked_name, contents, dump, project, said
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -275,7 +277,7 @@ def test_status_and_check_tell_every_tier(home: Project) -> None:
 def test_run_gives_a_command_the_tiers_url_and_passes_its_exit_code_on(home: Project) -> None:
     code = "import os, sys; print(os.environ['DATABASE_URL']); sys.exit(7)"
 
-    done = home.run([sys.executable, "-m", "invoke", "run", "--tier=stg", "--", sys.executable, "-c", code])
+    done = home.run([*INVOKE, "run", "--tier=stg", "--", sys.executable, "-c", code])
 
     assert done.code == 7
     assert done.out.strip().endswith("/small_stg")
@@ -286,7 +288,7 @@ def test_a_commands_words_and_quotes_arrive_as_they_were_typed(home: Project) ->
     show = "import json, sys; print(json.dumps(sys.argv[1:]))"
     words = ["two words", "--tier=prod", "--", "", "a'b\"c", "$HOME"]
 
-    done = home.run([sys.executable, "-m", "invoke", "run", "--tier=int", "--", sys.executable, "-c", show, *words])
+    done = home.run([*INVOKE, "run", "--tier=int", "--", sys.executable, "-c", show, *words])
 
     assert json.loads(done.out) == words
 
@@ -297,6 +299,54 @@ def test_shell_opens_psql_on_the_tier_and_leaves_no_secret_among_its_arguments(h
     assert done.code == 0, done.text
     assert "small_stg" in done.out
     assert "postgresql://" not in done.out
+
+
+def test_ctrl_c_in_the_shell_cancels_the_query_and_not_the_shell(home: Project) -> None:
+    with home.screen([*INVOKE, "shell", "--tier=stg"]) as screen:
+        screen.wait_for("small_stg=# ")
+        screen.child.send("SELECT pg_sleep(30);\n")
+        screen.wait_for("(30);")
+        time.sleep(0.5)
+        screen.child.send("\x03")
+        screen.wait_for("canceling statement due to user request")
+        time.sleep(0.5)
+        screen.child.send("SELECT 'still ' || 'here';\n")
+        screen.wait_for("still here")
+        screen.child.send("\\q\n")
+        done = screen.end()
+
+    assert (done.code, home.last_entry()["outcome"]) == (0, "done"), done.out
+
+
+def test_a_command_that_is_asked_to_end_ends_with_what_it_started(home: Project) -> None:
+    code = (
+        "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\n"
+        "print('up', flush=True)\ntime.sleep(30)"
+    )
+    command = [*INVOKE, "run", "--tier=int", "--", sys.executable, "-c", code]
+    run = subprocess.Popen(command, cwd=home.root, env=home.environ(), stdout=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    assert run.stdout.readline() == "up\n"
+    run.terminate()
+
+    assert run.wait(timeout=20) == 3
+    run.stdout.close()
+    assert home.last_entry()["detail"]["exit_code"] == 3
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "text"),
+    [
+        (["no-such-program"], 1, "there is no program no-such-program on the PATH."),
+        (["./tasks.py"], 1, "./tasks.py may not be executed."),
+        (["sh", "-c", "kill -9 $$"], 137, ""),
+    ],
+    ids=["absent", "not executable", "killed"],
+)
+def test_how_a_command_could_not_run_is_said(home: Project, command: list[str], code: int, text: str) -> None:
+    done = home.run([*INVOKE, "run", "--tier=int", "--", *command])
+
+    assert (done.code, text in done.err, "bug" in done.err) == (code, True, False), done.text
 
 
 def test_the_embedded_servers_stop_and_come_back_with_their_data(home: Project, urls: dict[str, str]) -> None:
