@@ -43,7 +43,8 @@ def database_url(*, read_only: bool = False, start: Path | None = None) -> str:
     project = _project(start)
     handed = _handed_over(project)
     if handed is not None:
-        return _only_reading(handed[1]) if read_only else handed[1]  # `invoke run` asked, before this process began
+        url = _checked(project, handed)
+        return _only_reading(url) if read_only else url
     choice = _choice(project)
     key = (os.getpid(), choice.tier.name, read_only)
     with _turn:
@@ -115,6 +116,22 @@ def _open(project: Project, choice: Choice, *, read_only: bool, purpose: str = "
         raise RuntimeError("opened without a clearance")
     conninfo = report.target.conninfo
     return (conninfo.read_only() if read_only else conninfo).url(report.clearance)
+
+
+def _checked(project: Project, handed: tuple[str, str]) -> str:
+    """Return the URL that `invoke run` handed to this command, once the live database bears the tier's stamp.
+
+    `run` asked before this process began. A variable that was left behind, or set by hand, must not lead elsewhere.
+    """
+    from dbtasks.handed import refuse_misled
+
+    tier, url = handed
+    key = (os.getpid(), tier, False)
+    with _turn:
+        if _opened.get(key) != url:
+            refuse_misled(project, project.settings.tier(tier), url)
+            _opened[key] = url
+    return url
 
 
 def _only_reading(url: str) -> str:

@@ -60,6 +60,9 @@ def _facts(evidence: Evidence, target: Target) -> Iterator[str]:
         return
     yield _fact("stamp", _stamp(evidence, database))
     yield _fact("database", f"{database.name} · {len(database.tables)} tables, {megabytes(database.size_bytes)}")
+    if database.torn:
+        torn = ", ".join(database.torn)
+        yield _fact("torn", f"revision {torn} left its transaction and did not come back; look what it did")
     largest = _largest(target, database)
     if largest:
         yield _fact("largest", " · ".join(f"{table.name} {_rows(table)}" for table in largest))

@@ -67,7 +67,8 @@ def told(console: Console, *, as_json: bool = False) -> Iterator[None]:
         raise
     except Exception as error:  # the one broad handler: a bug must not show a secret in its traceback
         path = _keep(error)
-        console.say(f"This is a bug in dbtasks or in the project's own code: {type(error).__name__}.\n  {path}")
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        console.say(f"This is a bug in dbtasks or in the project's own code: {said}\n  {path}")
         end(1)
 
 

@@ -160,6 +160,11 @@ def count_rows(connection: Connection, tables: tuple[Table, ...], most: int) -> 
     return tuple(counted)
 
 
+def count_tables(connection: Connection) -> int:
+    """Return how many tables of the application there are."""
+    return len(connection.execute(_TABLES).fetchall())
+
+
 def _ledger(connection: Connection) -> tuple[tuple[str, str], ...]:
     """Return revision and checksum of what was applied and came to its end, the last word for each."""
     rows = ledger.applied(connection)

@@ -75,20 +75,24 @@ def seed(
     _carry_out(seed_.OPERATION, options, dry_run=dry_run, yes=yes, reason=reason)
 
 
-@_guarded(through="migrate every tier in the declared order, up to and with this one; stops at the first that fails")
+@_guarded(
+    retry="run this revision again, after a kill outside of its transaction, once you have put right what it left",
+    through="migrate every tier in the declared order, up to and with this one; stops at the first that fails",
+)
 def migrate(
     _c: Context,
     tier: str = "",
     through: str = "",
+    retry: str = "",
     dry_run: bool = False,
     format_: str = "text",
     yes: bool = False,
     reason: str = "",
 ) -> None:
-    """Apply the pending revisions; the rows stay. Each tier needs the tier before it to have them first."""
+    """Apply the pending revisions and keep the rows. Each tier needs the tier before it to have them first."""
     if through and tier:
         raise UsageError("--tier and --through contradict each other. Name one of them.")
-    options = _Options(tier=tier, through=through, format_=format_)
+    options = _Options(tier=tier, through=through, retry=retry, format_=format_)
     _carry_out(migrate_.OPERATION, options, dry_run=dry_run, yes=yes, reason=reason)
 
 
@@ -211,6 +215,7 @@ class _Options:
     format_: str
     sets: str = ""
     through: str = ""
+    retry: str = ""
 
 
 def _carry_out(operation: Operation, options: _Options, *, dry_run: bool, yes: bool, reason: str) -> None:
@@ -218,7 +223,7 @@ def _carry_out(operation: Operation, options: _Options, *, dry_run: bool, yes: b
     from dbtasks.survey import Wish
 
     as_json, project, console = checked_format(options.format_), open_project(), Console()
-    wish = Wish(seed_sets=tuple(word.strip() for word in options.sets.split(",") if word.strip()) or None)
+    wish = Wish(seed_sets=_words(options.sets) or None, retry=_words(options.retry))
     reports = []
     for choice in _choices(project, options.tier, options.through):
         call = Call(operation=operation, choice=choice, wish=wish, dry_run=dry_run, yes=yes, reason=reason)
@@ -226,6 +231,10 @@ def _carry_out(operation: Operation, options: _Options, *, dry_run: bool, yes: b
     if as_json:
         data = [report.as_data() for report in reports]
         console.data(data if options.through else data[0])
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _choices(project: Project, tier: str, through: str) -> list[Choice]:

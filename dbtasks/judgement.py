@@ -17,6 +17,12 @@ from dbtasks.verdicts import Ask, Case, Question, Refuse, excerpt, refuse_agent,
 YES_TO_PRODUCTION = "Type 'yes' to confirm production access:"
 _TIMELINE = "The server's timeline has changed (a failover, or a promoted copy?)."
 
+# Said after the safe command: what the server's owner can do so that a reset is possible at all.
+_GRANT = {
+    Replacing.NO_REGISTRY: ". For resets, as its owner: GRANT INSERT, UPDATE, DELETE ON dbtasks.registry TO <role>",
+    Replacing.NO_CREATEDB: ". For resets, as a superuser: ALTER ROLE <role> CREATEDB",
+}
+
 DecideRule = Callable[[Case], Refuse | Ask | None]
 
 
@@ -103,7 +109,8 @@ def _a_way_back_must_be_kept(case: Case) -> Refuse | None:
     return _refuse(
         "E-NO-WAY-BACK",
         f"{case.database} cannot be kept aside while another takes its place: {case.situation.replacing.value}.",
-        instead=f"To bring its schema up to date and keep its rows: invoke migrate --tier={case.request.tier.name}",
+        instead=f"To bring its schema up to date and keep its rows: invoke migrate --tier={case.request.tier.name}"
+        + _GRANT.get(case.situation.replacing, ""),
     )
 
 
@@ -119,7 +126,10 @@ def _revisions_must_be_proven(case: Case) -> Refuse | None:
         return _refuse("E-NOT-PROVEN", text)
     # Where everything may be lost, building anew is the quick way, and the only one once a revision was edited.
     verb = "reset" if before.may_lose is Loss.EVERYTHING else "migrate"
-    return _refuse("E-NOT-PROVEN", text, instead=f"To prove them first: invoke {verb} --tier={before.name}")
+    edited = (
+        "" if verb == "reset" else ". A revision edited since it ran there needs its old bytes back, and a new revision"
+    )
+    return _refuse("E-NOT-PROVEN", text, instead=f"To prove them first: invoke {verb} --tier={before.name}{edited}")
 
 
 def _approvals_must_be_brought(case: Case) -> Refuse | None:

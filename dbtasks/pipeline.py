@@ -122,6 +122,7 @@ class _Road:
             return self._planned(target, survey(self.project, self.request, target, self.call.wish))
         for _ in range(_TRIES):
             seen = survey(self.project, self.request, target, self.call.wish)
+            self._report_excess(seen)
             clearance = self._clear(seen, target)
             try:
                 return self._run(clearance, seen, target)
@@ -131,6 +132,20 @@ class _Road:
                     raise
                 last = changed
         raise last
+
+    def _report_excess(self, seen: Survey) -> None:
+        """Say what a managed runtime's role could do besides serving."""
+        server, database = seen.evidence.server, seen.evidence.database
+        rights = {
+            "is a superuser": server.superuser,
+            "may create databases": server.can_create and not server.superuser,
+            "owns the database": database is not None and database.owned and not server.superuser,
+        }
+        if self.call.managed and any(rights.values()):
+            excess = " and ".join(right for right, has in rights.items() if has)
+            self._note(
+                f"! the runtime's role {server.role} {excess}. Give it a role that can serve and not administer."
+            )
 
     def _target(self) -> Target:
         tier = self.call.choice.tier

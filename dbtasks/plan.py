@@ -42,6 +42,7 @@ class Materials:
     command: tuple[str, ...] = ()
     read_only: bool = False
     purpose: str = ""
+    retry: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +59,11 @@ class PutStamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyRevisions:
-    """Bring the schema to `heads` by these revisions, in this order."""
+    """Bring the schema to `heads` by these revisions, in this order. `retry` are torn ones that were put right."""
 
     revisions: tuple[RevisionBytes, ...]
     heads: tuple[str, ...]
+    retry: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ def open_project(start: Path | None = None, environ: Mapping[str, str] | None = 
     """Return the project around a folder (the working directory by default). Reads files; contacts nothing."""
     environ = dict(os.environ) if environ is None else environ
     settings = load(find_root(start or Path.cwd()))
+    environ = _without_twins(environ, settings)
     surroundings = recognise(_this_process(environ), settings.tiers, settings.agent_markers)
     return Project(
         settings=settings,
@@ -37,6 +38,13 @@ def open_project(start: Path | None = None, environ: Mapping[str, str] | None = 
         who=whoami(surroundings.kind.value, settings.root),
         environ=environ,
     )
+
+
+def _without_twins(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """Leave out the handed URL where it bears another tier's name: `run` sets DATABASE_URL, whatever the tier."""
+    handed, tier = environ.get("DBTASKS_HANDED_URL"), environ.get("DBTASKS_HANDED_TIER")
+    others = {each.url_variable.lower() for each in settings.tiers if each.name != tier}
+    return {name: text for name, text in environ.items() if not handed or text != handed or name.lower() not in others}
 
 
 def _this_process(environ: Mapping[str, str]) -> Process:

@@ -20,11 +20,13 @@ from dbtasks.database import Connection, open_to_write, session_lock, telling_fa
 from dbtasks.environment import for_command, for_worker
 from dbtasks.errors import DbtasksError, PlanChangedError, ServerUnreachableError
 from dbtasks.guard import Clearance, decide
+from dbtasks.inspection import count_tables
 from dbtasks.migrations import ledger
 from dbtasks.plan import ApplyRevisions, BuildAside, HandOut, LoadSeeds, Plan, PutStamp, Step, SwapIn, Verify
 from dbtasks.project import Project
 from dbtasks.survey import Survey
 from dbtasks.targets import Target
+from dbtasks.tiers import Loss
 from dbtasks.verdicts import Refuse
 
 if TYPE_CHECKING:
@@ -212,7 +214,8 @@ class _Work:
 
         with self.open(self.place) as connection:
             connection.autocommit = False  # one transaction, committed as the block ends without an error
-            loaded = seeders.load(connection, seeds, heard)
+            free = self.clearance.evidence.situation.floor.may_lose is Loss.EVERYTHING
+            loaded = seeders.load(connection, seeds, heard, may_lose=free or self.built is not None)
         self.result.facts["seeded"] = {"added": loaded.added, "changed": loaded.changed, "kept": loaded.kept}
         counts = {"added": loaded.added, "changed": loaded.changed, "kept": loaded.kept}
         rows = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count or word == "added")
@@ -223,10 +226,7 @@ class _Work:
         with self.open(self.place) as connection:
             found = ledger.current(connection, settings.migrations.version_table)
             broken = ledger.invalid_indexes(connection)
-            tables = connection.execute(
-                "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r'"
-                " AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'dbtasks')"
-            ).fetchone()
+            tables = count_tables(connection)
             if self.built is not None:
                 connection.execute("ANALYZE")
         if found != frozenset(step.heads) or broken:
@@ -234,7 +234,7 @@ class _Work:
             what = f"invalid indexes: {', '.join(broken)}" if broken else f"it is at {saw}, not at the heads"
             raise DbtasksError(f"{self.plan.database} does not pass the check: {what}.")
         self.result.facts["heads"] = list(step.heads)
-        return f"at head {', '.join(step.heads)}, {tables[0] if tables else 0} tables, indexes valid"
+        return f"at head {', '.join(step.heads)}, {tables} tables, indexes valid"
 
     def swap_in(self, step: SwapIn) -> str:
         known = self._registry()
@@ -296,5 +296,6 @@ class _Work:
             entry=self.site.entry,
             checksums={each.id: each.checksum for each in step.revisions},
             environ=for_worker(project, url),
+            retry=step.retry,
             log=project.settings.trail.with_name("migrations.log"),
         )

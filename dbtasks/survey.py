@@ -39,6 +39,7 @@ class Wish:
     read_only: bool = False
     purpose: str = ""
     seed_sets: tuple[str, ...] | None = None
+    retry: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +151,7 @@ def _materials(
         command=wish.command,
         read_only=wish.read_only,
         purpose=wish.purpose,
+        retry=wish.retry,
     )
 
 

@@ -9,7 +9,7 @@ from dbtasks import embedded
 from dbtasks.conninfo import Conninfo, parse
 from dbtasks.errors import UrlNotConfiguredError
 from dbtasks.settings import Settings
-from dbtasks.tiers import Embedded, Tier
+from dbtasks.tiers import Consent, Embedded, Tier
 from dbtasks.variables import Variables
 
 
@@ -40,7 +40,8 @@ def resolve(
         conninfo = parse(value.text, variable=value.variable)
         return Target(tier=tier, conninfo=conninfo, variable=value.variable, masked=conninfo.masked)
     if tier.embedded is Embedded.NEVER:
-        raise UrlNotConfiguredError(tier.label, tier.url_variable)
+        where = "the environment" if tier.consent is Consent.PERSON else "the environment or in .env"
+        raise UrlNotConfiguredError(tier.label, tier.url_variable, where)
     kind = embedded.Kind(tier.embedded.value)
     if not start and embedded.look(settings.root, kind) is None:
         return None
@@ -54,6 +55,6 @@ def resolve_runtime(variables: Variables, tier: Tier) -> Target:
     name = tier.runtime_url_variable or tier.url_variable
     value = variables.get(name)
     if value is None or value.source != "environment":
-        raise UrlNotConfiguredError(tier.label, name, where="the runtime's own environment")
+        raise UrlNotConfiguredError(tier.label, name, "the runtime's own environment")
     conninfo = parse(value.text, variable=value.variable)
     return Target(tier=tier, conninfo=conninfo, variable=value.variable, masked=conninfo.masked)

@@ -42,7 +42,7 @@ _INSTEAD = {
     "target": "Name the variable that env.py reads: migrations.url_variables in config/tiers.yaml. Then: invoke check",
     "bookkeeping": "Leave the schema out; for autogenerate, filter it with include_name.",
     "bytes": "To see the plan as it is now: invoke migrate --dry-run",
-    "torn": "Remove it (DROP INDEX CONCURRENTLY ...), then run the same command again.",
+    "torn": "Take back what it did (rows, DROP INDEX CONCURRENTLY ...), then: invoke migrate --retry=<revision>",
 }
 
 
@@ -50,7 +50,8 @@ _INSTEAD = {
 class Job:
     """One migration of one cleared target. `environ` is already scrubbed; `log` takes what the project prints.
 
-    `checksums` are those of the plan: a revision that is not among them, or has other bytes, is not run.
+    `checksums` are those of the plan: a revision that is not among them, or has other bytes, is not run. `retry` are
+    torn revisions that a person has put right and wants to run again.
     """
 
     root: Path
@@ -71,6 +72,7 @@ class Job:
     lock_wait_s: float = 30.0
     lock_timeout_ms: int = 10_000
     log: Path | None = None
+    retry: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,6 +156,7 @@ def _message(job: Job) -> dict[str, Any]:
         "checksums": dict(job.checksums),
         "tool_version": _tool_version(),
         "lock_wait_s": job.lock_wait_s,
+        "retry": list(job.retry),
         "sql": ledger.worker_sql(job.person, job.lock_timeout_ms),
     }
 

@@ -109,12 +109,18 @@ class Worker:
             self.stop("lock", str(error))
         gate.run(sql["create"])
         self.job["torn"] = gate.texts(sql["torn"])
-        invalid = gate.texts(sql["invalid_indexes"]) if self.job["torn"] else []
-        if invalid:
-            self.stop("torn", f"revision {', '.join(self.job['torn'])} left {', '.join(invalid)} behind, invalid")
+        self.refuse_torn(gate.texts(sql["invalid_indexes"]) if self.job["torn"] else [])
         target = self.job["target"]
         self.send("connected", system_identifier=target["system_identifier"], oid=target["oid"])
         return gate
+
+    def refuse_torn(self, invalid: list[str]) -> None:
+        """Stop at a torn revision: it may have left rows as well as indexes, and only indexes can be seen."""
+        torn = [each for each in self.job["torn"] if each not in self.job["retry"]]
+        if invalid:
+            self.stop("torn", f"revision {', '.join(self.job['torn'])} left {', '.join(invalid)} behind, invalid")
+        if torn:
+            self.stop("torn", f"revision {', '.join(torn)} left its transaction and did not come back")
 
 
 def choose_driver(config: Any, version: str) -> str:

@@ -21,7 +21,7 @@ def plan(evidence: Evidence, materials: Materials) -> Plan:
     if evidence.situation.stamp in (StampState.MISSING, StampState.PROMOTED):
         steps.append(PutStamp(floor=evidence.situation.floor))
     if materials.pending:
-        steps.append(ApplyRevisions(revisions=materials.pending, heads=materials.heads))
+        steps.append(ApplyRevisions(revisions=materials.pending, heads=materials.heads, retry=materials.retry))
     return plan_of(
         OPERATION, evidence, Effect.CHANGE if steps else Effect.READ, (*steps, Verify(heads=materials.heads))
     )

@@ -32,13 +32,23 @@ def read(root: Path, folder_path: Path, sets: Sequence[str]) -> Seeds:
 
 
 def load(
-    connection: psycopg.Connection[tuple[object, ...]], seeds: Seeds, report: Callable[[Progress], None]
+    connection: psycopg.Connection[tuple[object, ...]],
+    seeds: Seeds,
+    report: Callable[[Progress], None],
+    *,
+    may_lose: bool = True,
 ) -> LoadResult:
     """Return what was added, changed and kept, set by set and table by table.
 
     Everything happens in the connection's transaction, which the caller commits. On `SeedError`, which names file,
     line and column, nothing of the seeds is left in it. Until the transaction ends its time zone is UTC.
+    Where nothing may be lost, RefusedError tells what SQL files took away; the caller then rolls back.
     """
-    from dbtasks.seeders import loader
+    from dbtasks.seeders import loader, losses
 
-    return loader.load(connection, seeds, FORMATS, report)
+    if all(file.table for file in seeds.files):
+        return loader.load(connection, seeds, FORMATS, report)
+    before = losses.look(connection)
+    loaded = loader.load(connection, seeds, FORMATS, report)
+    losses.refuse(connection, before, may_lose=may_lose)
+    return loaded

@@ -311,7 +311,9 @@ def test_an_index_torn_by_a_kill_is_named_and_the_next_run_stops_there(pending: 
     assert (again.code, said(again)["error"]["code"]) == (3, "E-REVISION-TORN")
     assert "lessons_by_title" in said(again)["error"]["message"]
     pending.sql("DROP INDEX lessons_by_title")
-    pending.works("migrate --tier=stg")
+    still = pending.project.invoke("migrate --tier=stg --format=json")
+    assert (still.code, said(still)["error"]["code"]) == (3, "E-REVISION-TORN")  # rows it may have left cannot be seen
+    pending.works("migrate --tier=stg --retry=r5")
     assert each_revision_is_whole_or_absent(pending) == "r6"
 
 

@@ -232,12 +232,24 @@ def test_a_terminal_that_is_redirected_is_no_person(shop: Project, abroad: Serve
     assert done.code == 3, done.out
 
 
-@pytest.mark.parametrize("answers", ["yes", "yes yes"])
-def test_answers_piped_into_a_pseudo_terminal_never_count(shop: Project, abroad: Server, answers: str) -> None:
+@pytest.mark.parametrize("answer", ["y", "yes"])
+def test_answers_piped_into_a_pseudo_terminal_never_count(shop: Project, abroad: Server, answer: str) -> None:
+    # As `yes` does, only not as fast as the machine can: script(1) spins for a minute over what it cannot get rid of.
+    endless = f"while echo {answer}; do sleep 0.01; done 2>&-"
     with refusals(shop, abroad, "E-NOT-CONFIRMED"):
-        done = shop.shell(f"{answers} | script -qec 'USE_PROD_DATABASE=true {RESET}' /dev/null")
+        done = shop.shell(f"({endless}) | script -qec 'USE_PROD_DATABASE=true {RESET}' /dev/null")
 
     assert done.code == 4, done.text
+    assert YES in done.text
+
+
+@pytest.mark.kills
+@pytest.mark.parametrize("answers", ["yes", "yes yes"])
+def test_the_program_yes_never_counts(shop: Project, abroad: Server, answers: str) -> None:
+    with refusals(shop, abroad, "E-NOT-CONFIRMED"):
+        done = shop.shell(f"{answers} | script -qec 'USE_PROD_DATABASE=true {RESET}' /dev/null | tail -c 2000")
+
+    assert "Not confirmed. Nothing was changed." in done.text
 
 
 @pytest.mark.parametrize("words", ["reset", "seed", "migrate", "adopt", "shell", "run", "run --read-only"])

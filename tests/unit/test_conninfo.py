@@ -336,3 +336,14 @@ def test_secrets_compare_by_what_they_hold() -> None:
 def test_a_secret_makes_itself_known_to_mask() -> None:
     Secret("Gd3kPl0w!")
     assert mask("tried Gd3kPl0w%21") == "tried ***"
+
+
+def test_a_read_only_connection_says_so_to_the_server_and_keeps_the_rest() -> None:
+    conninfo = Conninfo(
+        host="db-7", port=5432, database="app", options=(("options", "-c geqo=off"), ("sslmode", "require"))
+    )
+
+    assert conninfo.read_only().options == (("sslmode", "require"), ("options", "-c default_transaction_read_only=on"))
+    assert conninfo.read_only().masked == (
+        "postgresql://db-7:5432/app?sslmode=require&options=-c%20default_transaction_read_only%3Don"
+    )

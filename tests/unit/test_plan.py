@@ -45,7 +45,7 @@ def with_step(old: Step, new: Step) -> Plan:
 
 
 def test_the_hash_of_one_plan_is_the_same_in_every_run() -> None:
-    assert PLAN.hash == "de31f5349655978dc030678c27a47ff320406e4dc159b600c3634c7b8102e5ce"
+    assert PLAN.hash == "ad1eb1cb460aadc363a6d007a3b52c6b5a8aa79f3d01af5eca80fc7fa916f7d7"
 
 
 def test_equal_plans_have_equal_hashes() -> None:
@@ -79,6 +79,7 @@ def test_equal_plans_have_equal_hashes() -> None:
         pytest.param(with_step(APPLY, replace(APPLY, revisions=(BASE, replace(HEAD, checksum="0")))), id="bytes"),
         pytest.param(with_step(APPLY, replace(APPLY, revisions=(BASE, replace(HEAD, message="x")))), id="message"),
         pytest.param(with_step(APPLY, replace(APPLY, heads=("c41f", "d7aa"))), id="heads to reach"),
+        pytest.param(with_step(APPLY, replace(APPLY, retry=("c41f",))), id="torn revision to run again"),
         pytest.param(with_step(LOAD, replace(LOAD, sets=("reference",))), id="seed sets"),
         pytest.param(with_step(LOAD, replace(LOAD, digest="44" * 32)), id="seed digest"),
         pytest.param(with_step(VERIFY, Verify(heads=("d7aa",))), id="heads to verify"),
@@ -108,7 +109,7 @@ def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -
         *(f"RevisionBytes.{name}" for name in ("id", "checksum", "message")),
         *(f"Floor.{name}" for name in ("may_lose", "consent", "scripts_may_answer", "approvals", "signers_digest")),
         "PutStamp.floor",
-        *(f"ApplyRevisions.{name}" for name in ("revisions", "heads")),
+        *(f"ApplyRevisions.{name}" for name in ("revisions", "heads", "retry")),
         *(f"LoadSeeds.{name}" for name in ("sets", "digest")),
         "Verify.heads",
         *(f"SwapIn.{name}" for name in ("keep", "replaces")),
