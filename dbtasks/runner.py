@@ -170,11 +170,9 @@ class _Work:
         return ""
 
     def put_stamp(self, step: PutStamp) -> str:
-        who = self.site.project.who
+        person, plan = self.site.project.who.person, self.plan
         with self.open(self.place) as connection:
-            identity.put_stamp(
-                connection, project=self.plan.project, tier=self.plan.tier, floor=step.floor, person=who.person
-            )
+            identity.put_stamp(connection, project=plan.project, tier=plan.tier, floor=step.floor, person=person)
         if self.built is not None:
             return ""
         if self.registry is not None:
