@@ -355,7 +355,7 @@ def until(condition: Callable[[], Any], *, seconds: float = 20, what: str = "") 
     raise AssertionError(f"did not come to be within {seconds} s: {what or condition}")
 
 
-def kill_group(process: subprocess.Popen[str]) -> None:
+def kill_group(process: subprocess.Popen[Any]) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
