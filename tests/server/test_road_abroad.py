@@ -157,7 +157,7 @@ def test_an_old_database_goes_when_its_retention_has_ended(team: Project, abroad
 
 CLIENT = """
 import select, sys, psycopg
-def told(): return bool(select.select([sys.stdin], [], [], 0)[0])
+def told(): return bool(select.select([sys.stdin], [], [], 0.02)[0])
 while not told():
     try:
         with psycopg.connect(sys.argv[1], connect_timeout=5) as connection:
