@@ -38,7 +38,7 @@ reset seed migrate audit status check shell: tier-is-a-word setup
 	@$(INVOKE) $@ $(OF_TIER)
 
 test: setup
-	@.venv/bin/python -m pytest -n auto $(ARGS)
+	@.venv/bin/python -m pytest -n auto --dist loadfile $(ARGS)
 
 clean:
 	@if [ -x $(INVOKE) ]; then $(INVOKE) server stop || true; fi

@@ -32,7 +32,7 @@ def install(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The tests, on INT and servers of their own, with each Python that is there."""
     install(session)
-    nox_sessions.tests(session, "-n", "auto")
+    nox_sessions.tests(session, "-n", "auto", "--dist", "loadfile")
 
 
 @nox.session(default=False)

@@ -57,6 +57,8 @@ def server() -> Iterator[tuple[str, int]]:
     data = str(folder / "data")
     run("initdb", "-D", data, "-A", "trust", "-U", "postgres", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=20"
+    # A checkpoint in the middle of a test would have pages written whole, and the WAL of a test counted wrong.
+    options += " -c checkpoint_timeout=1h -c max_wal_size=8GB"
     run("pg_ctl", "-D", data, "-o", options, "-w", "start")
     try:
         yield str(folder), port
