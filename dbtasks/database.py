@@ -6,6 +6,7 @@ Nothing here decides. A connection for a look is read-only by its transaction; o
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -34,14 +35,38 @@ class Inspection(Permit):
 
 @contextmanager
 def without_pg_environment() -> Iterator[None]:
-    """Hide every `PG*` variable from libpq, which would fill gaps and redirect even a complete URL (PGHOSTADDR)."""
-    hidden = {name: value for name, value in os.environ.items() if name.startswith("PG")}
-    for name in hidden:
-        del os.environ[name]
+    """Hide every `PG*` variable from libpq, which would fill gaps and redirect even a complete URL (PGHOSTADDR).
+
+    Threads that connect at the same time share this: the last one to leave puts the variables back.
+    """
+    _hidden.enter()
     try:
         yield
     finally:
-        os.environ.update(hidden)
+        _hidden.leave()
+
+
+class _Hidden:
+    """The environment's `PG*` variables while at least one thread of this process connects."""
+
+    def __init__(self) -> None:
+        self._turn, self._inside, self._values = threading.Lock(), 0, dict[str, str]()
+
+    def enter(self) -> None:
+        with self._turn:
+            self._inside += 1
+            for name in [name for name in os.environ if name.startswith("PG")]:
+                self._values[name] = os.environ.pop(name)
+
+    def leave(self) -> None:
+        with self._turn:
+            self._inside -= 1
+            if not self._inside:
+                os.environ.update(self._values)
+                self._values.clear()
+
+
+_hidden = _Hidden()
 
 
 def look(conninfo: Conninfo) -> Connection:

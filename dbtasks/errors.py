@@ -115,6 +115,14 @@ class ServerFailedError(DbtasksError):
     """The server could not do what a step asked of it, or went away meanwhile."""
 
 
+class ClonesImpossibleError(DbtasksError):
+    """The server gives no right to make databases for tests. `reason` says why, `instead` what its owner can do."""
+
+    def __init__(self, label: str, reason: str, instead: str) -> None:
+        self.label, self.reason, self.instead = label, reason, instead
+        super().__init__(f"[{label}] no database can be made for tests: {reason}. {instead}")
+
+
 class LockTimeoutError(DbtasksError):
     """Somebody else holds the lock; the text names the holder where the server tells."""
 

@@ -12,15 +12,22 @@ import os
 import secrets
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dbtasks import pytest_fixtures
 from dbtasks.pin import PIN, driver, project_around
+from dbtasks.pytest_fixtures import SUPPLY, Supply
+
+if TYPE_CHECKING:
+    from dbtasks.project import Project
+    from dbtasks.readiness import Ready
 
 # What pytest does without running a test, by the names of its options.
 _TELLING = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
 _COLLECTING = ("collectonly", "setupplan")
+_ALONE = "Workers that share one database would disturb each other. Run the tests in one process: pytest -n 0"
 
 
 class Wanted(enum.Enum):
@@ -33,22 +40,15 @@ class Wanted(enum.Enum):
 
 
 def join(manager: pytest.PytestPluginManager) -> None:
-    """Register our plugin, once, under a name that nobody can have put after `-p no:`."""
+    """Register our plugin, once, under names that nobody can have put after `-p no:`."""
     if not any(isinstance(plugin, Pinned) for plugin in manager.get_plugins()):
         manager.register(Pinned(), name=f"dbtasks pin {secrets.token_hex(8)}")
+        manager.register(pytest_fixtures, name=f"dbtasks fixtures {secrets.token_hex(8)}")
 
 
 def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
     """Join where the entry point is installed and `dbtasks.pth` is not."""
     join(pluginmanager)
-
-
-@pytest.fixture(scope="session")
-def database_url() -> str:
-    """The URL of the database that tests run on, with its password."""
-    if not PIN.url:
-        pytest.fail("dbtasks: this run has no database; the header says why", pytrace=False)
-    return PIN.url
 
 
 class Pinned:
@@ -57,7 +57,8 @@ class Pinned:
     def __init__(self) -> None:
         self.wanted = Wanted.NOTHING
         self.told = ""  # what the header says of the database
-        self.database_url = database_url  # also where `-p no:dbtasks` has taken the module out
+        self.refused = ""  # why no clone can be made
+        self.supply = Supply()
 
     # Before anything of the project runs
 
@@ -67,10 +68,10 @@ class Pinned:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_load_initial_conftests(self, early_config: pytest.Config) -> Generator[None, object, object]:
+        early_config.stash[SUPPLY] = self.supply
         self.pin(early_config)
-        # The controller of pytest-xdist has made the database ready for its workers.
-        if self.wanted is not Wanted.NOTHING and "PYTEST_XDIST_WORKER" not in os.environ:
-            self.make_ready()
+        if self.wanted is not Wanted.NOTHING:
+            self.make_ready(hands_on=_distributes(early_config.known_args_namespace))
         return (yield)
 
     def pin(self, config: pytest.Config) -> None:
@@ -85,8 +86,11 @@ class Pinned:
         if PIN.problem is not None and self.wanted is not Wanted.NOTHING:
             raise pytest.UsageError(_sentence(PIN.problem))
 
-    def make_ready(self) -> None:
-        """Make the default tier ready and lead every variable to it. UsageError with why that cannot be."""
+    def make_ready(self, *, hands_on: bool = False) -> None:
+        """Make the default tier ready and lead every variable to a clone of it. UsageError with why that cannot be.
+
+        `hands_on`: the tests run in workers of pytest-xdist, each of which takes a clone of its own.
+        """
         # Late, and dear: other projects in the same virtual environment never get here.
         from dbtasks import readiness
         from dbtasks.console import Console
@@ -97,8 +101,14 @@ class Pinned:
             project = open_project(Path(PIN.root))
             if self.wanted is Wanted.WHAT_IS_THERE and not readiness.is_at_hand(project):
                 return
-            may_build = self.wanted is Wanted.UP_TO_DATE
-            ready = readiness.make_ready(project, Console()) if may_build else readiness.let_in(project)
+            if self.wanted is not Wanted.UP_TO_DATE:
+                self._use(project, readiness.let_in(project))
+                return
+            # The controller of pytest-xdist has made the tier ready for its workers, who say nothing.
+            console = readiness.Unheard() if "PYTEST_XDIST_WORKER" in os.environ else Console()
+            ready = readiness.make_ready(project, console, readiness.PURPOSE)
+            self._use(project, ready)
+            self._clone(project, ready, hands_on=hands_on)
         except DbtasksError as error:
             if self.wanted is Wanted.UP_TO_DATE:
                 raise pytest.UsageError(_sentence(error)) from None
@@ -106,17 +116,43 @@ class Pinned:
             return
         except KeyboardInterrupt:  # pytest catches it only later
             raise SystemExit(130) from None
+
+    def _use(self, project: Project, ready: Ready) -> None:
+        """Lead every variable to the default tier itself."""
         names = PIN.names.others if PIN.names else ()
         values = {name: project.variables.get(name) for name in names}
         PIN.point(ready.url, {name: driver(value.text) for name, value in values.items() if value is not None})
         self.told = f"tests run on [{ready.label}] {ready.masked}"
 
+    def _clone(self, project: Project, ready: Ready, *, hands_on: bool) -> None:
+        """Lead every variable to a clone of this process's own, where clones can be made."""
+        from dbtasks.testing import ClonesImpossibleError, Databases
+        from dbtasks.testing.way_in import WayIn
+
+        made = Databases(WayIn(project=project, ready=ready))
+        try:
+            made.sweep()
+        except ClonesImpossibleError as impossible:
+            self.told, self.refused = f"{self.told} itself: {impossible.reason}", str(impossible)
+            return
+        self.supply.databases = made
+        if hands_on:
+            self.told = f"each worker runs on a clone of its own of [{ready.label}] {ready.masked}"
+            return
+        self.supply.clone = made.clone()
+        PIN.point(self.supply.clone.url, {})
+        self.told = f"tests run on a clone of [{ready.label}] {ready.masked}"
+
     # While tests run
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        # Not ready, and no worker of pytest-xdist either: its variable was set by somebody else.
-        if self.wanted is Wanted.UP_TO_DATE and not self.told and not hasattr(session.config, "workerinput"):
+        if self.wanted is not Wanted.UP_TO_DATE or self.supply.clone is not None:
+            return
+        workers = _workers(session.config.option)
+        if self.refused and workers > 1:
+            raise pytest.UsageError(f"dbtasks: {self.refused}\n{_ALONE}")
+        if not self.refused and not workers:  # they were asked for, and something else has taken them back
             self.make_ready()
 
     @pytest.hookimpl(tryfirst=True)
@@ -139,6 +175,10 @@ class Pinned:
             PIN.again()
         return value
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        self.supply.close()
+
     def _said(self) -> str:
         flags = ", ".join(f"{name}={value}" for name, value in PIN.ignored.items())
         return f"{self.told} ({flags} {'are' if len(PIN.ignored) > 1 else 'is'} ignored here)" if flags else self.told
@@ -156,6 +196,21 @@ def _wanted(options: argparse.Namespace, *, build: bool) -> Wanted:
     if any(getattr(options, name, False) for name in _COLLECTING):
         return Wanted.WHAT_IS_THERE
     return Wanted.UP_TO_DATE if build else Wanted.WHAT_IS_BUILT
+
+
+def _distributes(options: argparse.Namespace) -> bool:
+    """Whether pytest-xdist will run the tests in workers, as far as the command line tells."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return False
+    return bool(getattr(options, "numprocesses", None)) or bool(getattr(options, "tx", None))
+
+
+def _workers(options: argparse.Namespace) -> int:
+    """Return how many processes pytest-xdist will run tests in, once it has made up its mind; 0 for this one."""
+    if getattr(options, "dist", "no") == "no":
+        return 0
+    counts = (spec.partition("*")[0] for spec in getattr(options, "tx", None) or ())
+    return sum(int(count) if count.isdigit() else 1 for count in counts)
 
 
 def _sentence(error: Exception) -> str:

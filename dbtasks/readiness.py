@@ -16,8 +16,9 @@ from dbtasks.effects import Operation
 from dbtasks.embedded import locks
 from dbtasks.errors import LockTimeoutError, MigrationHistoryError, RefusedError
 from dbtasks.evidence import Contents, Replacing, StampState
+from dbtasks.guard import Clearance
 from dbtasks.operations import migrate, open_, reset, seed
-from dbtasks.pipeline import Call, carry_out
+from dbtasks.pipeline import Call, Report, carry_out
 from dbtasks.project import Project
 from dbtasks.selection import Choice
 from dbtasks.survey import Survey, Wish, survey
@@ -32,6 +33,10 @@ _TRIES = 3
 _PATIENCE_S = 300.0
 
 
+# What the trail says of a process that makes databases for its tests.
+PURPOSE = "clones for tests"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
     """The default tier's way in, after the guard has let this process in. `url` holds its password."""
@@ -39,6 +44,8 @@ class Ready:
     label: str
     masked: str
     url: str = field(repr=False)
+    report: Report = field(repr=False)
+    clearance: Clearance = field(repr=False)
 
 
 class Unheard(Console):
@@ -48,7 +55,7 @@ class Unheard(Console):
         """Say nothing."""
 
 
-def make_ready(project: Project, console: Console) -> Ready:
+def make_ready(project: Project, console: Console, purpose: str = "") -> Ready:
     """Return the way into the default tier, which is built or brought up to date where that is needed.
 
     Runs that need this at once do it one after another. Raises what the road raises.
@@ -59,16 +66,21 @@ def make_ready(project: Project, console: Console) -> Ready:
                 # Looked at again under the lock, and again when somebody on another machine was faster.
                 if all(_done(project, operation, console) for operation in needed(project, console.say)):
                     break
-    return let_in(project)
+    return let_in(project, purpose)
 
 
-def let_in(project: Project) -> Ready:
-    """Return the way into the default tier as it stands."""
-    report = carry_out(project, _call(project, open_.OPERATION), Unheard())
+def let_in(project: Project, purpose: str = "") -> Ready:
+    """Return the way into the default tier as it stands; the trail notes what for."""
+    report = carry_out(project, _call(project, open_.OPERATION, purpose), Unheard())
     if report.clearance is None:  # never: only a dry run has none
         raise RuntimeError("opened without a clearance")
-    url = report.target.conninfo.url(report.clearance)
-    return Ready(label=report.tier.label, masked=report.target.masked, url=url)
+    return Ready(
+        label=report.tier.label,
+        masked=report.target.masked,
+        url=report.target.conninfo.url(report.clearance),
+        report=report,
+        clearance=report.clearance,
+    )
 
 
 def is_at_hand(project: Project) -> bool:
@@ -130,8 +142,9 @@ def _done(project: Project, operation: Operation, console: Console) -> bool:
     return True
 
 
-def _call(project: Project, operation: Operation) -> Call:
-    return Call(operation=operation, choice=Choice(tier=project.settings.default, source="default"))
+def _call(project: Project, operation: Operation, purpose: str = "") -> Call:
+    choice = Choice(tier=project.settings.default, source="default")
+    return Call(operation=operation, choice=choice, wish=Wish(purpose=purpose))
 
 
 def _is_free(tier: Tier) -> bool:

@@ -111,19 +111,19 @@ class Registry:
     def __init__(self, connection: Connection, project: str) -> None:
         self.connection, self.project = connection, project
 
-    def reserve(self, tier: str, entry: int) -> Row:
-        """Register a database to be built, under a name of our own, and hold its lock until the session ends."""
+    def reserve(self, tier: str, entry: int, kind: str = "building") -> Row:
+        """Register a database to be made, under a name of our own, and hold its lock until the session ends."""
         # A name of 63 bytes at the most, which the server would cut; `_old` will follow it.
         name = f"{f'dbtasks_{self.project}_{tier}'[:50]}_{secrets.token_hex(4)}"
         with self.connection.transaction():
             row = self.connection.execute(
                 "INSERT INTO dbtasks.registry (project, tier, kind, name, entry)"
-                " VALUES (%s, %s, 'building', %s, %s) RETURNING id",
-                [self.project, tier, name, entry],
+                " VALUES (%s, %s, %s, %s, %s) RETURNING id",
+                [self.project, tier, kind, name, entry],
             ).fetchone()
             id_ = cast(int, row[0]) if row else 0
             self.connection.execute("SELECT pg_advisory_lock(%s, %s)", [BUILD_LOCK_CLASS, id_])
-        return Row(id=id_, tier=tier, kind="building", name=name, oid=None, keep_until=None)
+        return Row(id=id_, tier=tier, kind=kind, name=name, oid=None, keep_until=None)
 
     def release(self, row: Row) -> None:
         """Give up the lock of a database that is not being built any more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,7 +42,9 @@ def where():
 TEST = "from where import where\n\ndef test_where():\n    where()\n"
 OVERRIDE = "import dotenv\ndotenv.load_dotenv(override=True)\n"
 NAMES = ("DATABASE_URL", "database_url", "stg_database_url", "STG_DATABASE_URL")
-EVERYWHERE_INT = dict.fromkeys((*NAMES, "database_url()", "child-B", "child-I", "misled"), INT) | {"flag": "None None"}
+CLONE = f"a clone of {INT}"
+PLACES = (*NAMES, "database_url()", "child-B", "child-I", "misled")
+EVERYWHERE_INT = dict.fromkeys(PLACES, CLONE) | {"flag": "None None"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +79,14 @@ def built() -> Iterator[Built]:
         yield Built(box=box, env=env, first=first)
 
 
+def without_digits(name: str) -> str:
+    """Return what a database is: the clone of a test run has a name of its own each time."""
+    return CLONE if re.fullmatch(f"dbtasks_{INT}_[0-9a-f]{{8}}", name) else name
+
+
 def places(done: Finished) -> dict[str, str]:
     told = [line.partition("WHERE ")[2].partition(" ") for line in done.out.splitlines() if "WHERE " in line]
-    return {name: place for name, _, place in told}
+    return {name: without_digits(place) for name, _, place in told}
 
 
 def operations(box: Sandbox) -> list[str]:
@@ -107,7 +115,6 @@ def test_the_same_code_reaches_stg_outside_of_pytest(built: Built) -> None:
         ["-p", "no:cacheprovider", "-o", "addopts="],
         ["-c", "/dev/null"],
         ["--rootdir=/", "-c", "/dev/null"],
-        ["-o", "dbtasks_build=false"],
         ["-p", "no:terminal"],
         ["-q", "--no-header"],
     ],
@@ -116,6 +123,11 @@ def test_the_same_code_reaches_stg_outside_of_pytest(built: Built) -> None:
 def test_no_option_takes_the_pin_out(built: Built, options: list[str]) -> None:
     done = built.pytest(*options)
     assert (done.code, places(done)) == (0, EVERYWHERE_INT), done.text
+
+
+def test_a_run_that_builds_nothing_uses_the_database_as_it_stands(built: Built) -> None:
+    done = built.pytest("-o", "dbtasks_build=false")
+    assert (done.code, places(done)) == (0, dict.fromkeys(PLACES, INT) | {"flag": "None None"}), done.text
 
 
 @pytest.mark.parametrize(
@@ -139,7 +151,10 @@ def test_the_header_says_where_tests_run_and_which_flag_is_ignored(built: Built)
     prod = {"USE_PROD_DATABASE": "true", "database_url": "postgresql://anna:geheim99@db-7.example.com/app_prod"}
     done = built.box.pytest("-s", "test_where.py", env=prod)
     line = next(line for line in done.out.splitlines() if line.startswith("dbtasks: "))
-    start, end = f"dbtasks: tests run on [INT] {INT} on embedded:", " (USE_PROD_DATABASE=true is ignored here)"
+    start, end = (
+        f"dbtasks: tests run on a clone of [INT] {INT} on embedded:",
+        " (USE_PROD_DATABASE=true is ignored here)",
+    )
     assert (line.startswith(start), line.endswith(end)) == (True, True), line
     assert places(done) == EVERYWHERE_INT
     assert "db-7" not in done.text
@@ -180,11 +195,13 @@ def test_the_workers_of_xdist_are_pinned(built: Built) -> None:
     built.box.write("test_workers.py", body)
     done = built.box.pytest("-n", "2", "test_workers.py", env=built.env)
     seen = {path.name.split("-")[1]: path.read_text(encoding="utf-8") for path in built.box.root.glob("seen-*")}
-    assert (done.code, seen) == (0, {"gw0": INT, "gw1": INT}), done.text
+    kinds = {worker: without_digits(name) for worker, name in seen.items()}
+    assert (done.code, kinds) == (0, {"gw0": CLONE, "gw1": CLONE}), done.text
+    assert seen["gw0"] != seen["gw1"]
 
 
 def test_a_plain_pytest_builds_a_fresh_clone(built: Built) -> None:
-    assert (built.first.code, places(built.first)["database_url()"]) == (0, INT), built.first.text
+    assert (built.first.code, places(built.first)["database_url()"]) == (0, CLONE), built.first.text
     assert operations(built.box)[0] == "reset"
 
 

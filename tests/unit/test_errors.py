@@ -6,6 +6,7 @@ import pytest
 
 from dbtasks import errors
 from dbtasks.errors import (
+    ClonesImpossibleError,
     ConninfoError,
     ConsentNotGivenError,
     DbtasksError,
@@ -31,6 +32,7 @@ from dbtasks.errors import (
     ("kind", "code"),
     [
         (DbtasksError, 1),
+        (ClonesImpossibleError, 1),
         (ServerUnreachableError, 1),
         (LockTimeoutError, 1),
         (TrailError, 1),
@@ -62,6 +64,14 @@ def test_every_error_has_an_exit_code_that_the_readme_tells() -> None:
 def test_a_missing_url_keeps_the_sentence_that_users_know(label: str) -> None:
     assert str(UrlNotConfiguredError(label, "a_url")) == (
         f"{label} database URL not configured. Set a_url in the environment or in .env, then run: invoke check"
+    )
+
+
+def test_impossible_clones_name_the_reason_and_what_the_servers_owner_can_do() -> None:
+    error = ClonesImpossibleError("INT", "the role may not create databases", "As a superuser: ALTER ROLE x CREATEDB")
+    assert str(error) == (
+        "[INT] no database can be made for tests: the role may not create databases. "
+        "As a superuser: ALTER ROLE x CREATEDB"
     )
 
 

@@ -1,0 +1,142 @@
+"""Databases for tests, made without pytest: what they hold, who may use them, and what is left of them."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from textwrap import dedent
+
+import psycopg
+import pytest
+
+from dbtasks import embedded
+from dbtasks.database import Inspection
+from tests.outside import Finished, Sandbox, environment, sandbox
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A sandbox whose INT is built, and the way to its server."""
+
+    box: Sandbox
+    server: embedded.Server
+
+    def python(self, code: str) -> Finished:
+        return self.box.python(f"import dbtasks.testing\n{dedent(code)}")
+
+    def start(self, code: str) -> subprocess.Popen[str]:
+        """Start Python and return once it has said so."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", f"import dbtasks.testing\n{dedent(code)}"],
+            cwd=self.box.root,
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    def sql(self, statement: str, database: str = "dbtasks") -> list[tuple[object, ...]]:
+        conninfo = self.server.conninfo(database)
+        with psycopg.connect(conninfo.url(Inspection()), autocommit=True) as connection:
+            return connection.execute(statement.encode()).fetchall()
+
+    def clones(self) -> set[object]:
+        """Return the names in the registry and those on the server, which must be the same."""
+        registered = {name for (name,) in self.sql("SELECT name FROM dbtasks.registry WHERE kind <> 'live'")}
+        there = {name for (name,) in self.sql("SELECT datname FROM pg_database WHERE datname LIKE 'dbtasks\\_%'")}
+        assert registered == there
+        return registered - {name for (name,) in self.sql("SELECT name FROM dbtasks.registry WHERE kind = 'template'")}
+
+
+@pytest.fixture(scope="module")
+def built() -> Iterator[Built]:
+    with sandbox() as box:
+        assert box.run("invoke", "reset").code == 0
+        yield Built(box=box, server=embedded.ensure(box.root, embedded.Kind.THROWAWAY))
+
+
+LOOK = """
+with dbtasks.testing.databases() as made:
+    for database in (made.clone(), made.empty()):
+        with database.connect() as connection:
+            own = connection.execute("SELECT oid::bigint FROM pg_database WHERE datname = current_database()")
+            stamps = connection.execute("SELECT tier, database_oid FROM dbtasks.identity").fetchall()
+            tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+            print(stamps == [("int", own.fetchone()[0])], connection.execute(tables).fetchone()[0])
+"""
+
+
+def test_a_clone_is_what_a_reset_builds_and_an_empty_one_holds_its_stamp_alone(built: Built) -> None:
+    done = built.python(LOOK)
+    assert (done.code, done.out) == (0, "True 22\nTrue 0\n"), done.text
+
+
+def test_nothing_is_left_when_the_block_ends_also_by_an_exception(built: Built) -> None:
+    fine = built.python("with dbtasks.testing.databases() as made:\n    made.clone(), made.empty()")
+    assert (fine.code, built.clones()) == (0, set()), fine.text
+    broken = built.python("with dbtasks.testing.databases() as made:\n    made.clone(), made.empty(), 1 / 0")
+    assert (broken.code, built.clones()) == (1, set())
+    assert broken.err.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_a_database_is_dropped_under_its_sessions_and_once_only(built: Built) -> None:
+    done = built.python(
+        """
+        import psycopg
+        with dbtasks.testing.databases() as made:
+            clone = made.clone()
+            connection = clone.connect()
+            clone.drop()
+            clone.drop()
+            try:
+                connection.execute("SELECT 1")
+            except psycopg.OperationalError as error:
+                print(type(error).__name__)
+        """
+    )
+    assert (done.code, done.out) == (0, "AdminShutdown\n"), done.text
+
+
+def test_what_is_printed_of_a_database_never_shows_its_password(built: Built) -> None:
+    done = built.python(
+        """
+        with dbtasks.testing.databases() as made:
+            clone = made.clone()
+            password = clone.url.split(":")[2].split("@")[0]
+            print(len(password) > 8, password in repr(clone), password in clone.masked, clone.name in repr(clone))
+        """
+    )
+    assert (done.code, done.out) == (0, "True False False True\n"), done.text
+
+
+def test_the_databases_of_a_killed_process_go_with_the_next_and_those_of_one_alive_stay(built: Built) -> None:
+    hold = (
+        "with dbtasks.testing.databases() as made:\n"
+        "    made.clone(), made.empty()\n"
+        "    print('ready', flush=True)\n"
+        "    input()\n"
+    )
+    killed, alive = built.start(hold), built.start(hold)
+    before = built.clones()
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    done = built.python("with dbtasks.testing.databases() as made:\n    pass")
+    after = built.clones()
+    alive.communicate("\n")
+    assert (len(before), len(after), after < before) == (4, 2, True), done.text
+    assert (alive.returncode, built.clones()) == (0, set())
+
+
+def test_one_opening_is_in_the_trail_for_a_process_and_not_one_for_each_database(built: Built) -> None:
+    before = built.box.run("invoke", "audit", "--format=json", "--limit=1000").out.count('"clones for tests"')
+    built.python("with dbtasks.testing.databases() as made:\n    made.clone(), made.clone(), made.empty()")
+    after = built.box.run("invoke", "audit", "--format=json", "--limit=1000").out.count('"clones for tests"')
+    assert after - before == 1
