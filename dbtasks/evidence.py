@@ -135,6 +135,7 @@ class Use(enum.Enum):
 
     LIVE = "live"
     TEMPLATE = "a template database"
+    CLONE = "made for tests"
     NOT_LIVE = "registered as something else than live"
 
 
@@ -277,6 +278,8 @@ def _use(database: Database | None) -> Use:
         return Use.LIVE
     if database.template:
         return Use.TEMPLATE
+    if database.registered == "clone":
+        return Use.CLONE
     return Use.LIVE if database.registered in (None, "live") else Use.NOT_LIVE
 
 

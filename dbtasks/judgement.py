@@ -60,10 +60,20 @@ def _name_must_not_claim_another_tier(case: Case) -> Refuse | None:
 def _only_a_live_primary(case: Case) -> Refuse | None:
     if case.situation.server_role is ServerRole.STANDBY and not case.request.managed:
         return _refuse("E-STANDBY", "The server is a standby: it follows another server and takes no writes.")
-    if case.situation.use is not Use.LIVE:
-        text = f"The database {case.database} is {case.situation.use.value}, not a live one."
-        return _refuse("E-NOT-LIVE", text)
-    return None
+    if case.situation.use is Use.LIVE or _is_usable_clone(case):
+        return None
+    text = f"The database {case.database} is {case.situation.use.value}, not a live one."
+    more = ". A test that needs another database asks for the fixture fresh_database"
+    return _refuse("E-NOT-LIVE", text, more=more if case.situation.use is Use.CLONE else "")
+
+
+def _is_usable_clone(case: Case) -> bool:
+    """Whether this is a test's own database, and nothing would make it the tier's live one or give it another stamp."""
+    situation, operation = case.situation, case.request.operation
+    free = situation.floor.may_lose is Loss.EVERYTHING and situation.floor.consent is Consent.NONE
+    becomes_live = operation.replaces or operation.stamps is Stamping.ANY
+    own = situation.use is Use.CLONE and situation.stamp is StampState.MATCHES
+    return own and free and not becomes_live
 
 
 def _writes_need_a_direct_connection(case: Case) -> Refuse | None:
@@ -231,9 +241,9 @@ def _build_instead(case: Case) -> str:
     return f"To stamp it on purpose: {adopt}"
 
 
-def _refuse(code: str, saw: str, *, instead: str = "") -> Refuse:
+def _refuse(code: str, saw: str, *, instead: str = "", more: str = "") -> Refuse:
     look = "Look at what every tier resolves to: invoke check"
-    return Refuse(code=code, saw=saw, why="Nothing was changed.", instead=instead or look)
+    return Refuse(code=code, saw=saw, why="Nothing was changed.", instead=(instead or look) + more)
 
 
 DECIDE_RULES: tuple[DecideRule, ...] = (

@@ -63,7 +63,7 @@ def may_connect(request: Request) -> bool:
 def right_database(cell: Cell) -> bool:
     """Invariants 4 and 5: the live connection leads to a database that this operation may take for the tier's."""
     operation, seen = cell.request.operation, cell.situation
-    if seen.name is NameState.OTHER or seen.use is not Use.LIVE:
+    if seen.name is NameState.OTHER or not (seen.use is Use.LIVE or is_its_runs_own(cell)):
         return False
     if seen.server_role is ServerRole.STANDBY and not cell.request.managed:
         return False
@@ -77,6 +77,14 @@ def right_database(cell: Cell) -> bool:
     fits = seen.name is NameState.FITS and seen.floor.consent is not Consent.PERSON
     exists = seen.contents is Contents.EMPTY or operation.name == "reset"
     return operation.name in {"reset", "migrate"} and fresh and fits and exists
+
+
+def is_its_runs_own(cell: Cell) -> bool:
+    """D1: a clone for tests serves the run that made it, and can never become what the tier's people work on."""
+    seen = cell.situation
+    everything_may_go = (seen.floor.may_lose, seen.floor.consent) == (Loss.EVERYTHING, Consent.NONE)
+    serves = cell.request.operation.name in {"open", "seed", "migrate"} and everything_may_go
+    return seen.use is Use.CLONE and seen.stamp is StampState.MATCHES and serves
 
 
 def can_be_done(cell: Cell) -> bool:

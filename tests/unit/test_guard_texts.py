@@ -135,6 +135,13 @@ def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
             "The database shop_stg is registered as something else than live, not a live one.",
             CHECK,
         ),
+        (
+            "E-NOT-LIVE",
+            RESET,
+            {"use": Use.CLONE},
+            "The database shop_stg is made for tests, not a live one.",
+            f"{CHECK}. A test that needs another database asks for the fixture fresh_database",
+        ),
         ("E-ABSENT", SEED, ABSENT, NOWHERE, BUILD_STG),
         (
             "E-ABSENT",

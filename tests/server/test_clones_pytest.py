@@ -1,0 +1,102 @@
+"""What tests find under pytest: databases of their own, and nothing of them left afterwards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from textwrap import dedent
+
+import pytest
+
+from dbtasks import embedded
+from tests.outside import Finished, sandbox
+from tests.server.test_clones import Built
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def built() -> Iterator[Built]:
+    with sandbox() as box:
+        assert box.run("invoke", "reset").code == 0
+        yield Built(box=box, server=embedded.ensure(box.root, embedded.Kind.THROWAWAY))
+
+
+def run(built: Built, code: str, *options: str, **env: str) -> Finished:
+    """Run a file of tests, `-s` so that what they print is seen."""
+    path = built.box.write("test_it.py", f"import os, subprocess, sys\nimport psycopg, pytest\n{dedent(code)}")
+    try:
+        return built.box.pytest("-s", "-p", "no:cacheprovider", *options, "test_it.py", env=env)
+    finally:
+        path.unlink()
+
+
+def test_what_is_committed_in_a_tests_own_database_is_not_there_in_the_next_ones(built: Built) -> None:
+    done = run(
+        built,
+        """
+        @pytest.mark.parametrize("turn", range(3))
+        def test_fresh(fresh_database, turn):
+            with fresh_database.connect() as connection:
+                connection.execute("CREATE TABLE made (id int)")
+                assert connection.execute("SELECT count(*) FROM regions").fetchone() == (12,)
+
+        @pytest.mark.parametrize("turn", range(3))
+        def test_empty(empty_database, turn):
+            with empty_database.connect() as connection:
+                connection.execute("CREATE TABLE made (id int)")
+                assert connection.execute("SELECT to_regclass('regions')").fetchone() == (None,)
+        """,
+    )
+    assert (done.code, built.clones()) == (0, set()), done.text
+
+
+def test_the_databases_of_one_test_are_three_and_the_variables_lead_to_the_runs_own(built: Built) -> None:
+    done = run(
+        built,
+        """
+        def test_names(int_database, fresh_database, empty_database, database_url):
+            databases = (int_database, fresh_database, empty_database)
+            names = {database.connect().info.dbname for database in databases}
+            assert names == {database.name for database in databases} and len(names) == 3
+            assert database_url == int_database.url == os.environ["DATABASE_URL"]
+        """,
+    )
+    assert (done.code, built.clones()) == (0, set()), done.text
+
+
+def test_operations_that_a_test_starts_work_on_its_clone_and_reset_is_refused(built: Built) -> None:
+    done = run(
+        built,
+        """
+        INVOKE = [sys.executable, "-m", "invoke"]
+
+        def invoke(*words, url=None):
+            env = dict(os.environ, **({"test_database_url": url} if url else {}))
+            return subprocess.run([*INVOKE, *words], env=env, capture_output=True, text=True)
+
+        def test_seed(int_database):
+            with int_database.connect() as connection:
+                connection.execute("TRUNCATE regions CASCADE")
+            done = invoke("seed")
+            assert done.returncode == 0, done.stderr
+            with int_database.connect() as connection:
+                assert connection.execute("SELECT count(*) FROM regions").fetchone() == (12,)
+
+        def test_migrate(empty_database):
+            done = invoke("migrate", url=empty_database.url)
+            assert done.returncode == 0, done.stderr
+            with empty_database.connect() as connection:
+                assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
+
+        @pytest.mark.parametrize("verb", ["reset", "adopt"])
+        def test_refused(int_database, verb):
+            done = invoke(verb)
+            assert done.returncode == 3, done.stderr
+            print("REFUSED", " ".join(done.stderr.split()))
+            assert int_database.connect().info.dbname == int_database.name
+        """,
+    )
+    told = re.findall(r"REFUSED .*", done.out)
+    assert (done.code, built.clones()) == (0, set()), done.text
+    assert [("E-NOT-LIVE" in each, "the fixture fresh_database" in each) for each in told] == [(True, True)] * 2
