@@ -7,8 +7,8 @@ from datetime import datetime
 
 import msgspec
 
+from dbtasks.command_line import whole_number
 from dbtasks.console import Console
-from dbtasks.errors import UsageError
 from dbtasks.project import Project
 from dbtasks.trail_proof import Verdict, verify
 from dbtasks.trail_query import Filters, parse_moment
@@ -79,17 +79,10 @@ def filters(project: Project, wanted: dict[str, str]) -> Filters:
         outcome=given.get("outcome"),
         person=given.get("person"),
         text=given.get("text"),
-        entry=number("--entry", given["entry"]) if "entry" in given else None,
+        entry=whole_number("--entry", given["entry"]) if "entry" in given else None,
         since=parse_moment(given["since"], now) if "since" in given else None,
         until=parse_moment(given["until"], now, end=True) if "until" in given else None,
     )
-
-
-def number(flag: str, text: str) -> int:
-    """Return a flag's whole number; UsageError where it is none (Invoke itself would show a traceback)."""
-    if not text.isascii() or not text.replace(",", "").isdigit():
-        raise UsageError(f"{flag}: expected a whole number, found {text!r}.")
-    return int(text.replace(",", ""))
 
 
 def show(project: Project, console: Console, wanted: Filters, *, limit: int, as_json: bool) -> None:

@@ -10,7 +10,21 @@ from dbtasks.database import look
 from dbtasks.errors import ServerUnreachableError
 from dbtasks.evidence import Contents, Database, Evidence, Table, own_stamp
 from dbtasks.inspection import count_rows
-from dbtasks.plan import ApplyRevisions, BuildAside, HandOut, LoadSeeds, Plan, PutStamp, SwapIn, Verify
+from dbtasks.plan import (
+    ApplyRevisions,
+    BringBack,
+    BuildAside,
+    DropKept,
+    HandOut,
+    KeepReady,
+    Kept,
+    LoadSeeds,
+    Materials,
+    Plan,
+    PutStamp,
+    SwapIn,
+    Verify,
+)
 from dbtasks.survey import Survey
 from dbtasks.targets import Target
 from dbtasks.verdicts import Ask, Decision, Refuse
@@ -19,22 +33,30 @@ MOST_TABLES = 3
 MOST_SESSIONS = 5
 _WIDTH = 16
 
-_OneLine = BuildAside | PutStamp | ApplyRevisions | LoadSeeds | Verify | HandOut
+_OneLine = BuildAside | PutStamp | ApplyRevisions | LoadSeeds | Verify | KeepReady | HandOut
 
 
 def before_asking(seen: Survey, target: Target) -> Iterator[str]:
     """Yield the card: the live facts, then the steps."""
     yield from _facts(seen.evidence, target)
-    yield from steps(seen.plan, seen.evidence.database)
-    if seen.evidence.situation.contents is Contents.HOLDS and seen.plan.operation.replaces and seen.materials.pending:
+    yield from steps(seen.plan, seen.materials, seen.evidence.database)
+    if seen.evidence.situation.contents is Contents.HOLDS and seen.plan.operation.builds and seen.materials.pending:
         count, tier = len(seen.materials.pending), seen.evidence.tier.name
         yield f"  {count} pending. To apply {_them(count)} and keep the rows: invoke migrate --tier={tier}"
 
 
-def steps(plan: Plan, database: Database | None = None) -> Iterator[str]:
-    """Yield one line for each step of a plan. `database` is what it would be carried out on, for the amounts."""
+def steps(plan: Plan, materials: Materials, database: Database | None = None) -> Iterator[str]:
+    """Yield the lines of each step of a plan. `database` is what it would be carried out on, for the amounts."""
     for step in plan.steps:
-        yield from _swap(plan, step, database) if isinstance(step, SwapIn) else _line(plan, step)
+        match step:
+            case SwapIn():
+                yield from _swap(plan, step, database)
+            case BringBack():
+                yield from _return(plan, step, materials.kept, database)
+            case DropKept():
+                yield from (_fact("would drop", kept_line(each)) for each in materials.ended)
+            case _:
+                yield from _line(plan, step)
     if not plan.steps:
         yield _fact("would", "only look")
 
@@ -116,12 +138,14 @@ def _line(plan: Plan, step: _OneLine) -> Iterator[str]:
         case ApplyRevisions():
             count = len(step.revisions)
             yield _fact("would apply", f"{count} revision{'s' if count != 1 else ''} to {', '.join(step.heads)}")
-            for revision in () if plan.operation.replaces else step.revisions:
+            for revision in () if plan.operation.builds else step.revisions:
                 yield _fact(f"  {revision.id[:12]}", revision.message)
         case LoadSeeds():
             yield _fact("would seed", " and ".join(step.sets) + ", adding what is missing")
         case Verify():
             yield _fact("would verify", f"at head {', '.join(step.heads) or '(none)'}")
+        case KeepReady():
+            yield _fact("would keep", "it as a template, and a clone of it that the next reset renames")
         case HandOut():
             command = step.purpose or " ".join(step.command) or "this process"
             yield _fact("would let in", f"{command}, {'read-only' if step.read_only else 'free to write'}")
@@ -131,6 +155,20 @@ def _swap(plan: Plan, step: SwapIn, database: Database | None) -> Iterator[str]:
     if not step.replaces:
         yield _fact("would name", f"the new database {plan.database}")
         return
+    yield from _goes(plan, step.keep, database)
+
+
+def _return(plan: Plan, step: BringBack, kept: Kept | None, database: Database | None) -> Iterator[str]:
+    if kept is not None:
+        amount = "" if kept.tables is None else f"{kept.tables} tables, about {kept.rows or 0:,} rows, "
+        by = f", replaced by entry {kept.entry} of {kept.made_by}" if kept.entry else ""
+        text = f"{amount}{megabytes(kept.size_bytes)}, as of {kept.since.astimezone():%d %b %H:%M}{by}"
+        yield _fact("would bring back", text)
+    yield from _goes(plan, step.keep, database)
+
+
+def _goes(plan: Plan, keep: timedelta, database: Database | None) -> Iterator[str]:
+    """Yield what goes out of service, and how long it is kept."""
     amount = ""
     if database is not None:
         rows = sum(table.rows for table in database.tables)
@@ -138,9 +176,16 @@ def _swap(plan: Plan, step: SwapIn, database: Database | None) -> Iterator[str]:
     yield _fact("would replace", f"all that {plan.database} holds{amount}")
     if database is not None and database.sessions:
         yield _fact("would end", _sessions(database))
-    until = datetime.now(UTC).astimezone() + step.keep
-    kept = f"the old database until {until:%d %b %H:%M}" if step.keep else "nothing of the old database"
-    yield _fact("keeps", kept)
+    until = datetime.now(UTC).astimezone() + keep
+    yield _fact("keeps", f"the old database until {until:%d %b %H:%M}" if keep else "nothing of the old database")
+
+
+def kept_line(kept: Kept) -> str:
+    """Return a kept database as a line: what, how much, since when, until when, by which entry."""
+    until = f"kept until {kept.until.astimezone():%d %b %H:%M}" if kept.until else "kept"
+    by = f" · entry {kept.entry} of {kept.made_by}" if kept.entry else ""
+    since = f"{kept.since.astimezone():%d %b %H:%M}"
+    return f"{kept.name} · {megabytes(kept.size_bytes)} · replaced {since}{by} · {until}"
 
 
 def _fact(name: str, text: str) -> str:

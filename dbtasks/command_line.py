@@ -111,7 +111,7 @@ def one_tier_only(words: list[str]) -> None:
         )
 
 
-TIER_TASKS = frozenset({"reset", "seed", "migrate", "adopt", "shell", "run"})
+TIER_TASKS = frozenset({"reset", "undo", "seed", "migrate", "prepare", "prune", "adopt", "shell", "run"})
 LOOKING_TASKS = frozenset({"status", "check", "audit"})
 
 
@@ -120,6 +120,13 @@ def checked_format(format_: str) -> bool:
     if format_ not in FORMATS:
         raise UsageError(f"--format: expected {' or '.join(FORMATS)}, found {format_!r}.")
     return format_ == "json"
+
+
+def whole_number(flag: str, text: str) -> int:
+    """Return a flag's whole number; UsageError where it is none (Invoke itself would show a traceback)."""
+    if not text.isascii() or not text.replace(",", "").isdigit():
+        raise UsageError(f"{flag}: expected a whole number, found {text!r}.")
+    return int(text.replace(",", ""))
 
 
 def after_two_dashes(argv: list[str]) -> tuple[str, ...]:

@@ -90,12 +90,33 @@ def open_to_write(clearance: Clearance, conninfo: Conninfo) -> Connection:
     """Return an autocommit connection for a cleared plan's steps."""
     if not isinstance(clearance, Clearance):
         raise TypeError("a connection that writes needs a Clearance")
-    connection = _connect(conninfo, clearance, autocommit=True)
-    connection.execute(sql.SQL("SET lock_timeout = {}").format(LOCK_TIMEOUT_MS))
-    # Limits that a role or database carries are for its application. The session that holds a lock is idle for as
-    # long as a build takes, and its end would give the lock away.
-    for setting in ("statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"):
-        connection.execute(sql.SQL("SET {} = 0").format(sql.Identifier(setting)))
+    return _unlimited(_connect(conninfo, clearance, autocommit=True))
+
+
+def let_write(clearance: Clearance, connection: Connection) -> Connection:
+    """Return a connection of the look as one for a cleared plan's steps: a second one would take twice as long."""
+    if not isinstance(clearance, Clearance):
+        raise TypeError("a connection that writes needs a Clearance")
+    connection.rollback()
+    connection.read_only = connection.isolation_level = None
+    connection.autocommit = True
+    return _unlimited(connection)
+
+
+def _unlimited(connection: Connection) -> Connection:
+    """Lift the limits that a role or database carries: they are for its application.
+
+    The session that holds a lock is idle for as long as a build takes, and its end would give the lock away.
+    """
+    wanted = {
+        "lock_timeout": str(LOCK_TIMEOUT_MS),
+        "statement_timeout": "0",
+        "idle_in_transaction_session_timeout": "0",
+    }
+    if connection.info.server_version >= 140000:
+        wanted["idle_session_timeout"] = "0"
+    each = sql.SQL(", ").join(sql.SQL("set_config({}, {}, false)").format(*pair) for pair in wanted.items())
+    connection.execute(sql.SQL("SELECT {}").format(each))
     with suppress(psycopg.errors.UndefinedObject, psycopg.errors.InvalidParameterValue):
         # A server whose client was killed stops within a second instead of finishing the statement (Linux, 14+).
         connection.execute("SET client_connection_check_interval = '1s'")

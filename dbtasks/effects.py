@@ -30,7 +30,8 @@ class Operation:
     `effect` is the most it can do; a plan may do less. `catalogue_only` marks a READ that returns no row of a
     user's table and hands out no URL. `replaces` marks one that puts another database in the target's place,
     `hands_out` one that writes nothing itself and gives a process the way in, `proves` one that applies revisions and
-    so needs the tier before to have them, `seeds` one that loads seed sets.
+    so needs the tier before to have them, `seeds` one that loads seed sets, `builds` one that starts from nothing.
+    `brings_back` marks one that returns to a database that was kept, `drops` one that drops what was kept.
     """
 
     name: str
@@ -41,4 +42,7 @@ class Operation:
     hands_out: bool = False
     proves: bool = False
     seeds: bool = False
+    builds: bool = False
+    brings_back: bool = False
+    drops: bool = False
     stamps: Stamping = Stamping.NEVER

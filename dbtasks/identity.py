@@ -5,9 +5,11 @@ Schema `dbtasks` in the target describes that database and nothing else; schemas
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dbtasks.database import Connection
 from dbtasks.migrations import ledger
-from dbtasks.tiers import Floor
+from dbtasks.tiers import Consent, Floor, Loss
 
 # Whoever may connect may read which tier this is: an application's own role asks, too.
 _CREATE = """
@@ -51,26 +53,53 @@ SELECT s.system_identifier, d.oid::bigint, ('x' || left(pg_walfile_name(pg_curre
         stamped_by)
      = (EXCLUDED.timeline, EXCLUDED.project, EXCLUDED.tier, EXCLUDED.may_lose, EXCLUDED.consent,
         EXCLUDED.scripts_may_answer, EXCLUDED.approvals, EXCLUDED.signers_digest, now(), EXCLUDED.stamped_by)
+RETURNING timeline, to_char(stamped_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.USZ')
 """
 
 
-def put_stamp(connection: Connection, *, project: str, tier: str, floor: Floor, person: str) -> None:
-    """Stamp the connected database, in one transaction, and make room for the ledger beside the stamp."""
+def put_stamp(
+    connection: Connection, *, project: str, tier: str, floor: Floor, person: str, alone: bool = False
+) -> dict[str, object]:
+    """Stamp the connected database, in one transaction, and make room for the ledger beside the stamp.
+
+    Returns what the stamp says, as plain data. `alone`: rows of other databases go; a clone of our own making carries
+    those of its template.
+    """
     with connection.transaction():
         # Two first stamps at once would both find no schema; the loser of the race would fail on a unique index.
         connection.execute("SELECT pg_advisory_xact_lock(hashtext('dbtasks.identity'))")
         connection.execute(_CREATE)
         connection.execute(ledger.CREATE)
-        connection.execute(
-            _PUT,
-            {
-                "project": project,
-                "tier": tier,
-                "may_lose": floor.may_lose.name.lower(),
-                "consent": floor.consent.name.lower(),
-                "scripts": floor.scripts_may_answer,
-                "approvals": floor.approvals,
-                "digest": floor.signers_digest,
-                "person": person,
-            },
-        )
+        if alone:
+            connection.execute("DELETE FROM dbtasks.identity")
+        said = floor_data(floor)
+        row = connection.execute(_PUT, {"project": project, "tier": tier, "person": person, **said}).fetchone()
+    timeline, at = row or (0, "")
+    return {"tier": tier, "floor": said, "timeline": timeline, "at": str(at), "by": person}
+
+
+def floor_data(floor: Floor) -> dict[str, object]:
+    """Return a floor as the stamp's columns have it.
+
+    >>> from dbtasks.tiers import Consent, Loss
+    >>> floor_from(floor_data(Floor(may_lose=Loss.ASKED, consent=Consent.NONE))).may_lose.name
+    'ASKED'
+    """
+    return {
+        "may_lose": floor.may_lose.name.lower(),
+        "consent": floor.consent.name.lower(),
+        "scripts": floor.scripts_may_answer,
+        "approvals": floor.approvals,
+        "digest": floor.signers_digest,
+    }
+
+
+def floor_from(data: Mapping[str, object]) -> Floor:
+    """Return the floor that was written as data. KeyError, TypeError and ValueError where it is none."""
+    return Floor(
+        may_lose=Loss[str(data["may_lose"]).upper()],
+        consent=Consent[str(data["consent"]).upper()],
+        scripts_may_answer=data["scripts"] is True,
+        approvals=int(str(data["approvals"])),
+        signers_digest=None if data["digest"] is None else str(data["digest"]),
+    )

@@ -5,7 +5,7 @@ Everything here runs inside one read-only transaction and touches the catalogue 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import cast
 
@@ -13,6 +13,7 @@ import psycopg
 
 from dbtasks.database import Connection
 from dbtasks.evidence import Database, Identity, Server, Session, Stamp, Table
+from dbtasks.identity import floor_from
 from dbtasks.migrations import ledger
 from dbtasks.tiers import Consent, Floor, Loss
 
@@ -27,10 +28,10 @@ SELECT (SELECT system_identifier FROM pg_control_system()),
   FROM pg_roles r WHERE r.rolname = session_user
 """
 
-_DATABASE = """
-SELECT d.oid::bigint, d.datname::text, pg_get_userbyid(d.datdba)::text, pg_has_role(d.datdba, 'USAGE'),
-       d.datistemplate, pg_database_size(d.oid),
-       to_regclass('dbtasks.identity') IS NOT NULL,
+# What every database of the server can tell of another.
+_OF_A_DATABASE = """
+       d.oid::bigint, d.datname::text, pg_get_userbyid(d.datdba)::text, pg_has_role(d.datdba, 'USAGE'),
+       d.datistemplate,
        (SELECT array_agg(slot_name::text) FROM pg_replication_slots WHERE database = d.datname),
        (SELECT count(*) FROM pg_prepared_xacts WHERE database = d.datname),
        (SELECT array_agg(split_part(assignment, '=', 1))
@@ -38,8 +39,21 @@ SELECT d.oid::bigint, d.datname::text, pg_get_userbyid(d.datdba)::text, pg_has_r
           LEFT JOIN pg_settings p ON p.name = split_part(assignment, '=', 1)
          WHERE s.setdatabase = d.oid AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = session_user)
            AND (p.name IS NULL OR p.context = 'superuser' OR s.setrole::regrole::text NOT IN ('-', session_user)))
-  FROM pg_database d WHERE d.datname = current_database()
 """
+
+_DATABASE = f"""
+SELECT {_OF_A_DATABASE}, pg_database_size(d.oid), to_regclass('dbtasks.identity') IS NOT NULL
+  FROM pg_database d WHERE d.datname = current_database()
+"""  # noqa: S608 - our own text
+
+# Registered as the tier's live one, and bearing its name: then the registry's word stands for the stamp.
+_FROM_BESIDE = f"""
+SELECT {_OF_A_DATABASE}, r.record,
+       (SELECT bool_and(has_table_privilege('dbtasks.registry', needed))
+          FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS needed)
+  FROM pg_database d JOIN dbtasks.registry r ON r.oid = d.oid::bigint AND r.name = d.datname
+ WHERE d.datname = %s AND r.project = %s AND r.tier = %s AND r.kind = 'live' AND r.record IS NOT NULL
+"""  # noqa: S608 - as above
 
 # What a user made: relations, types, functions and schemas that belong to no extension and are not our bookkeeping.
 _USER_OBJECTS = """
@@ -125,7 +139,7 @@ def look_at_database(
     row = connection.execute(_DATABASE).fetchone()
     if row is None:
         raise PermissionError("the database's own row in pg_database cannot be read")
-    oid, name, owner, owned, template, size, has_identity, slots, prepared, unsettable = row
+    oid, name, owner, owned, template, slots, prepared, unsettable, size, has_identity = row
     return Database(
         oid=cast(int, oid),
         name=str(name),
@@ -145,6 +159,54 @@ def look_at_database(
         stamps=_stamps(connection) if has_identity else (),
         registered=registered(cast(int, oid)),
     )
+
+
+def look_from_beside(
+    connection: Connection, server: Server, name: str, project: str, tier: str
+) -> tuple[Database, bool] | None:
+    """Return a tier's live database as the coordination database knows it, and whether the role may write there.
+
+    `None` where it is not registered as that, or not with its stamp. What lies inside is not looked at: it is taken
+    to hold user objects.
+    """
+    row = connection.execute(_FROM_BESIDE, [name, project, tier]).fetchone()
+    if row is None:
+        return None
+    oid, found, owner, owned, template, slots, prepared, unsettable, record, registers = row
+    stamp = _recorded(project, cast("Mapping[str, object]", record), server, cast(int, oid))
+    if stamp is None:
+        return None
+    database = Database(
+        oid=cast(int, oid),
+        name=str(found),
+        owner=str(owner),
+        owned=bool(owned) or server.superuser,
+        template=bool(template),
+        size_bytes=0,
+        user_objects=1,
+        logical_slots=tuple(cast(list[str], slots or [])),
+        prepared=cast(int, prepared),
+        unsettable=tuple(cast(list[str], unsettable or [])),
+        stamps=(stamp,),
+        registered="live",
+    )
+    return database, bool(registers)
+
+
+def _recorded(project: str, record: Mapping[str, object], server: Server, oid: int) -> Stamp | None:
+    """Return the stamp as it was noted beside, or `None` where the note cannot be read."""
+    try:
+        return Stamp(
+            project=project,
+            tier=str(record["tier"]),
+            identity=Identity(system_identifier=server.system_identifier, oid=oid),
+            timeline=int(str(record["timeline"])),
+            floor=floor_from(cast("Mapping[str, object]", record["floor"])),
+            stamped_at=datetime.fromisoformat(str(record["at"])),
+            stamped_by=str(record["by"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def count_rows(connection: Connection, tables: tuple[Table, ...], most: int) -> tuple[Table, ...]:

@@ -10,7 +10,7 @@ from dbtasks.effects import Operation
 from dbtasks.errors import DbtasksError, RefusedError, UrlNotConfiguredError
 from dbtasks.evidence import Contents, Identity, StampState
 from dbtasks.guard import admit, judge
-from dbtasks.operations import migrate
+from dbtasks.operations import migrate, prepare
 from dbtasks.project import Project
 from dbtasks.selection import choose
 from dbtasks.survey import Survey, Wish, survey
@@ -166,7 +166,7 @@ def _without_looking(project: Project, tier: Tier) -> str:
 
 def _last(project: Project, tier: Tier) -> str:
     found = runs(project.settings.trail, Filters(tier=tier.name), project.who, limit=8)
-    done = [run for run in found if run.first.kind == "intent"]
+    done = [run for run in found if run.first.kind == "intent" and run.first.operation != prepare.OPERATION.name]
     return in_words(done[-1]) if done else ""
 
 

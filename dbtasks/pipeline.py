@@ -20,8 +20,9 @@ from dbtasks.errors import (
 from dbtasks.guard import Clearance, admit, clear, decide
 from dbtasks.plan import Plan
 from dbtasks.project import Project
-from dbtasks.runner import Moment, Result, Site, run
+from dbtasks.runner import run
 from dbtasks.selection import Choice
+from dbtasks.site import Moment, Result, Site
 from dbtasks.survey import Survey, Wish, survey
 from dbtasks.targets import Target, resolve, resolve_runtime
 from dbtasks.tiers import Tier
@@ -122,16 +123,25 @@ class _Road:
             return self._planned(target, survey(self.project, self.request, target, self.call.wish))
         for _ in range(_TRIES):
             seen = survey(self.project, self.request, target, self.call.wish)
-            self._report_excess(seen)
-            clearance = self._clear(seen, target)
             try:
-                return self._run(clearance, seen, target)
+                return self._cleared(seen, target)
             except PlanChangedError as changed:
                 # Somebody else was faster. Where nobody was asked, nobody's word is bent by planning anew.
                 if self.asked:
                     raise
                 last = changed
+            finally:
+                if seen.beside is not None:
+                    seen.beside.close()
         raise last
+
+    def _cleared(self, seen: Survey, target: Target) -> Report:
+        self._report_excess(seen)
+        clearance = self._clear(seen, target)
+        if not seen.plan.steps:  # nothing to prune, say
+            self._note("nothing to do")
+            return self._report(target, seen.plan, "nothing to do", Result())
+        return self._run(clearance, seen, target)
 
     def _report_excess(self, seen: Survey) -> None:
         """Say what a managed runtime's role could do besides serving."""
@@ -163,11 +173,14 @@ class _Road:
         verdict = decide(wet, seen.plan, seen.evidence) if isinstance(admitted, Proceed) else admitted
         from dbtasks import card  # late: most runs show none
 
-        for line in card.steps(seen.plan, seen.evidence.database):
+        for line in card.steps(seen.plan, seen.materials, seen.evidence.database):
             self.console.say(line)
         words = card.would(verdict)
         self.console.say(f"  plan {seen.plan.hash[:12]} · {words} · nothing was changed")
-        return Report(tier=target.tier, target=target, plan=seen.plan, verdict=words, result=Result())
+        return self._report(target, seen.plan, words, Result())
+
+    def _report(self, target: Target, plan: Plan, verdict: str, result: Result) -> Report:
+        return Report(tier=target.tier, target=target, plan=plan, verdict=verdict, result=result)
 
     def _clear(self, seen: Survey, target: Target) -> Clearance:
         verdict = decide(self.request, seen.plan, seen.evidence)
@@ -202,8 +215,9 @@ class _Road:
             target=target,
             server_way=seen.server_way,
             entry=entry,
-            look_again=lambda: survey(self.project, self.request, target, self.call.wish),
+            look_again=lambda: survey(self.project, self.request, target, self.call.wish, seen),
             report=self._moment,
+            beside=seen.beside,
         )
         started = time.monotonic()
 
@@ -213,15 +227,8 @@ class _Road:
 
         aside = seen.plan.operation.replaces
         result = _recorded(lambda: run(clearance, site), ended, aside=aside)
-        return Report(
-            tier=target.tier,
-            target=target,
-            plan=seen.plan,
-            verdict="done",
-            result=result,
-            entry=entry,
-            clearance=clearance,
-        )
+        report = self._report(target, seen.plan, "done", result)
+        return replace(report, entry=entry, clearance=clearance)
 
     # What people see
 

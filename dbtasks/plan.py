@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence, Identity
@@ -28,10 +28,30 @@ class RevisionBytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A database that an operation replaced and that is still there.
+
+    `entry` and `made_by` tell the trail's entry that replaced it, and whose trail that is. `tables` and `rows` are
+    looked up only where a person is to read them; `rows` is the planner's estimate.
+    """
+
+    oid: int
+    name: str
+    entry: int | None
+    made_by: str
+    since: datetime
+    until: datetime | None
+    size_bytes: int
+    tables: int | None = None
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Materials:
     """What a plan is made from besides the evidence: the project's revisions and seeds, or the way in asked for.
 
-    `revisions` are all of them, base first; `pending` those that the target lacks.
+    `revisions` are all of them, base first; `pending` those that the target lacks. `kept` is what would be brought
+    back, `ended` what would be dropped.
     """
 
     revisions: tuple[RevisionBytes, ...] = ()
@@ -43,6 +63,8 @@ class Materials:
     read_only: bool = False
     purpose: str = ""
     retry: tuple[str, ...] = ()
+    kept: Kept | None = None
+    ended: tuple[Kept, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +112,26 @@ class SwapIn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeepReady:
+    """Keep what was built as a template, and a clone of it under a name of our own that the next reset renames."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BringBack:
+    """Put the kept database with this oid in the target's place by renaming; what is there now is kept for `keep`."""
+
+    oid: int
+    keep: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropKept:
+    """Drop the kept databases with these oids."""
+
+    oids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HandOut:
     """Give a process the way in: a command's environment, or where `command` is empty this process, for `purpose`."""
 
@@ -98,7 +140,7 @@ class HandOut:
     purpose: str = ""
 
 
-Step = BuildAside | PutStamp | ApplyRevisions | LoadSeeds | Verify | SwapIn | HandOut
+Step = BuildAside | PutStamp | ApplyRevisions | LoadSeeds | Verify | SwapIn | KeepReady | BringBack | DropKept | HandOut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

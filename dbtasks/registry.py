@@ -6,7 +6,9 @@ each CREATE DATABASE, so that whatever a killed run leaves behind is known; only
 
 from __future__ import annotations
 
+import json
 import secrets
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -38,14 +40,32 @@ CREATE TABLE IF NOT EXISTS dbtasks.registry (
     made_at    timestamptz NOT NULL DEFAULT now(),
     keep_until timestamptz
 );
+-- What version 0.1 did not have. `made_by`: whose trail `entry` is of. `record`: of a live database what its stamp
+-- says, of a template or spare what it was built from; `inputs`: the files and variables that its build opened.
+ALTER TABLE dbtasks.registry
+    ADD COLUMN IF NOT EXISTS made_by text NOT NULL DEFAULT '',
+    ADD COLUMN IF NOT EXISTS since   timestamptz,
+    ADD COLUMN IF NOT EXISTS used_at timestamptz,
+    ADD COLUMN IF NOT EXISTS record  jsonb,
+    ADD COLUMN IF NOT EXISTS inputs  jsonb;
 GRANT USAGE ON SCHEMA dbtasks TO PUBLIC;
 GRANT SELECT ON dbtasks.registry TO PUBLIC;
 """
 
+_IS_MADE = (
+    "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('dbtasks.registry') AND attname = 'inputs')"
+)
+
+# What `rows` and `find` read of a row, in the order of `_row`.
+_COLUMNS = "id, tier, kind, name, oid, keep_until, entry, made_by, since"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One database that is ours. `keep_until` ends a retired one's retention."""
+    """One database that is ours. `since` is when a retired one was replaced, `keep_until` ends its retention.
+
+    `entry` is the number of the trail's entry that made it what it is, in the trail of `made_by`.
+    """
 
     id: int
     tier: str
@@ -53,6 +73,9 @@ class Row:
     name: str
     oid: int | None
     keep_until: datetime | None
+    entry: int | None = None
+    made_by: str = ""
+    since: datetime | None = None
 
 
 def open_registry(clearance: Clearance, conninfo: Conninfo, server_way: Conninfo) -> Connection:
@@ -70,7 +93,7 @@ def open_registry(clearance: Clearance, conninfo: Conninfo, server_way: Conninfo
             maintenance.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(COORDINATION)))
         connection = open_to_write(clearance, target)
     with suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():
-        if connection.execute("SELECT to_regclass('dbtasks.registry')").fetchone() == (None,):
+        if connection.execute(_IS_MADE).fetchone() != (True,):
             connection.execute("SELECT pg_advisory_xact_lock(hashtext('dbtasks.registry'))")
             connection.execute(_CREATE)
     return connection
@@ -105,21 +128,58 @@ def kind_of(conninfo: Conninfo, oid: int) -> str | None:
     return str(row[0]) if row else None
 
 
-class Registry:
-    """One project's rows, through a connection to the coordination database."""
+def row_of(values: Sequence[object]) -> Row:
+    """Return a row from its columns."""
+    id_, tier, kind, name, oid, until, entry, made_by, since = values
+    return Row(
+        id=cast(int, id_),
+        tier=str(tier),
+        kind=str(kind),
+        name=str(name),
+        oid=cast("int | None", oid),
+        keep_until=cast("datetime | None", until),
+        entry=cast("int | None", entry),
+        made_by=str(made_by),
+        since=cast("datetime | None", since),
+    )
 
-    def __init__(self, connection: Connection, project: str) -> None:
-        self.connection, self.project = connection, project
+
+# The oid's own row becomes the new one, or there is none yet.
+_BECOME = """
+WITH there AS (
+    UPDATE dbtasks.registry
+       SET project = %(project)s, tier = %(tier)s, kind = %(kind)s, name = %(name)s, entry = %(entry)s,
+           made_by = %(by)s, since = now(), keep_until = now() + %(keep)s::interval,
+           record = CASE WHEN kind IN ('live', 'retired') THEN coalesce(%(record)s::jsonb, record)
+                         ELSE %(record)s::jsonb END
+     WHERE oid = %(oid)s
+    RETURNING id
+)
+INSERT INTO dbtasks.registry (project, tier, kind, name, oid, entry, made_by, since, keep_until, record)
+SELECT %(project)s, %(tier)s, %(kind)s, %(name)s, %(oid)s, %(entry)s, %(by)s, now(), now() + %(keep)s::interval,
+       %(record)s::jsonb
+ WHERE NOT EXISTS (SELECT FROM there)
+"""
+
+
+class Registry:
+    """One project's rows, through a connection to the coordination database. `made_by` signs what is written."""
+
+    def __init__(self, connection: Connection, project: str, made_by: str = "") -> None:
+        self.connection, self.project, self.made_by = connection, project, made_by
+
+    def new_name(self, tier: str) -> str:
+        """Return a name of our own: 63 bytes at the most, which the server would cut, with room for `_old`."""
+        return f"{f'dbtasks_{self.project}_{tier}'[:50]}_{secrets.token_hex(4)}"
 
     def reserve(self, tier: str, entry: int, kind: str = "building") -> Row:
         """Register a database to be made, under a name of our own, and hold its lock until the session ends."""
-        # A name of 63 bytes at the most, which the server would cut; `_old` will follow it.
-        name = f"{f'dbtasks_{self.project}_{tier}'[:50]}_{secrets.token_hex(4)}"
+        name = self.new_name(tier)
         with self.connection.transaction():
             row = self.connection.execute(
-                "INSERT INTO dbtasks.registry (project, tier, kind, name, entry)"
-                " VALUES (%s, %s, %s, %s, %s) RETURNING id",
-                [self.project, tier, kind, name, entry],
+                "INSERT INTO dbtasks.registry (project, tier, kind, name, entry, made_by)"
+                " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
+                [self.project, tier, kind, name, entry, self.made_by],
             ).fetchone()
             id_ = cast(int, row[0]) if row else 0
             self.connection.execute("SELECT pg_advisory_lock(%s, %s)", [BUILD_LOCK_CLASS, id_])
@@ -138,41 +198,38 @@ class Registry:
         ).fetchone()
         return cast(int, found[0]) if found else 0
 
-    def record_live(self, tier: str, name: str, oid: int) -> None:
-        """Note which database is a tier's live one. Whatever row the oid had becomes this one."""
-        self.connection.execute("DELETE FROM dbtasks.registry WHERE oid = %s OR name = %s", [oid, name])
-        self.connection.execute(
-            "INSERT INTO dbtasks.registry (project, tier, kind, name, oid) VALUES (%s, %s, 'live', %s, %s)",
-            [self.project, tier, name, oid],
+    def record_live(self, tier: str, name: str, oid: int, stamp: Mapping[str, object] | None = None) -> None:
+        """Note which database is a tier's live one, and what its stamp says, where that is news.
+
+        Whatever row the oid had becomes this one. A look takes what stands here for the stamp itself, so it is
+        written by whoever writes the stamp, and in the transaction that makes the database live.
+        """
+        self._become(
+            {"tier": tier, "kind": "live", "name": name, "oid": oid, "keep": None, "entry": None},
+            None if stamp is None else json.dumps(stamp),
         )
 
-    def record_retired(self, tier: str, name: str, oid: int, keep: timedelta) -> None:
-        """Note a database that was taken out of service, and until when it is kept."""
-        self.connection.execute("DELETE FROM dbtasks.registry WHERE oid = %s", [oid])
+    def record_retired(self, tier: str, name: str, oid: int, keep: timedelta, entry: int) -> None:
+        """Note a database that was taken out of service by an entry of the trail, and until when it is kept."""
+        self._become({"tier": tier, "kind": "retired", "name": name, "oid": oid, "keep": keep, "entry": entry}, None)
+
+    def _become(self, values: dict[str, object], record: str | None) -> None:
+        # A name that moves to another database leaves its old row. Not in one statement: names are unique all through.
         self.connection.execute(
-            "INSERT INTO dbtasks.registry (project, tier, kind, name, oid, keep_until)"
-            " VALUES (%s, %s, 'retired', %s, %s, now() + %s)",
-            [self.project, tier, name, oid, keep],
+            "DELETE FROM dbtasks.registry WHERE name = %(name)s AND oid IS DISTINCT FROM %(oid)s", values
         )
+        self.connection.execute(_BECOME, values | {"project": self.project, "by": self.made_by, "record": record})
 
     def rows(self, tier: str, kind: str, *, ended: bool = False) -> tuple[Row, ...]:
         """Return the rows of one kind, oldest first; `ended`: those past their retention, by the server's clock."""
         found = self.connection.execute(
-            "SELECT id, tier, kind, name, oid, keep_until FROM dbtasks.registry"
-            " WHERE project = %s AND tier = %s AND kind = %s AND (NOT %s OR keep_until <= now()) ORDER BY id",
+            sql.SQL(
+                "SELECT {} FROM dbtasks.registry WHERE project = %s AND tier = %s AND kind = %s"
+                " AND (NOT %s OR keep_until <= now()) ORDER BY since, id"
+            ).format(sql.SQL(_COLUMNS)),
             [self.project, tier, kind, ended],
         ).fetchall()
-        return tuple(
-            Row(
-                id=cast(int, id_),
-                tier=str(tier_),
-                kind=str(kind_),
-                name=str(name),
-                oid=cast("int | None", oid),
-                keep_until=cast("datetime | None", until),
-            )
-            for id_, tier_, kind_, name, oid, until in found
-        )
+        return tuple(row_of(values) for values in found)
 
     def drop(self, row: Row) -> None:
         """Drop a registered database and its row. Only a row's own oid and name are ever dropped."""

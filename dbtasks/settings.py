@@ -26,6 +26,18 @@ class MigrationSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StockLimits:
+    """How many databases a tier may keep ready for its next reset, and how many bytes all of them together.
+
+    `by_hand`: only who asks for it prepares, no reset does so in the background.
+    """
+
+    databases: int = 8
+    size_bytes: int = 4_000_000_000
+    by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that `config/tiers.yaml` says. Paths are absolute and inside `root`; `tiers` is in migration order.
 
@@ -41,6 +53,7 @@ class Settings:
     seeds: Path
     trail: Path
     agent_markers: tuple[str, ...] = ()
+    stock: StockLimits = StockLimits()
     demo: bool = False
 
     def tier(self, name: str) -> Tier:

@@ -222,6 +222,26 @@ AGENT_KEYS = (
     ),
 )
 
+STOCK_KEYS = (
+    Key(
+        name="most",
+        summary="How many templates and spares a tier may keep ready; 0 databases: none.",
+        expected="a number of databases",
+        pattern=r"[0-9]{1,3} databases?",
+        example="8 databases",
+        default="8 databases",
+    ),
+    Key(
+        name="size",
+        summary="How much room all of a tier's templates and spares may take; the least used go first.",
+        expected="a size in MB or GB",
+        pattern=r"[0-9]{1,5} [MG]B",
+        example="4 GB",
+        default="4 GB",
+    ),
+    _truth("by_hand", "Whether only `invoke prepare` makes the next reset ready; else each reset does, afterwards."),
+)
+
 TOP_KEYS = (
     Key(
         name="project",
@@ -256,6 +276,14 @@ TOP_KEYS = (
         expected="keys with values",
         example="{markers: [OUR_AGENT]}",
         section=AGENT_KEYS,
+    ),
+    Key(
+        name="stock",
+        summary="What is kept ready for the next reset.",
+        shape=Shape.SECTION,
+        expected="keys with values",
+        example="{most: 8 databases, size: 4 GB}",
+        section=STOCK_KEYS,
     ),
     Key(
         name="tiers",

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path, PureWindowsPath
 
 from dbtasks.project_files import read_project_file
-from dbtasks.settings import SETTINGS_FILE, MigrationSettings, Settings
+from dbtasks.settings import SETTINGS_FILE, MigrationSettings, Settings, StockLimits
 from dbtasks.settings_fields import Fields
 from dbtasks.settings_keys import CONSENTS, LOSSES, TOP_KEYS
 from dbtasks.settings_order import in_order
@@ -44,6 +44,7 @@ def _settings(root: Path, top: Fields) -> Settings | None:
     migrations = _migrations(root, top.section("migrations"))
     seeds, trail = _path(root, top, "seeds"), _path(root, top, "trail")
     agent_markers = top.section("agents").texts("markers") or ()
+    stock = _stock(top.section("stock"))
     if project is None or default is None:
         return None
     return Settings(
@@ -56,7 +57,19 @@ def _settings(root: Path, top: Fields) -> Settings | None:
         seeds=seeds,
         trail=trail,
         agent_markers=agent_markers,
+        stock=stock,
         demo=demo,
+    )
+
+
+def _stock(fields: Fields) -> StockLimits:
+    most, size = fields.text("most"), fields.text("size")
+    usual = StockLimits()
+    units = {"MB": 10**6, "GB": 10**9}
+    return StockLimits(
+        databases=int(most.split()[0]) if most else usual.databases,
+        size_bytes=int(size.split()[0]) * units[size.split()[1]] if size else usual.size_bytes,
+        by_hand=fields.truth("by_hand"),
     )
 
 

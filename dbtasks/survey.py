@@ -12,27 +12,28 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from dbtasks import inspection, registry
+from dbtasks import inspection, kept, registry
 from dbtasks.conninfo import Conninfo
-from dbtasks.database import exists_elsewhere, look, unreachable, unreadable
-from dbtasks.errors import DbtasksError, ServerUnreachableError
-from dbtasks.evidence import Database, Evidence, Proof, Server, situate
+from dbtasks.database import Connection, exists_elsewhere, look, unreachable, unreadable
+from dbtasks.errors import DbtasksError, RefusedError, ServerUnreachableError
+from dbtasks.evidence import Database, Evidence, Proof, Server, own_stamp, situate
 from dbtasks.operations import verb
-from dbtasks.plan import Materials, Plan, RevisionBytes
+from dbtasks.plan import Kept, Materials, Plan, RevisionBytes
 from dbtasks.project import Project
 from dbtasks.targets import Target, resolve
-from dbtasks.tiers import Tier
+from dbtasks.tiers import Consent, Loss, Tier
 from dbtasks.verdicts import Request
 
 if TYPE_CHECKING:
     from dbtasks.migrations.history import History, Revision
+    from dbtasks.seeders import Seeds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """What the command line adds to the verb: a command to run, read-only or not, other seed sets than the tier's.
 
-    `purpose` says what this process wants the way in for, where there is no command.
+    `purpose` says what this process wants the way in for, where there is no command. `entry` is the one to undo.
     """
 
     command: tuple[str, ...] = ()
@@ -40,26 +41,67 @@ class Wish:
     purpose: str = ""
     seed_sets: tuple[str, ...] | None = None
     retry: tuple[str, ...] = ()
+    entry: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """`server_way` leads to some database that exists on the target's server."""
+    """`server_way` leads to some database that exists on the target's server.
+
+    `beside` is the connection to the coordination database where that alone was asked; who made the survey closes it.
+    """
 
     evidence: Evidence
     plan: Plan
     materials: Materials
     server_way: Conninfo
+    files: Files
+    beside: Connection | None = None
 
 
-def survey(project: Project, request: Request, target: Target, wish: Wish) -> Survey:
-    """Return what is there and what would be done. Reads only."""
+class Files:
+    """What the project's files say, read once: nothing is run from them but the bytes that the plan names."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._history: History | None = None
+        self._seeds: dict[tuple[str, ...], Seeds] = {}
+
+    @property
+    def history(self) -> History:
+        if self._history is None:
+            from dbtasks.migrations.history import read_history  # late: seeding and opening do without
+
+            self._history = read_history(self._project.settings.root, self._project.settings.migrations)
+        return self._history
+
+    def seeds(self, sets: tuple[str, ...]) -> Seeds:
+        if sets not in self._seeds:
+            from dbtasks.seeders import read  # late: only some verbs read seeds
+
+            self._seeds[sets] = read(self._project.settings.root, self._project.settings.seeds, sets)
+        return self._seeds[sets]
+
+
+def survey(project: Project, request: Request, target: Target, wish: Wish, before: Survey | None = None) -> Survey:
+    """Return what is there and what would be done. Reads only.
+
+    `before` is an earlier survey of the same call: its files and its connection serve once more.
+    """
     operation, settings = request.operation, project.settings
-    server, database, server_way = _look(project, request, target)
-    if operation.replaces and server.can_create and not server.superuser:
+    files = before.files if before else Files(project)
+    beside = before.beside if before else _beside(request, target)
+    glance = _glance(beside, project, request, target)
+    if glance is None and beside is not None:
+        beside.close()
+        beside = None
+    server, database, server_way = glance or _look(project, request, target)
+    if glance is None and operation.replaces and server.can_create and not server.superuser:
         server = replace(server, registers=registry.may_register(target.conninfo))
-    history = _history(project) if operation.proves or operation.catalogue_only else None
-    materials = _materials(project, request, wish, history, database)
+    needs_history = operation.proves or operation.builds or operation.catalogue_only
+    materials = _materials(request, wish, files.history if needs_history else None, database)
+    materials = _with_seeds(materials, request, wish, files)
+    materials = _with_kept(materials, project, request, target, (wish, beside))
     name = target.conninfo.database
     proof = Proof.NOT_NEEDED
     if operation.proves and request.tier.after is not None:
@@ -80,6 +122,8 @@ def survey(project: Project, request: Request, target: Target, wish: Wish) -> Su
         plan=verb(operation).plan(evidence, materials),
         materials=materials,
         server_way=server_way,
+        files=files,
+        beside=beside,
     )
 
 
@@ -91,6 +135,51 @@ def look_at(
         server = inspection.look_at_server(connection)
         database = inspection.look_at_database(connection, server, version_table, registered)
         return server, database
+
+
+_CANNOT_TELL = (
+    PermissionError,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.InsufficientPrivilege,
+)
+
+
+def _beside(request: Request, target: Target) -> Connection | None:
+    """Return a connection to the coordination database where its word is enough.
+
+    That is so where the answer does not depend on what the database holds: nobody is asked, and nothing need be proven.
+    """
+    tier = request.tier
+    free = tier.may_lose is Loss.EVERYTHING and tier.consent is Consent.NONE and tier.after is None
+    if request.dry_run or not request.operation.replaces or not free:
+        return None
+    try:
+        return look(target.conninfo.with_database(registry.COORDINATION))
+    except ServerUnreachableError:
+        return None
+
+
+def _glance(
+    beside: Connection | None, project: Project, request: Request, target: Target
+) -> tuple[Server, Database, Conninfo] | None:
+    """Return server and database as the coordination database knows them, through one connection; `None`: look."""
+    if beside is None:
+        return None
+    tier, name = request.tier.name, target.conninfo.database
+    try:
+        server = inspection.look_at_server(beside)
+        found = inspection.look_from_beside(beside, server, name, project.settings.project, tier)
+    except _CANNOT_TELL:
+        return None
+    if found is None:
+        return None
+    database, registers = found
+    # A stamp that asks more than the settings do is looked at where it is.
+    if any(stamp.floor != request.tier.floor for stamp in database.stamps or ()):
+        return None
+    way = target.conninfo.with_database(registry.COORDINATION)
+    return replace(server, registers=registers or server.superuser), database, way
 
 
 def _look(project: Project, request: Request, target: Target) -> tuple[Server, Database | None, Conninfo]:
@@ -122,37 +211,60 @@ def _look_beside(target: Target, error: ServerUnreachableError) -> tuple[Server,
         return inspection.look_at_server(connection), None, way
 
 
-def _history(project: Project) -> History:
-    from dbtasks.migrations.history import read_history  # late: seeding and opening do without
-
-    return read_history(project.settings.root, project.settings.migrations)
-
-
-def _materials(
-    project: Project, request: Request, wish: Wish, history: History | None, database: Database | None
-) -> Materials:
+def _materials(request: Request, wish: Wish, history: History | None, database: Database | None) -> Materials:
     current = database.revisions if database else frozenset()
     # A look tells what it can, and a replacement is built from nothing: revisions that the code does not have stop
     # only what would go on from them.
-    goes_on = not (request.operation.catalogue_only or request.operation.replaces)
+    goes_on = not (request.operation.catalogue_only or request.operation.builds)
     known = history is not None and (goes_on or current <= {revision.id for revision in history.revisions})
-    sets = wish.seed_sets if wish.seed_sets is not None else request.tier.seeds
-    seeds = None
-    if request.operation.seeds and sets:
-        from dbtasks.seeders import read as read_seeds  # late: only two verbs read seeds
-
-        seeds = read_seeds(project.settings.root, project.settings.seeds, sets)
     return Materials(
         revisions=tuple(_bytes(each) for each in history.revisions) if history else (),
         pending=tuple(_bytes(each) for each in history.pending(current)) if history and known else (),
         heads=history.heads if history else (),
-        seed_sets=tuple(sets) if seeds else (),
-        seed_digest=seeds.digest if seeds else "",
         command=wish.command,
         read_only=wish.read_only,
         purpose=wish.purpose,
         retry=wish.retry,
     )
+
+
+def _with_seeds(materials: Materials, request: Request, wish: Wish, files: Files) -> Materials:
+    sets = wish.seed_sets if wish.seed_sets is not None else request.tier.seeds
+    if not (request.operation.seeds and sets):
+        return materials
+    return replace(materials, seed_sets=tuple(sets), seed_digest=files.seeds(tuple(sets)).digest)
+
+
+def _with_kept(
+    materials: Materials, project: Project, request: Request, target: Target, means: tuple[Wish, Connection | None]
+) -> Materials:
+    """Add what `undo` would bring back, or `prune` would drop. RefusedError where there is nothing to bring back."""
+    operation, (wish, beside) = request.operation, means
+    if not (operation.brings_back or operation.drops):
+        return materials
+    name, tier = project.settings.project, request.tier.name
+    there = kept.read(beside, name, tier) if beside else kept.kept(target.conninfo, name, tier)
+    if operation.drops:
+        return replace(materials, ended=tuple(each for each, ended in there if ended))
+    chosen = kept.choose([each for each, _ in there], wish.entry, kept.maker(project.who), tier)
+    return replace(materials, kept=chosen if beside else _looked_into(chosen, name, tier, target))
+
+
+def _looked_into(chosen: Kept, project: str, tier: str, target: Target) -> Kept:
+    """Return a kept database with what it holds. RefusedError where its own stamp is another tier's."""
+    with closing(look(target.conninfo.with_database(chosen.name))) as connection:
+        server = inspection.look_at_server(connection)
+        database = inspection.look_at_database(connection, server, None, lambda _oid: None)
+    stamp = own_stamp(server, database)
+    if stamp is None or (stamp.project, stamp.tier) != (project, tier):
+        raise RefusedError(
+            code="E-STAMP",
+            saw=f"The kept database {chosen.name} does not bear the stamp of {tier.upper()}.",
+            why="Nothing was changed.",
+            instead=f"To see what else is kept: invoke undo --tier={tier} --list",
+        )
+    rows = sum(table.rows for table in database.tables)
+    return replace(chosen, tables=len(database.tables), rows=rows)
 
 
 def _bytes(revision: Revision) -> RevisionBytes:

@@ -13,6 +13,7 @@ OPERATION = Operation(
     replaces=True,
     proves=True,
     seeds=True,
+    builds=True,
     stamps=Stamping.EMPTY,
 )
 
@@ -23,19 +24,19 @@ def plan(evidence: Evidence, materials: Materials) -> Plan:
     Replacing a database that holds no user object destroys nothing, so its effect is ADD.
     """
     holds = evidence.situation.contents is Contents.HOLDS
+    swap = SwapIn(keep=evidence.tier.retention, replaces=evidence.database is not None)
+    return plan_of(OPERATION, evidence, Effect.DESTROY if holds else Effect.ADD, (*build(evidence, materials), swap))
+
+
+def build(evidence: Evidence, materials: Materials) -> tuple[Step, ...]:
+    """Return the steps that build and verify a database of the tier, beside whatever is in service."""
     seeds: tuple[Step, ...] = ()
     if materials.seed_sets:
         seeds = (LoadSeeds(sets=materials.seed_sets, digest=materials.seed_digest),)
-    return plan_of(
-        OPERATION,
-        evidence,
-        Effect.DESTROY if holds else Effect.ADD,
-        (
-            BuildAside(),
-            PutStamp(floor=evidence.situation.floor),
-            ApplyRevisions(revisions=materials.revisions, heads=materials.heads),
-            *seeds,
-            Verify(heads=materials.heads),
-            SwapIn(keep=evidence.tier.retention, replaces=evidence.database is not None),
-        ),
+    return (
+        BuildAside(),
+        PutStamp(floor=evidence.situation.floor),
+        ApplyRevisions(revisions=materials.revisions, heads=materials.heads),
+        *seeds,
+        Verify(heads=materials.heads),
     )

@@ -416,7 +416,7 @@ def interrupt(team: Project, abroad: Server, step: str) -> tuple[int, str]:
             held.callback(other.close)
             other.execute("LOCK TABLE people IN SHARE UPDATE EXCLUSIVE MODE")
         pattern = {"build": "^create database", "migrate": "pg_sleep", "seed": "lessons", "verify": "^analyze"}
-        until(runs(pattern.get(step, "^(delete|alter|update|insert)")), what=step)
+        until(runs(pattern.get(step, "dbtasks.registry")), what=step)
         started[0].send_signal(signal.SIGINT)
         text, _ = started[0].communicate(timeout=60)
     return started[0].returncode, text

@@ -154,6 +154,10 @@ def effects(request: Request, situation: Situation) -> tuple[Effect, ...]:
     match request.operation.name:
         case "reset":
             return (Effect.DESTROY if situation.contents is Contents.HOLDS else Effect.ADD,)
+        case "undo":  # with and without something kept
+            return (Effect.DESTROY if situation.contents is Contents.HOLDS else Effect.ADD, Effect.READ)
+        case "prune":
+            return (Effect.DESTROY, Effect.READ)
         case "migrate" if situation.stamp not in (StampState.MISSING, StampState.PROMOTED):
             return (Effect.CHANGE, Effect.READ)  # with and without something pending
         case "open":

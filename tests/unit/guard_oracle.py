@@ -92,7 +92,7 @@ def can_be_done(cell: Cell) -> bool:
     operation, seen = cell.request.operation, cell.situation
     if operation.name != "open" and seen.route is Route.POOLED:
         return False
-    if operation.name == "reset" and seen.replacing is not Replacing.POSSIBLE:
+    if operation.name in {"reset", "undo"} and seen.replacing is not Replacing.POSSIBLE:
         return False
     if operation.name in {"reset", "migrate"} and seen.proof not in PROVEN:
         return False

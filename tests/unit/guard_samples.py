@@ -23,8 +23,8 @@ from dbtasks.evidence import (
     Use,
 )
 from dbtasks.guard import admit, decide
-from dbtasks.operations import adopt, migrate, open_, reset, seed, status, verb
-from dbtasks.plan import Materials, Plan, RevisionBytes
+from dbtasks.operations import adopt, migrate, open_, prepare, prune, reset, seed, status, undo, verb
+from dbtasks.plan import Kept, Materials, Plan, RevisionBytes
 from dbtasks.surroundings import Kind, Surroundings
 from dbtasks.tiers import Tier
 from dbtasks.verdicts import Decision, Refuse, Request
@@ -32,6 +32,7 @@ from tests.unit.guard_cells import INT, PROD, STG
 
 RESET, SEED, MIGRATE, ADOPT, OPEN = (each.OPERATION for each in (reset, seed, migrate, adopt, open_))
 STATUS = status.OPERATION
+PREPARE, UNDO, PRUNE = (each.OPERATION for each in (prepare, undo, prune))
 EMPTY = {"stamp": StampState.MISSING, "contents": Contents.EMPTY}
 ABSENT = {"stamp": StampState.MISSING, "contents": Contents.ABSENT}
 
@@ -50,6 +51,17 @@ SERVER = Server(
 IDENTITY = Identity(system_identifier=7301, oid=16384)
 BASE = RevisionBytes(id="a1f0", checksum="11" * 32, message="users")
 HEAD = RevisionBytes(id="c41f", checksum="22" * 32, message="bookings")
+KEPT = Kept(
+    oid=16390,
+    name="dbtasks_shop_stg_0a1b2c3d_old",
+    entry=12,
+    made_by="anna@desk",
+    since=datetime(2026, 1, 31, 14, 2, tzinfo=UTC),
+    until=datetime(2026, 2, 7, 14, 2, tzinfo=UTC),
+    size_bytes=61_000_000,
+    tables=14,
+    rows=48_310,
+)
 MATERIALS = Materials(
     revisions=(BASE, HEAD),
     pending=(HEAD,),
@@ -57,6 +69,8 @@ MATERIALS = Materials(
     seed_sets=("reference", "demo"),
     seed_digest="33" * 32,
     command=("uvicorn", "app.main:app"),
+    kept=KEPT,
+    ended=(KEPT,),
 )
 
 

@@ -15,8 +15,11 @@ from dbtasks.guard import decide
 from dbtasks.operations import VERBS, Verb, verb
 from dbtasks.plan import (
     ApplyRevisions,
+    BringBack,
     BuildAside,
+    DropKept,
     HandOut,
+    KeepReady,
     LoadSeeds,
     Materials,
     PutStamp,
@@ -34,12 +37,16 @@ from tests.unit.guard_samples import (
     BASE,
     EMPTY,
     HEAD,
+    KEPT,
     MATERIALS,
     MIGRATE,
     OPEN,
+    PREPARE,
+    PRUNE,
     RESET,
     SEED,
     STATUS,
+    UNDO,
     evidence_of,
     plan_for,
     situation_of,
@@ -50,7 +57,9 @@ every_verb = pytest.mark.parametrize("each", VERBS, ids=NAMES)
 
 
 def test_no_two_verbs_share_a_name() -> None:
-    assert sorted(NAMES) == ["adopt", "check", "migrate", "open", "reset", "seed", "status"]
+    assert sorted(NAMES) == [
+        "adopt", "check", "migrate", "open", "prepare", "prune", "reset", "seed", "status", "undo",
+    ]  # fmt: skip
 
 
 @every_verb
@@ -108,8 +117,10 @@ def test_a_plan_does_what_the_decision_table_takes_it_for(each: Verb) -> None:
         request = next(request for request in requests(tier) if request.operation is each.OPERATION)
         for situation in plain_situations(tier):
             found = {
-                each.plan(evidence_of(tier, situation), replace(MATERIALS, pending=pending)).effect
-                for pending in ((), (HEAD,))
+                each.plan(
+                    evidence_of(tier, situation), replace(MATERIALS, pending=pending, kept=kept, ended=ended)
+                ).effect
+                for pending, kept, ended in (((), None, ()), ((HEAD,), KEPT, (KEPT,)))
             }
             assert found == set(effects(request, situation))
             assert max(found) <= each.OPERATION.effect
@@ -170,6 +181,23 @@ def test_migrate_applies_what_is_pending_and_records_where_it_is(
 
 def test_migrate_with_nothing_pending_only_verifies() -> None:
     assert steps(MIGRATE, replace(MATERIALS, pending=())) == (VERIFY,)
+
+
+def test_prepare_builds_what_a_reset_builds_and_keeps_it() -> None:
+    assert steps(PREPARE) == (*steps(RESET)[:-1], KeepReady())
+
+
+def test_undo_is_one_swap() -> None:
+    assert steps(UNDO) == (BringBack(oid=KEPT.oid, keep=INT.retention),)
+
+
+def test_prune_drops_what_has_ended_and_nothing_else() -> None:
+    assert steps(PRUNE) == (DropKept(oids=(KEPT.oid,)),)
+
+
+@pytest.mark.parametrize("operation", [UNDO, PRUNE], ids=["undo", "prune"])
+def test_where_nothing_is_kept_there_is_nothing_to_do(operation: Operation) -> None:
+    assert steps(operation, replace(MATERIALS, kept=None, ended=())) == ()
 
 
 def test_seed_is_one_step() -> None:

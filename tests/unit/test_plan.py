@@ -15,8 +15,11 @@ from dbtasks.effects import Effect
 from dbtasks.evidence import Identity
 from dbtasks.plan import (
     ApplyRevisions,
+    BringBack,
     BuildAside,
+    DropKept,
     HandOut,
+    KeepReady,
     LoadSeeds,
     Plan,
     PutStamp,
@@ -36,7 +39,9 @@ LOAD = LoadSeeds(sets=("reference", "demo"), digest="33" * 32)
 VERIFY = Verify(heads=("c41f",))
 SWAP = SwapIn(keep=timedelta(days=7), replaces=True)
 HAND = HandOut(command=("uvicorn", "app.main:app"), read_only=False)
-STEPS: tuple[Step, ...] = (BuildAside(), STAMP, APPLY, LOAD, VERIFY, SWAP, HAND)
+BACK = BringBack(oid=16384, keep=timedelta(days=7))
+DROP = DropKept(oids=(16385, 16386))
+STEPS: tuple[Step, ...] = (BuildAside(), STAMP, APPLY, LOAD, VERIFY, SWAP, KeepReady(), BACK, DROP, HAND)
 PLAN = plan_of(RESET, evidence_of(STG), Effect.DESTROY, STEPS)
 
 
@@ -45,7 +50,7 @@ def with_step(old: Step, new: Step) -> Plan:
 
 
 def test_the_hash_of_one_plan_is_the_same_in_every_run() -> None:
-    assert PLAN.hash == "ad1eb1cb460aadc363a6d007a3b52c6b5a8aa79f3d01af5eca80fc7fa916f7d7"
+    assert PLAN.hash == "ef750edbe74c4036a29712abc8f4818c9f1fce379649ba7860132bf03d23d830"
 
 
 def test_equal_plans_have_equal_hashes() -> None:
@@ -85,6 +90,9 @@ def test_equal_plans_have_equal_hashes() -> None:
         pytest.param(with_step(VERIFY, Verify(heads=("d7aa",))), id="heads to verify"),
         pytest.param(with_step(SWAP, replace(SWAP, keep=timedelta(days=8))), id="retention"),
         pytest.param(with_step(SWAP, replace(SWAP, replaces=False)), id="replaces"),
+        pytest.param(with_step(BACK, replace(BACK, oid=16387)), id="what comes back"),
+        pytest.param(with_step(BACK, replace(BACK, keep=timedelta(days=8))), id="retention of an undo"),
+        pytest.param(with_step(DROP, replace(DROP, oids=(16385,))), id="what is dropped"),
         pytest.param(with_step(HAND, replace(HAND, command=("psql",))), id="command"),
         pytest.param(with_step(HAND, replace(HAND, command=("uvicorn app.main:app",))), id="command's words"),
         pytest.param(with_step(HAND, replace(HAND, read_only=True)), id="read-only"),
@@ -113,6 +121,8 @@ def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -
         *(f"LoadSeeds.{name}" for name in ("sets", "digest")),
         "Verify.heads",
         *(f"SwapIn.{name}" for name in ("keep", "replaces")),
+        *(f"BringBack.{name}" for name in ("oid", "keep")),
+        "DropKept.oids",
         *(f"HandOut.{name}" for name in ("command", "read_only", "purpose")),
     }
 

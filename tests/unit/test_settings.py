@@ -38,6 +38,7 @@ INT = Tier(
     scripts_may_answer=True,
     name_words=frozenset({"test", "int"}),
     seeds=("reference", "demo"),
+    retention=timedelta(days=1),
     embedded=Embedded.THROWAWAY,
 )
 STG = Tier(

@@ -1,0 +1,203 @@
+"""The steps that build a database, aside or in place: create or clone, stamp, migrate, seed, verify."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from dbtasks import identity, snapshots
+from dbtasks.environment import for_worker
+from dbtasks.errors import DbtasksError, PlanChangedError
+from dbtasks.inspection import count_tables
+from dbtasks.migrations import ledger
+from dbtasks.plan import ApplyRevisions, BuildAside, LoadSeeds, PutStamp, Step, Verify
+from dbtasks.recipe import Fit, Recipe
+from dbtasks.replacing import drop_ended
+from dbtasks.site import Moment
+from dbtasks.tiers import Consent, Loss
+from dbtasks.workbench import Workbench
+
+if TYPE_CHECKING:
+    from dbtasks.migrations.upgrade import Job
+
+# What a find in the stock saves, step by step. Stamping is never saved: each database carries its own identity.
+_SAVED: dict[Fit, tuple[type[Step], ...]] = {
+    Fit.NOTHING: (),
+    Fit.SOME_REVISIONS: (),
+    Fit.SCHEMA: (ApplyRevisions,),
+    Fit.WHOLE: (ApplyRevisions, LoadSeeds, Verify),
+}
+
+
+def shortened(bench: Workbench) -> tuple[Step, ...]:
+    """Return the steps that are left to do after a look into the stock. What is in stock was verified when made."""
+    steps = bench.plan.steps
+    if not keeps_stock(bench):
+        return steps
+    server = bench.clearance.evidence.server
+    floor = next(step.floor for step in steps if isinstance(step, PutStamp))
+    stamp = {"floor": identity.floor_data(floor), "timeline": server.timeline}
+    found = bench.stock().find(bench.recipe, bench.target_oid, stamp=stamp)
+    if found is None:
+        return steps
+    bench.found, bench.inputs = found, bench.stock().inputs(found.item)
+    if found.fit is Fit.WHOLE:
+        bench.record = found.item.record
+    if found.is_spare:
+        bench.built, bench.built_oid, bench.stamp = found.item.row, found.item.row.oid or 0, found.item.stamp
+        return tuple(step for step in steps if not isinstance(step, BuildAside | PutStamp | _Saved))
+    return tuple(step for step in steps if not isinstance(step, _SAVED[found.fit]))
+
+
+_Saved = ApplyRevisions | LoadSeeds | Verify
+
+
+def keeps_stock(bench: Workbench) -> bool:
+    """Whether what is built for this tier may be kept for the next time: not where a person must consent."""
+    return bench.clearance.evidence.situation.floor.consent < Consent.PERSON
+
+
+def build_aside(bench: Workbench) -> str:
+    known = bench.registry()
+    for name in known.sweep(bench.plan.tier):
+        bench.report("sweep", f"removed {name}, left by a run that was killed")
+    drop_ended(bench)
+    if bench.found is not None:
+        stock, item = bench.stock(), bench.found.item
+        bench.built = stock.clone(item.row.name, bench.site.entry)
+        bench.built_oid = bench.built.oid or 0
+        stock.used(item)
+        return f"{_cache(bench)} ({item.facts})"
+    bench.built = known.reserve(bench.plan.tier, bench.site.entry)
+    snapshots.create_like(known.connection, bench.built.name, bench.target_oid)
+    bench.built_oid = known.record_built(bench.built)
+    return ""
+
+
+def _cache(bench: Workbench) -> str:
+    return f"cache {bench.found.item.made.key[:4]}" if bench.found else ""
+
+
+def put_stamp(bench: Workbench, step: PutStamp) -> str:
+    person, plan, aside = bench.site.project.who.person, bench.plan, bench.built is not None
+    with bench.open(bench.place) as connection:
+        bench.stamp = identity.put_stamp(
+            connection, project=plan.project, tier=plan.tier, floor=step.floor, person=person, alone=aside
+        )
+    if aside:
+        return ""
+    if bench.known is not None:
+        with bench.known.connection.transaction():
+            bench.known.record_live(plan.tier, plan.database, bench.built_oid, bench.stamp)
+    return f"{plan.database} is {plan.tier.upper()}"
+
+
+def apply_revisions(bench: Workbench, step: ApplyRevisions) -> str:
+    from dbtasks.migrations import upgrade  # late: most plans apply none
+    from dbtasks.migrations.events import Event, RevisionApplied
+
+    done = 0
+    started = time.monotonic()
+
+    def heard(event: Event) -> None:
+        nonlocal done
+        done += isinstance(event, RevisionApplied)
+        seconds = time.monotonic() - started
+        bench.site.report(Moment(step="migrate", done=done, total=len(step.revisions), seconds=seconds))
+
+    applied = upgrade.upgrade(_job(bench, step), heard)
+    bench.inputs = {"reasons": []}
+    bench.result.facts["applied"] = list(applied)
+    return f"{len(applied)} revision{'s' if len(applied) != 1 else ''} to {', '.join(step.heads)}"
+
+
+def load_seeds(bench: Workbench, step: LoadSeeds) -> str:
+    from dbtasks import seeders  # late: most plans load none
+
+    settings = bench.site.project.settings
+    seeds = seeders.read(settings.root, settings.seeds, step.sets)
+    if seeds.digest != step.digest:
+        raise PlanChangedError(before=bench.plan.hash, now=seeds.digest)
+    started = time.monotonic()
+
+    def heard(progress: seeders.Progress) -> None:
+        total, seconds = progress.rows_total or 0, time.monotonic() - started
+        bench.site.report(Moment(step="seed", done=progress.rows_done, total=total, seconds=seconds))
+
+    with bench.open(bench.place) as connection:
+        connection.autocommit = False  # one transaction, committed as the block ends without an error
+        free = bench.clearance.evidence.situation.floor.may_lose is Loss.EVERYTHING
+        loaded = seeders.load(connection, seeds, heard, may_lose=free or bench.built is not None)
+    counts = {"added": loaded.added, "changed": loaded.changed, "kept": loaded.kept}
+    bench.result.facts["seeded"] = counts
+    rows = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count or word == "added")
+    bench.told.append(f"seeds {'+'.join(step.sets)}, {sum(counts.values()):,} rows")
+    return f"{' + '.join(step.sets)}: rows {rows}"
+
+
+def verify(bench: Workbench, step: Verify) -> str:
+    settings, database = bench.site.project.settings, bench.plan.database
+    with bench.open(bench.place) as connection:
+        found = ledger.current(connection, settings.migrations.version_table)
+        broken = ledger.invalid_indexes(connection)
+        tables = count_tables(connection)
+        if bench.built is not None:
+            connection.execute("ANALYZE")
+    if found != frozenset(step.heads) or broken:
+        saw = ", ".join(sorted(found)) or "no revision"
+        what = f"invalid indexes: {', '.join(broken)}" if broken else f"it is at {saw}, not at the heads"
+        raise DbtasksError(f"{database} does not pass the check: {what}.")
+    bench.result.facts["heads"] = list(step.heads)
+    return f"at head {', '.join(step.heads)}, {tables} tables, indexes valid"
+
+
+def remember(bench: Workbench, made: Recipe) -> None:
+    """Keep a clone of the database under construction as a template, where a build can be known again.
+
+    What goes wrong here costs the next run its haste and this one nothing.
+    """
+    limits = bench.site.project.settings.stock
+    if bench.built is None or bench.inputs is None or not keeps_stock(bench) or not limits.databases:
+        return
+    reasons = bench.inputs.get("reasons")
+    if isinstance(reasons, list) and reasons:
+        bench.report("stock", f"not kept for the next time: its build {reasons[0]}")
+        return
+    facts = ", ".join((f"{len(made.revisions)} revisions", *(bench.told if made.seeds else ())))
+    try:
+        with bench.open(bench.place) as connection:
+            extensions = [list(row) for row in connection.execute(_EXTENSIONS).fetchall()]
+        record = {"recipe": made.as_data(), "facts": facts, "extensions": extensions}
+        bench.stock().keep(bench.built.name, record, bench.inputs, bench.site.entry)
+        bench.record = record
+    except psycopg.Error as error:
+        bench.report("stock", f"not kept for the next time: {str(error).splitlines()[0]}")
+
+
+_EXTENSIONS = "SELECT extname::text, extversion FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY 1"
+
+
+def _job(bench: Workbench, step: ApplyRevisions) -> Job:
+    from dbtasks.migrations.upgrade import Job
+
+    project, place = bench.site.project, bench.place
+    url = place.url(bench.clearance)
+    return Job(
+        root=project.settings.root,
+        settings=project.settings.migrations,
+        url=url,
+        host=place.host or "",
+        port=place.port,
+        database=place.database,
+        user=place.user,
+        system_identifier=bench.plan.server,
+        oid=bench.built_oid,
+        person=project.who.person,
+        entry=bench.site.entry,
+        checksums={each.id: each.checksum for each in step.revisions},
+        environ=for_worker(project, url),
+        retry=step.retry,
+        log=project.settings.trail.with_name("migrations.log"),
+    )

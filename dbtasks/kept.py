@@ -1,0 +1,90 @@
+"""The databases that were replaced and are still there: what `undo` can bring back and `prune` may drop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import datetime
+from typing import cast
+
+import psycopg
+
+from dbtasks.author import Who
+from dbtasks.conninfo import Conninfo
+from dbtasks.database import Connection, look
+from dbtasks.errors import RefusedError, ServerUnreachableError
+from dbtasks.plan import Kept
+from dbtasks.registry import COORDINATION
+
+_KEPT = """
+SELECT r.oid, r.name, r.entry, r.made_by, coalesce(r.since, r.made_at), r.keep_until, pg_database_size(d.oid),
+       coalesce(r.keep_until <= now(), false)
+  FROM dbtasks.registry r JOIN pg_database d ON d.oid::bigint = r.oid AND d.datname = r.name
+ WHERE r.project = %s AND r.tier = %s AND r.kind = 'retired'
+ ORDER BY coalesce(r.since, r.made_at) DESC, r.id DESC
+"""
+
+
+def maker(who: Who) -> str:
+    """Return how the registry signs an entry: entries are numbered in the trail of each machine."""
+    return f"{who.person}@{who.host}"
+
+
+def kept(conninfo: Conninfo, project: str, tier: str) -> tuple[tuple[Kept, bool], ...]:
+    """Return what is kept for a tier on the server that `conninfo` leads to, the newest first.
+
+    With each goes whether its retention has ended, by the server's clock. Nothing is known where there is no registry.
+    """
+    try:
+        with closing(look(conninfo.with_database(COORDINATION))) as connection:
+            return read(connection, project, tier)
+    except (ServerUnreachableError, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+        return ()
+
+
+def read(connection: Connection, project: str, tier: str) -> tuple[tuple[Kept, bool], ...]:
+    """Return the same, through a connection to the coordination database."""
+    return tuple(_kept(row) for row in connection.execute(_KEPT, [project, tier]).fetchall())
+
+
+def _kept(row: Sequence[object]) -> tuple[Kept, bool]:
+    oid, name, entry, made_by, since, until, size, ended = row
+    found = Kept(
+        oid=cast(int, oid),
+        name=str(name),
+        entry=cast("int | None", entry),
+        made_by=str(made_by),
+        since=cast(datetime, since),
+        until=cast("datetime | None", until),
+        size_bytes=cast(int, size),
+    )
+    return found, bool(ended)
+
+
+def choose(there: Sequence[Kept], entry: int | None, mine: str, tier: str) -> Kept:
+    """Return what is to be brought back: the newest, or what that entry of the trail replaced.
+
+    RefusedError where there is none, or where entries of several machines bear that number and none is `mine`.
+    """
+    fitting = [each for each in there if entry is None or each.entry == entry]
+    if not fitting:
+        wanted = "" if entry is None else f" by entry {entry}"
+        known = ", ".join(str(each.entry) for each in there if each.entry is not None)
+        raise RefusedError(
+            code="E-NOTHING-KEPT",
+            saw=f"No database is kept for {tier.upper()} that was replaced{wanted}.",
+            why=f"Kept are those of the entries {known}." if known else "Nothing can be brought back.",
+            instead=f"To see what is kept: invoke undo --tier={tier} --list",
+        )
+    if entry is None:
+        return fitting[0]
+    own = [each for each in fitting if each.made_by == mine] or fitting
+    if len(own) > 1:
+        makers = ", ".join(each.made_by for each in own)
+        raise RefusedError(
+            code="E-NOTHING-KEPT",
+            saw=f"Entry {entry} stands in several trails: {makers}.",
+            why="Which of them is meant cannot be told from here.",
+            instead=f"On the machine where it was run: invoke undo --tier={tier} --entry={entry}",
+        )
+    return own[0]

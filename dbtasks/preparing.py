@@ -1,0 +1,36 @@
+"""`prepare` as a process in the background, after a reset: the next one finds a spare and is a rename.
+
+It is started detached, says nothing, and whatever becomes of it, the reset that started it has ended well.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from dbtasks.project import Project, open_project
+from dbtasks.surroundings import Kind
+from dbtasks.tiers import Consent
+
+
+def start_in_background(tier: str) -> None:
+    """Start `prepare` for a tier where that is of use: not on a machine that is thrown away, nor for guarded tiers."""
+    project = open_project()
+    if _is_of_use(project, tier):
+        command = [sys.executable, "-m", "dbtasks", "prepare", f"--tier={tier}", "--reason=after a reset"]
+        process = subprocess.Popen(
+            command,
+            cwd=project.settings.root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        process.returncode = 0  # nobody waits for it: without this, Python warns that it still runs
+
+
+def _is_of_use(project: Project, tier: str) -> bool:
+    stock, kind = project.settings.stock, project.surroundings.kind
+    if stock.by_hand or not stock.databases or kind in (Kind.CI, Kind.PYTEST):
+        return False
+    return project.settings.tier(tier).consent < Consent.PERSON

@@ -1,0 +1,115 @@
+"""The steps that put databases in and out of service: swap in, bring back, keep ready, drop what was kept."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from datetime import timedelta
+
+import psycopg
+
+from dbtasks import registry, snapshots
+from dbtasks.errors import RefusedError
+from dbtasks.plan import BringBack, DropKept, SwapIn
+from dbtasks.registry import Row
+from dbtasks.site import Moment
+from dbtasks.tiers import Loss
+from dbtasks.workbench import Workbench
+
+
+def swap_in(bench: Workbench, step: SwapIn) -> str:
+    """Put what was built, or the spare, in the target's place."""
+    if bench.built is None:
+        raise RuntimeError("a swap without a database built aside")
+    if bench.found is not None and bench.found.is_spare:
+        bench.report("from", f"cache {bench.found.item.made.key[:4]} ({bench.found.item.facts})")
+    else:
+        snapshots.await_quiet(bench.registry().connection, bench.built_oid)
+    _swap(bench, bench.built, bench.built_oid, step.keep)
+    bench.built = None
+    return ""
+
+
+def bring_back(bench: Workbench, step: BringBack) -> str:
+    """Put a kept database in the target's place, with all that it had when it was replaced."""
+    rows = bench.registry().rows(bench.plan.tier, "retired")
+    row = next((row for row in rows if row.oid == step.oid), None)
+    if row is None:
+        raise RefusedError(
+            code="E-CHANGED",
+            saw="The database that was to be brought back is not kept any more.",
+            why="Nothing was changed.",
+            instead=f"To see what is kept: invoke undo --tier={bench.plan.tier} --list",
+        )
+    _swap(bench, row, step.oid, step.keep, dressed=False)
+    bench.result.facts["brought_back"] = row.entry
+    return ""
+
+
+def _swap(bench: Workbench, new: Row, new_oid: int, keep: timedelta, *, dressed: bool = True) -> None:
+    known, tier = bench.registry(), bench.plan.tier
+    change = snapshots.Swap(
+        tier=tier,
+        name=bench.plan.database,
+        old_oid=bench.target_oid,
+        new=new,
+        new_oid=new_oid,
+        keep=keep,
+        entry=bench.site.entry,
+        stamp=bench.stamp,
+        dressed=dressed,
+    )
+    started = time.monotonic()
+    aside = bench.site.target.conninfo.with_database(registry.COORDINATION)
+    retired = snapshots.swap(known, change, lambda: bench.open(aside))
+    milliseconds = round((time.monotonic() - started) * 1000)
+    bench.result.facts |= {"swap_ms": milliseconds, "kept": retired if keep else None}
+    way_back = f" · undo: invoke undo --tier={tier}" if retired and keep else ""
+    bench.report("swap", f"{'brought back' if not dressed else 'swapped in'}, {milliseconds} ms{way_back}")
+
+
+def keep_ready(bench: Workbench) -> str:
+    """Keep what was built as a spare for the next reset, and make room."""
+    known, stock, built = bench.registry(), bench.stock(), bench.built
+    if built is not None and built.kind != "spare":
+        if bench.record is None:
+            known.drop(built)
+        else:
+            stock.put(built, "spare", {**bench.record, "stamp": bench.stamp}, bench.inputs or {})
+    bench.built = None
+    dropped = (*stock.make_room(bench.site.project.settings.stock), *drop_ended(bench))
+    if dropped:
+        bench.report("room", f"dropped {', '.join(row.name for row in dropped)}")
+    spare = bench.record or (bench.found is not None and bench.found.is_spare)
+    return "the next reset is a rename" if spare else "nothing could be kept"
+
+
+def drop_ended(bench: Workbench) -> tuple[Row, ...]:
+    """Drop what a tier that may lose everything needs no more, and return it: all but the one replaced last.
+
+    On other tiers kept databases go by `prune` alone, which shows them first.
+    """
+    if bench.clearance.evidence.situation.floor.may_lose is not Loss.EVERYTHING:
+        return ()
+    known, tier = bench.registry(), bench.plan.tier
+    ended = {row.id for row in known.rows(tier, "retired", ended=True)}
+    *older, newest = known.rows(tier, "retired") or (None,)
+    gone = (*older, *([newest] if newest is not None and newest.id in ended else []))
+    dropped = []
+    for row in gone:
+        if row is not None:
+            with suppress(psycopg.Error):  # somebody may be connected; the next run tries again
+                known.drop(row)
+                dropped.append(row)
+    return tuple(dropped)
+
+
+def drop_kept(bench: Workbench, step: DropKept) -> str:
+    """Drop kept databases by their oids: none that has become something else meanwhile."""
+    known = bench.registry()
+    rows = [row for row in known.rows(bench.plan.tier, "retired", ended=True) if row.oid in step.oids]
+    for done, row in enumerate(rows, start=1):
+        known.drop(row)
+        bench.site.report(Moment(step="prune", done=done, total=len(rows)))
+    bench.result.facts["dropped"] = [row.name for row in rows]
+    return f"dropped {', '.join(row.name for row in rows) or 'nothing'}"

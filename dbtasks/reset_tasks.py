@@ -1,0 +1,71 @@
+"""The tasks around a reset: build anew, bring back, keep ready, clear away.
+
+Invoke makes a task's flags from its parameters, so these functions have more of them than others here may.
+"""
+
+from __future__ import annotations
+
+from invoke.context import Context
+
+from dbtasks.command_line import checked_format
+from dbtasks.operations import prepare as prepare_
+from dbtasks.operations import prune as prune_
+from dbtasks.operations import reset as reset_
+from dbtasks.operations import undo as undo_
+from dbtasks.task_calls import Options, carry_out, guarded
+
+
+@guarded()
+def reset(
+    _c: Context, tier: str = "", dry_run: bool = False, format_: str = "text", yes: bool = False, reason: str = ""
+) -> None:
+    """Build the database anew from migrations and seeds beside the old one, then swap it in whole."""
+    reports = carry_out(reset_.OPERATION, Options(tier=tier, format_=format_), dry_run=dry_run, yes=yes, reason=reason)
+    _look_ahead(reports[0].tier.name, dry_run=dry_run)
+
+
+@guarded(
+    entry="undo what this entry of the trail replaced; without it the last",
+    list_="show what is kept and could be brought back",
+)
+def undo(
+    _c: Context,
+    tier: str = "",
+    entry: str = "",
+    list_: bool = False,
+    dry_run: bool = False,
+    format_: str = "text",
+    yes: bool = False,
+    reason: str = "",
+) -> None:
+    """Bring back the database that the last reset replaced; what is there now is kept, so undo can be undone."""
+    if list_:
+        from dbtasks.kept_view import show  # late: it loads the driver
+        from dbtasks.project import open_project
+
+        show(open_project(), tier, as_json=checked_format(format_))
+        return
+    options = Options(tier=tier, entry=entry, format_=format_)
+    carry_out(undo_.OPERATION, options, dry_run=dry_run, yes=yes, reason=reason)
+
+
+@guarded()
+def prune(
+    _c: Context, tier: str = "", dry_run: bool = False, format_: str = "text", yes: bool = False, reason: str = ""
+) -> None:
+    """Drop replaced databases whose retention has ended; --dry-run shows them first."""
+    carry_out(prune_.OPERATION, Options(tier=tier, format_=format_), dry_run=dry_run, yes=yes, reason=reason)
+
+
+@guarded()
+def prepare(_c: Context, tier: str = "", dry_run: bool = False, format_: str = "text", reason: str = "") -> None:
+    """Keep a template of what a reset would build, and a warm spare of it, so that the next reset is a rename."""
+    carry_out(prepare_.OPERATION, Options(tier=tier, format_=format_), dry_run=dry_run, yes=False, reason=reason)
+
+
+def _look_ahead(tier: str, *, dry_run: bool) -> None:
+    """Prepare the next reset in the background, where it may be soon."""
+    if not dry_run:
+        from dbtasks.preparing import start_in_background
+
+        start_in_background(tier)

@@ -1,0 +1,47 @@
+"""Where a clearance is used, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dbtasks.conninfo import Conninfo
+from dbtasks.database import Connection
+from dbtasks.project import Project
+from dbtasks.survey import Survey
+from dbtasks.targets import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """How far a step is. `text` is empty until the step has ended."""
+
+    step: str
+    done: int = 0
+    total: int = 0
+    seconds: float = 0.0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where a clearance is used. `look_again` makes the survey anew; `entry` is the trail's number of the intent.
+
+    `beside` is the survey's own connection to the coordination database, where it made one.
+    """
+
+    project: Project
+    target: Target
+    server_way: Conninfo
+    entry: int
+    look_again: Callable[[], Survey]
+    report: Callable[[Moment], None]
+    beside: Connection | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Result:
+    """What the steps did. `exit_code` is a handed-out command's own."""
+
+    facts: dict[str, object] = field(default_factory=dict)
+    exit_code: int = 0

@@ -1,0 +1,92 @@
+"""From the flags of a task to a call, and down the road: what the tasks have in common."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from invoke.tasks import Task
+
+from dbtasks.command_line import GuardedTask, checked_format, end, whole_number
+from dbtasks.console import Console
+from dbtasks.effects import Operation
+from dbtasks.operations import open_
+from dbtasks.project import Project, open_project
+from dbtasks.selection import Choice, choose
+
+if TYPE_CHECKING:
+    from dbtasks.pipeline import Report
+    from dbtasks.survey import Wish
+
+HELP = {
+    "tier": "which tier, by name or alias; without it the flag in the environment, else the default tier",
+    "dry_run": "show the plan and what the guard would say to it; change nothing",
+    "format_": "text or json; json goes to standard output, everything else to standard error",
+    "yes": "answer questions that the tier lets scripts answer; it is never a person's consent",
+    "reason": "why, for the audit trail",
+}
+
+
+def guarded(**more: str) -> Callable[[Callable[..., None]], Task[Any]]:
+    """Return the decorator of a task whose flags read like everybody's, plus its own."""
+
+    def decorate(body: Callable[..., None]) -> Task[Any]:
+        known = {**HELP, **more}
+        told = {name: known[name] for name in inspect.signature(body).parameters if name in known}
+        return GuardedTask(body, auto_shortflags=False, help=told)
+
+    return decorate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the flags of a task say, as typed."""
+
+    tier: str
+    format_: str
+    sets: str = ""
+    through: str = ""
+    retry: str = ""
+    entry: str = ""
+
+
+def carry_out(operation: Operation, options: Options, *, dry_run: bool, yes: bool, reason: str) -> list[Report]:
+    """Carry an operation out, on one tier or through several, and return what became of it."""
+    from dbtasks import pipeline  # late: a mistake in the settings never loads a driver
+    from dbtasks.survey import Wish
+
+    as_json, project, console = checked_format(options.format_), open_project(), Console()
+    entry = whole_number("--entry", options.entry) if options.entry else None
+    wish = Wish(seed_sets=_words(options.sets) or None, retry=_words(options.retry), entry=entry)
+    reports = []
+    for choice in _choices(project, options.tier, options.through):
+        call = pipeline.Call(operation=operation, choice=choice, wish=wish, dry_run=dry_run, yes=yes, reason=reason)
+        reports.append(pipeline.carry_out(project, call, console))
+    if as_json:
+        data = [report.as_data() for report in reports]
+        console.data(data if options.through else data[0])
+    return reports
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _choices(project: Project, tier: str, through: str) -> list[Choice]:
+    choice = choose(project.settings, through or tier or None, project.environ)
+    if not through:
+        return [choice]
+    order = (*project.settings.predecessors(choice.tier), choice.tier)
+    return [replace(choice, tier=each, notices=choice.notices if each is choice.tier else ()) for each in order]
+
+
+def run_with(project: Project, choice: Choice, wish: Wish, *, dry_run: bool, reason: str) -> None:
+    """Give a command the way in; its exit code becomes ours."""
+    from dbtasks.pipeline import Call, carry_out
+
+    call = Call(operation=open_.OPERATION, choice=choice, wish=wish, dry_run=dry_run, reason=reason)
+    report = carry_out(project, call, Console())
+    if report.result.exit_code:
+        end(report.result.exit_code)

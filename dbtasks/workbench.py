@@ -1,0 +1,101 @@
+"""What the steps of one plan share while it runs: the clearance, the database under construction, the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+import psycopg
+
+from dbtasks.conninfo import Conninfo
+from dbtasks.database import Connection, open_to_write
+from dbtasks.environment import for_worker
+from dbtasks.errors import DbtasksError
+from dbtasks.guard import Clearance
+from dbtasks.kept import maker
+from dbtasks.plan import Plan
+from dbtasks.recipe import Recipe, wanted
+from dbtasks.registry import Registry, Row
+from dbtasks.site import Moment, Result, Site
+from dbtasks.stock import Found, Stock
+
+
+class Workbench:
+    """The state that the steps of one plan share.
+
+    `built` is the database built aside, `stamp` what was written into it, `inputs` what its build opened; `found` is
+    what the stock had of it, `record` what is noted beside a database that is kept in stock.
+    """
+
+    def __init__(self, clearance: Clearance, site: Site, plan: Plan) -> None:
+        self.clearance, self.site, self.plan = clearance, site, plan
+        self.result = Result()
+        self.known: Registry | None = None
+        self.built: Row | None = None
+        self.built_oid = plan.target.oid if plan.target else 0
+        self.stamp: Mapping[str, object] | None = None
+        self.inputs: Mapping[str, object] | None = None
+        self.found: Found | None = None
+        self.record: Mapping[str, object] | None = None
+        self.told: list[str] = []
+
+    @property
+    def place(self) -> Conninfo:
+        """The database under construction, else the target."""
+        conninfo = self.site.target.conninfo
+        return conninfo.with_database(self.built.name) if self.built else conninfo
+
+    @property
+    def target_oid(self) -> int | None:
+        return self.plan.target.oid if self.plan.target else None
+
+    def open(self, conninfo: Conninfo) -> Connection:
+        return open_to_write(self.clearance, conninfo)
+
+    def report(self, step: str, text: str) -> None:
+        self.site.report(Moment(step=step, text=text))
+
+    def registers(self, connection: Connection) -> None:
+        """Take this connection to the coordination database for the registry's."""
+        self.known = Registry(connection, self.plan.project, maker(self.site.project.who))
+
+    def registry(self) -> Registry:
+        """Return the registry. DbtasksError where the role may not write it."""
+        if self.known is None:
+            raise DbtasksError("The role may not write dbtasks.registry in the server's database dbtasks.")
+        return self.known
+
+    def stock(self) -> Stock:
+        """Return the tier's stock of databases, which knows whether a build now would open the same."""
+        from dbtasks.inputs import changed  # late: most plans build nothing
+
+        root, url = self.site.project.settings.root, self.site.target.conninfo.url(self.clearance)
+        environ = for_worker(self.site.project, url)
+        return Stock(self.registry(), self.plan.tier, lambda inputs: changed(inputs, root, environ))
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the plan's database is built from."""
+        settings, server = self.site.project.settings, self.clearance.evidence.server
+        migrations = settings.migrations
+        return wanted(
+            self.plan,
+            {
+                "server": server.version_number,
+                "config": migrations.config.as_posix(),
+                "section": migrations.section,
+                "url_variables": list(migrations.url_variables),
+                "version_table": migrations.version_table,
+                "seeds": settings.seeds.name,
+            },
+        )
+
+    def drop_built(self) -> None:
+        """Drop what was built and not used, whatever went wrong. A kill is cleaned up by the next run."""
+        if self.known is None or self.built is None:
+            return
+        if self.built.kind == "spare":  # nobody has touched it
+            return
+        with suppress(psycopg.Error):
+            self.known.drop(self.built)
+            self.report("kept", f"{self.plan.database} is as it was; what was built aside is removed")
