@@ -11,6 +11,7 @@ import psycopg
 from dbtasks import registry, snapshots
 from dbtasks.errors import RefusedError
 from dbtasks.plan import BringBack, DropKept, SwapIn
+from dbtasks.recipe import Fit
 from dbtasks.registry import Row
 from dbtasks.site import Moment
 from dbtasks.tiers import Loss
@@ -80,6 +81,8 @@ def keep_ready(bench: Workbench) -> str:
     dropped = (*stock.make_room(bench.site.project.settings.stock), *drop_ended(bench))
     if dropped:
         bench.report("room", f"dropped {', '.join(row.name for row in dropped)}")
+    template = stock.find(bench.recipe, bench.target_oid, stamp=None)
+    bench.result.facts["template"] = template.item.row.name if template and template.fit is Fit.WHOLE else None
     spare = bench.record or (bench.found is not None and bench.found.is_spare)
     return "the next reset is a rename" if spare else "nothing could be kept"
 
