@@ -43,6 +43,11 @@ def shortened(bench: Workbench) -> tuple[Step, ...]:
     if found is None:
         return steps
     bench.found, bench.inputs = found, bench.stock().inputs(found.item)
+    bench.result.facts["from"] = {
+        "cache": found.item.made.key[:12],
+        "has": found.fit.name.lower(),
+        "spare": found.is_spare,
+    }
     if found.fit is Fit.WHOLE:
         bench.record = found.item.record
     if found.is_spare:

@@ -163,7 +163,7 @@ def _return(plan: Plan, step: BringBack, kept: Kept | None, database: Database |
         amount = "" if kept.tables is None else f"{kept.tables} tables, about {kept.rows or 0:,} rows, "
         by = f", replaced by entry {kept.entry} of {kept.made_by}" if kept.entry else ""
         text = f"{amount}{megabytes(kept.size_bytes)}, as of {kept.since.astimezone():%d %b %H:%M}{by}"
-        yield _fact("would bring back", text)
+        yield _fact("brings back", text)
     yield from _goes(plan, step.keep, database)
 
 

@@ -1,0 +1,165 @@
+"""Resets from what is in stock: the same database as one that is built, for less, and never a wrong one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.server.abroad import abroad as abroad
+from tests.server.road import Project, Server, contents, project, said
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+def team(abroad: Server) -> Iterator[Project]:
+    """A project with a stock, whose INT was built once on the foreign server."""
+    if not abroad.sql("SELECT 1 FROM pg_roles WHERE rolname = 'keeper'"):
+        abroad.role("keeper", "CREATEDB")
+    with project("stocked") as made:
+        made.edit("config/tiers.yaml", "most: 0 databases", "most: 8 databases")
+        made.urls = {"test_database_url": abroad.url("stocked_int", "keeper")}
+        yield made
+        for name in abroad.databases():
+            if name.startswith(("stocked_int", "dbtasks_stocked_int")):
+                abroad.sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+        abroad.sql("DELETE FROM dbtasks.registry WHERE project = 'stocked'", "dbtasks")
+
+
+def reset(team: Project, words: str = "") -> dict[str, Any]:
+    done = team.invoke(f"reset --format=json {words}")
+    assert done.code == 0, done.text
+    found = said(done)["result"]
+    assert isinstance(found, dict)
+    return found
+
+
+def stock(abroad: Server) -> list[str]:
+    query = "SELECT kind FROM dbtasks.registry WHERE project = 'stocked' AND kind IN ('template', 'spare') ORDER BY 1"
+    return list(abroad.sql(query, "dbtasks"))
+
+
+def test_each_way_gives_the_database_that_building_gives(team: Project, abroad: Server) -> None:
+    url = abroad.url("stocked_int")
+    built, first = reset(team), contents(url)
+    cloned, second = reset(team), contents(url)
+    assert team.invoke("prepare").code == 0
+    renamed, third = reset(team), contents(url)
+
+    assert first == second == third
+    assert ("from" in built, cloned["from"]["spare"], renamed["from"]["spare"]) == (False, False, True)
+    assert [sorted(each) for each in (cloned, renamed)] == [["from", "kept", "swap_ms"]] * 2
+
+
+def test_a_new_revision_starts_from_the_longest_ancestor(team: Project) -> None:
+    reset(team)
+    team.revision("r4", "op.execute('CREATE TABLE four ()')")
+    found = reset(team)
+
+    assert (found["from"]["has"], found["applied"]) == ("some_revisions", ["r4"])
+    assert found["seeded"] == {"added": 4, "changed": 0, "kept": 0}
+
+
+def test_other_seeds_need_no_migration(team: Project) -> None:
+    reset(team)
+    team.file("seeds/demo/lessons.csv", "id,teacher,title\n1,1,Piano\n2,2,Cello\n3,2,Violin\n")
+    found = reset(team)
+
+    assert (found["from"]["has"], "applied" in found) == ("schema", False)
+    assert found["seeded"] == {"added": 5, "changed": 0, "kept": 0}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("migrations/versions/r1.py", "name text NOT NULL UNIQUE", "name text NOT NULL UNIQUE, nick text"),
+        ("migrations/env.py", "context.run_migrations()", "context.run_migrations()  # otherwise"),
+        ("alembic.ini", "[alembic]", "# another comment\n[alembic]"),
+    ],
+    ids=["revision", "env.py", "alembic.ini"],
+)
+def test_whatever_the_build_opened_and_was_edited_is_built_anew(team: Project, file: str, old: str, new: str) -> None:
+    reset(team)
+    team.edit(file, old, new)
+    found = reset(team)
+
+    assert ("from" in found, found["applied"]) == (False, ["r1", "r2", "r3"])
+
+
+def test_what_a_revision_sets_on_the_database_itself_comes_along(team: Project, abroad: Server) -> None:
+    team.revision(
+        "r4",
+        "name = op.get_bind().exec_driver_sql('SELECT current_database()').scalar()\n"
+        "op.execute(f\"ALTER DATABASE {name} SET work_mem = '9MB'\")\n"
+        "op.execute(f\"COMMENT ON DATABASE {name} IS 'ours'\")",
+    )
+    reset(team)
+    url = abroad.url("stocked_int")
+    first = contents(url)
+    assert team.invoke("prepare").code == 0
+    abroad.sql("ALTER DATABASE stocked_int RESET work_mem")
+    reset(team)
+
+    assert "SET work_mem TO '9MB'" in first
+    assert contents(url) == first
+
+
+def test_the_stock_is_bounded_and_the_least_used_goes_first(team: Project, abroad: Server) -> None:
+    team.edit("config/tiers.yaml", "most: 8 databases", "most: 3 databases")
+    for number in range(4, 8):
+        team.revision(f"r{number}", f"op.execute('CREATE TABLE t{number} ()')")
+        assert team.invoke("reset").code == 0
+        assert team.invoke("prepare").code == 0
+
+    assert stock(abroad) == ["spare", "template", "template"]
+    assert reset(team)["from"]["spare"]
+
+
+def test_nothing_is_kept_where_none_is_wanted(team: Project, abroad: Server) -> None:
+    team.edit("config/tiers.yaml", "most: 8 databases", "most: 0 databases")
+    reset(team)
+
+    assert stock(abroad) == []
+    assert "from" not in reset(team)
+
+
+def test_what_another_role_made_is_left_to_that_role(team: Project, abroad: Server) -> None:
+    reset(team)
+    if not abroad.sql("SELECT 1 FROM pg_roles WHERE rolname = 'other_keeper'"):
+        abroad.role("other_keeper", "CREATEDB", "SUPERUSER")
+    team.urls["test_database_url"] = abroad.url("stocked_int", "other_keeper")
+
+    assert "from" not in reset(team)
+
+
+def test_a_spare_with_another_floor_is_not_taken(team: Project) -> None:
+    reset(team)
+    assert team.invoke("prepare").code == 0
+    team.edit("config/tiers.yaml", "may_lose: everything", "may_lose: asked")
+    found = reset(team, "--yes")
+
+    assert not found["from"]["spare"]
+
+
+def test_a_template_that_was_dropped_by_hand_is_built_anew(team: Project, abroad: Server) -> None:
+    reset(team)
+    for name in abroad.sql("SELECT name FROM dbtasks.registry WHERE kind = 'template'", "dbtasks"):
+        abroad.sql(f'DROP DATABASE "{name}"')
+
+    assert "from" not in reset(team)
+
+
+def test_a_reset_prepares_the_next_in_the_background(team: Project, abroad: Server) -> None:
+    from tests.server.road import until
+
+    team.edit("config/tiers.yaml", "by_hand: true", "by_hand: false")
+    reset(team)
+    until(lambda: "spare" in stock(abroad), what="a spare")
+    until(
+        lambda: team.last_entry()["operation"] == "prepare" and team.last_entry()["kind"] == "result", what="its entry"
+    )
+    team.edit("config/tiers.yaml", "by_hand: false", "by_hand: true")
+
+    assert reset(team)["from"]["spare"]
