@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.server.abroad import abroad as abroad
-from tests.server.road import Project, Server, contents, project, said
+from tests.server.road import Project, Server, contents, project, said, until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -134,13 +134,15 @@ def test_what_another_role_made_is_left_to_that_role(team: Project, abroad: Serv
     assert "from" not in reset(team)
 
 
-def test_a_spare_with_another_floor_is_not_taken(team: Project) -> None:
+def test_a_spare_with_another_floor_is_not_taken(team: Project, abroad: Server) -> None:
     reset(team)
     assert team.invoke("prepare").code == 0
-    team.edit("config/tiers.yaml", "may_lose: everything", "may_lose: asked")
-    found = reset(team, "--yes")
+    change = "UPDATE dbtasks.registry SET record = jsonb_set(record, '{stamp,floor,may_lose}', %s) WHERE kind = 'spare'"
+    with abroad.connect("dbtasks") as connection:
+        connection.execute(change, ['"asked"'])
+    found = reset(team)
 
-    assert not found["from"]["spare"]
+    assert (found["from"]["has"], found["from"]["spare"]) == ("whole", False)
 
 
 def test_a_template_that_was_dropped_by_hand_is_built_anew(team: Project, abroad: Server) -> None:
@@ -152,13 +154,11 @@ def test_a_template_that_was_dropped_by_hand_is_built_anew(team: Project, abroad
 
 
 def test_a_reset_prepares_the_next_in_the_background(team: Project, abroad: Server) -> None:
-    from tests.server.road import until
-
     team.edit("config/tiers.yaml", "by_hand: true", "by_hand: false")
     reset(team)
     until(lambda: "spare" in stock(abroad), what="a spare")
     until(
-        lambda: team.last_entry()["operation"] == "prepare" and team.last_entry()["kind"] == "result", what="its entry"
+        lambda: [team.last_entry()[name] for name in ("operation", "kind")] == ["prepare", "result"], what="its entry"
     )
     team.edit("config/tiers.yaml", "by_hand: false", "by_hand: true")
 
