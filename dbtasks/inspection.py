@@ -55,16 +55,18 @@ SELECT {_OF_A_DATABASE}, r.record,
  WHERE d.datname = %s AND r.project = %s AND r.tier = %s AND r.kind = 'live' AND r.record IS NOT NULL
 """  # noqa: S608 - as above
 
-# What a user made: relations, types, functions and schemas that belong to no extension and are not our bookkeeping.
+# What a user made: relations, types, functions and schemas that belong to no extension and are not our bookkeeping,
+# nor what was put aside when other schemas took its place.
 _USER_OBJECTS = """
 WITH mine AS (
     SELECT oid FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'
+       AND nspname !~ '_dbtasks_[0-9a-f]{8}$'
 ), extended AS (
     SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
 ), made AS (
     SELECT 'pg_class'::regclass AS classid, oid AS objid FROM pg_class
      WHERE relnamespace IN (SELECT oid FROM mine)
-       AND NOT (relnamespace = to_regnamespace('dbtasks') AND relname ~ '^(identity|ledger)(_|$)')
+       AND NOT (relnamespace = to_regnamespace('dbtasks') AND relname ~ '^(identity|ledger|kept)(_|$)')
     UNION ALL
     SELECT 'pg_type'::regclass, oid FROM pg_type
      WHERE typnamespace IN (SELECT oid FROM mine) AND typrelid = 0 AND typelem = 0
@@ -83,7 +85,7 @@ SELECT CASE n.nspname WHEN 'public' THEN '' ELSE n.nspname || '.' END || c.relna
        greatest(c.reltuples, coalesce(s.n_live_tup, 0), 0)::bigint
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
  WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'dbtasks')
-   AND NOT c.relispartition
+   AND n.nspname !~ '_dbtasks_[0-9a-f]{8}$' AND NOT c.relispartition
  ORDER BY 2 DESC, 1
 """
 

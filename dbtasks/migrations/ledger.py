@@ -52,11 +52,11 @@ $create$
 TORN = "SELECT revision, person, started_at::text FROM dbtasks.ledger WHERE duration_ms IS NULL ORDER BY id"
 
 # An index of a partitioned table is invalid on purpose until its parts are attached; one that is being built is no
-# leftover.
+# leftover. What was put aside for other schemas is as it was.
 INVALID_INDEXES = """
 SELECT format('%I.%I', n.nspname, c.relname)
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE NOT i.indisvalid AND c.relkind = 'i'
+WHERE NOT i.indisvalid AND c.relkind = 'i' AND n.nspname !~ '_dbtasks_[0-9a-f]{8}$'
   AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)
 ORDER BY 1
 """
@@ -112,7 +112,7 @@ def current(connection: Connection, version_table: str = "alembic_version") -> f
     found = connection.execute(
         "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
         "WHERE c.relname = %s AND (n.nspname = %s OR NOT %s) AND c.relkind IN ('r', 'p') "
-        "AND n.nspname NOT LIKE 'pg\\_%%' ORDER BY 1",
+        "AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname !~ '_dbtasks_[0-9a-f]{8}$' ORDER BY 1",
         (name, schema, bool(dot)),
     ).fetchall()
     if len(found) > 1:

@@ -1,0 +1,31 @@
+"""A reset where no database can be created: built elsewhere, loaded in one transaction with renaming the old aside.
+
+The public names are those that the runner needs; nothing here decides whether it may be done.
+"""
+
+from __future__ import annotations
+
+from dbtasks.schemas.dump import Dump, dump
+from dbtasks.schemas.exchange import Replaced, bring_back, replace
+from dbtasks.schemas.keeping import Errand, Held, Kept, drop, kept
+from dbtasks.schemas.likeness import Extension, Likeness, likeness_of
+from dbtasks.schemas.obstacles import obstacles
+from dbtasks.schemas.scratch import build
+
+__all__ = [
+    "Dump",
+    "Errand",
+    "Extension",
+    "Held",
+    "Kept",
+    "Likeness",
+    "Replaced",
+    "bring_back",
+    "build",
+    "drop",
+    "dump",
+    "kept",
+    "likeness_of",
+    "obstacles",
+    "replace",
+]

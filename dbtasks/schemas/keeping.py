@@ -1,0 +1,183 @@
+"""What is kept of replaced schemas, and until when: one row for each replacement, in schema `dbtasks` of the target."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import cast
+
+from psycopg import sql
+
+from dbtasks.database import Connection
+from dbtasks.errors import DbtasksError, RefusedError
+from dbtasks.migrations import ledger
+from dbtasks.schemas.obstacles import outside
+from dbtasks.schemas.privileges import Grant, Grants, Scope
+
+MARK = re.compile(r"[0-9a-f]{8}")
+
+_CREATE = """
+CREATE TABLE dbtasks.kept (
+    mark       text PRIMARY KEY CHECK (mark ~ '^[0-9a-f]{8}$'),
+    entry      bigint NOT NULL,
+    made_at    timestamptz NOT NULL DEFAULT now(),
+    keep_until timestamptz NOT NULL,
+    schemas    jsonb NOT NULL,
+    defaults   jsonb NOT NULL
+);
+COMMENT ON TABLE dbtasks.kept IS 'Which schemas were put aside for others, and until when; kept by dbtasks.';
+"""
+_LEDGER_COLUMNS = sql.SQL("revision, checksum, direction, started_at, duration_ms, person, entry, tool_version")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What a replacement is for: the mark of what it puts aside, the trail's entry, how long that is kept."""
+
+    mark: str
+    entry: int
+    keep: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A schema that is kept: its name in service, the one that it is kept under, and its oid."""
+
+    name: str
+    kept: str
+    oid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What one replacement put aside. `entry` is the trail's number of that run."""
+
+    mark: str
+    entry: int
+    made_at: datetime
+    keep_until: datetime
+    schemas: tuple[Held, ...]
+    defaults: Mapping[Scope, Grants]
+
+
+def kept(connection: Connection, *, ended: bool = False) -> tuple[Kept, ...]:
+    """Return what is kept, oldest first; `ended`: only what is past its retention, by the server's clock."""
+    if connection.execute("SELECT to_regclass('dbtasks.kept')").fetchone() == (None,):
+        return ()
+    rows = connection.execute(
+        "SELECT mark, entry, made_at, keep_until, schemas, defaults FROM dbtasks.kept"
+        " WHERE NOT %s OR keep_until <= now() ORDER BY made_at, mark",
+        [ended],
+    ).fetchall()
+    return tuple(
+        Kept(
+            mark=str(mark),
+            entry=cast(int, entry),
+            made_at=cast(datetime, made_at),
+            keep_until=cast(datetime, until),
+            schemas=tuple(Held(**each) for each in cast("list[dict[str, object]]", schemas)),  # type: ignore[arg-type]  # as written below
+            defaults=_read(cast("list[list[object]]", defaults)),
+        )
+        for mark, entry, made_at, until, schemas, defaults in rows
+    )
+
+
+def find(connection: Connection, mark: str) -> Kept:
+    """Return what is kept under a mark. Raises RefusedError where there is nothing, or not what was put aside."""
+    found = next((each for each in kept(connection) if each.mark == mark), None)
+    if found is None:
+        raise _gone(f"Nothing is kept here under the mark {mark}.")
+    names = {held.kept: held.oid for held in found.schemas}
+    rows = connection.execute(
+        "SELECT nspname::text, oid::bigint FROM pg_namespace WHERE nspname = ANY(%s)", [list(names)]
+    ).fetchall()
+    missing = sorted(set(names.items()) - {(str(name), cast(int, oid)) for name, oid in rows})
+    if missing:
+        raise _gone(f"The schema {missing[0][0]} is not any more the one that was put aside.")
+    return found
+
+
+def _gone(saw: str) -> RefusedError:
+    return RefusedError(
+        code="E-NOTHING-KEPT", saw=saw, why="Nothing was changed.", instead="Look at what is there: invoke status"
+    )
+
+
+def held(connection: Connection, names: Mapping[str, str]) -> tuple[Held, ...]:
+    """Return the schemas that are kept under these names now."""
+    rows = connection.execute(
+        "SELECT nspname::text, oid::bigint FROM pg_namespace WHERE nspname = ANY(%s)", [list(names.values())]
+    ).fetchall()
+    oids = {str(name): cast(int, oid) for name, oid in rows}
+    return tuple(Held(name=name, kept=kept, oid=oids[kept]) for name, kept in names.items())
+
+
+def note(connection: Connection, errand: Errand, schemas: tuple[Held, ...], defaults: Mapping[Scope, Grants]) -> None:
+    """Write down what was put aside."""
+    if connection.execute("SELECT to_regclass('dbtasks.kept')").fetchone() == (None,):
+        connection.execute(_CREATE)
+    written = json.dumps([asdict(each) for each in schemas])
+    connection.execute(
+        "INSERT INTO dbtasks.kept (mark, entry, keep_until, schemas, defaults) VALUES (%s, %s, now() + %s, %s, %s)",
+        [errand.mark, errand.entry, errand.keep, written, _written(defaults)],
+    )
+
+
+def forget(connection: Connection, mark: str) -> None:
+    connection.execute("DELETE FROM dbtasks.kept WHERE mark = %s", [mark])
+
+
+def put_ledger_aside(connection: Connection, mark: str) -> None:
+    """Empty the ledger into one of its own for what is kept."""
+    connection.execute(ledger.CREATE)
+    connection.execute(sql.SQL("CREATE TABLE {} AS TABLE dbtasks.ledger").format(_ledger(mark)))
+    connection.execute("DELETE FROM dbtasks.ledger")
+
+
+def bring_ledger_back(connection: Connection, mark: str) -> None:
+    """Fill the empty ledger from the one that was kept, ids included."""
+    insert = sql.SQL("INSERT INTO dbtasks.ledger (id, {}) OVERRIDING SYSTEM VALUE SELECT id, {} FROM {}")
+    connection.execute(insert.format(_LEDGER_COLUMNS, _LEDGER_COLUMNS, _ledger(mark)))
+    connection.execute(sql.SQL("DROP TABLE {}").format(_ledger(mark)))
+
+
+def fill_ledger(connection: Connection, rows: tuple[tuple[object, ...], ...]) -> None:
+    """Write what a scratch database's ledger says into the empty one."""
+    if rows:
+        insert = sql.SQL("INSERT INTO dbtasks.ledger ({}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)")
+        with connection.cursor() as cursor:
+            cursor.executemany(insert.format(_LEDGER_COLUMNS), rows)
+
+
+def drop(connection: Connection, mark: str) -> tuple[str, ...]:
+    """Drop what is kept under a mark, in one transaction, and return the schemas' names."""
+    with connection.transaction():
+        found = find(connection, mark)
+        names = [held.kept for held in found.schemas]
+        users = outside(connection, names) if names else ()
+        if users:
+            raise DbtasksError(f"What is kept under the mark {mark} is used from outside: {users[0]}. It stays.")
+        for name in names:
+            connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_ledger(mark)))
+        forget(connection, mark)
+    return tuple(names)
+
+
+def _ledger(mark: str) -> sql.Identifier:
+    return sql.Identifier("dbtasks", f"ledger_{mark}")
+
+
+def _written(defaults: Mapping[Scope, Grants]) -> str:
+    return json.dumps([[asdict(scope), [asdict(grant) for grant in grants]] for scope, grants in defaults.items()])
+
+
+def _read(written: list[list[object]]) -> dict[Scope, Grants]:
+    pairs = cast("list[tuple[dict[str, str], list[dict[str, object]]]]", written)
+    return {
+        Scope(**scope): tuple(Grant(**grant) for grant in grants)  # type: ignore[arg-type]  # as written above
+        for scope, grants in pairs
+    }
