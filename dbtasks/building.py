@@ -22,6 +22,10 @@ from dbtasks.workbench import Workbench
 if TYPE_CHECKING:
     from dbtasks.migrations.upgrade import Job
 
+# `prepare` drops what is over after each reset. Where it does not run, the reset does so now and then: a durable server
+# takes long for it.
+_BACKLOG = 3
+
 # What a find in the stock saves, step by step. Stamping is never saved: each database carries its own identity.
 _SAVED: dict[Fit, tuple[type[Step], ...]] = {
     Fit.NOTHING: (),
@@ -42,7 +46,7 @@ def shortened(bench: Workbench) -> tuple[Step, ...]:
     found = bench.stock().find(bench.recipe, bench.target_oid, stamp=stamp)
     if found is None:
         return steps
-    bench.found, bench.inputs = found, bench.stock().inputs(found.item)
+    bench.found, bench.inputs = found, found.inputs
     bench.result.facts["from"] = {
         "cache": found.item.made.key[:12],
         "has": found.fit.name.lower(),
@@ -68,7 +72,7 @@ def build_aside(bench: Workbench) -> str:
     known = bench.registry()
     for name in known.sweep(bench.plan.tier):
         bench.report("sweep", f"removed {name}, left by a run that was killed")
-    drop_ended(bench)
+    drop_ended(bench, beyond=_BACKLOG)
     if bench.found is not None:
         stock, item = bench.stock(), bench.found.item
         bench.built = stock.clone(item.row.name, bench.site.entry)

@@ -243,10 +243,14 @@ class Registry:
 
     def sweep(self, tier: str) -> tuple[str, ...]:
         """Drop what killed runs left half-built, and return the names. A builder that still runs keeps its own."""
-        swept = []
-        for row in self.rows(tier, "building"):
-            if try_lock(self.connection, row.id, lock_class=BUILD_LOCK_CLASS):
-                self.drop(row)
-                self.release(row)
-                swept.append(row.name)
-        return tuple(swept)
+        return tuple(row.name for row in self.rows(tier, "building") if self.drop_unused(row))
+
+    def drop_unused(self, row: Row) -> bool:
+        """Drop a database that nobody builds, clones or takes just now, and return whether it went."""
+        if not try_lock(self.connection, row.id, lock_class=BUILD_LOCK_CLASS):
+            return False
+        try:
+            self.drop(row)
+        finally:
+            self.release(row)
+        return True

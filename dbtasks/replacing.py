@@ -78,6 +78,7 @@ def keep_ready(bench: Workbench) -> str:
         else:
             stock.put(built, "spare", {**bench.record, "stamp": bench.stamp}, bench.inputs or {})
     bench.built = None
+    known.sweep(bench.plan.tier)
     dropped = (*stock.make_room(bench.site.project.settings.stock), *drop_ended(bench))
     if dropped:
         bench.report("room", f"dropped {', '.join(row.name for row in dropped)}")
@@ -87,10 +88,10 @@ def keep_ready(bench: Workbench) -> str:
     return "the next reset is a rename" if spare else "nothing could be kept"
 
 
-def drop_ended(bench: Workbench) -> tuple[Row, ...]:
+def drop_ended(bench: Workbench, *, beyond: int = 0) -> tuple[Row, ...]:
     """Drop what a tier that may lose everything needs no more, and return it: all but the one replaced last.
 
-    On other tiers kept databases go by `prune` alone, which shows them first.
+    Nothing where there are not more than `beyond`. On other tiers kept databases go by `prune` alone, which shows them.
     """
     if bench.clearance.evidence.situation.floor.may_lose is not Loss.EVERYTHING:
         return ()
@@ -98,6 +99,8 @@ def drop_ended(bench: Workbench) -> tuple[Row, ...]:
     ended = {row.id for row in known.rows(tier, "retired", ended=True)}
     *older, newest = known.rows(tier, "retired") or (None,)
     gone = (*older, *([newest] if newest is not None and newest.id in ended else []))
+    if len(gone) <= beyond:
+        return ()
     dropped = []
     for row in gone:
         if row is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import psycopg
@@ -16,7 +16,7 @@ from psycopg import sql
 
 from dbtasks import recipe, snapshots
 from dbtasks.recipe import Fit, Recipe
-from dbtasks.registry import Registry, Row, row_of
+from dbtasks.registry import BUILD_LOCK_CLASS, Registry, Row, row_of
 from dbtasks.settings import StockLimits
 
 
@@ -42,10 +42,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What the stock has for a wish, and how much of it."""
+    """What the stock has for a wish, how much of it, and what its build had opened."""
 
     fit: Fit
     item: Item
+    inputs: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def is_spare(self) -> bool:
@@ -74,7 +75,16 @@ class Stock:
         found = (Found(fit=recipe.fit(item.made, want), item=item) for item in self._items(model_oid))
         usable = [each for each in found if each.fit is not Fit.NOTHING and (not each.is_spare or each.serves(stamp))]
         usable.sort(key=lambda each: (each.fit, each.is_spare, len(each.item.made.revisions)), reverse=True)
-        return next((each for each in usable if self._is_current(each.item)), None)
+        for each in usable:
+            inputs = self._inputs(each.item) if self._claim(each.item) else None
+            if inputs is not None and self._is_current(each.item, inputs):
+                return replace(each, inputs=inputs)
+        return None
+
+    def _claim(self, item: Item) -> bool:
+        """Keep others from dropping it until this session ends. What was dropped meanwhile has no inputs any more."""
+        query = "SELECT pg_try_advisory_lock_shared(%s, %s)"
+        return self.known.connection.execute(query, [BUILD_LOCK_CLASS, item.row.id]).fetchone() == (True,)
 
     def keep(self, source: str, record: Mapping[str, object], inputs: Mapping[str, object], entry: int) -> Row:
         """Clone a database that nobody is connected to, and keep the clone as a template."""
@@ -108,12 +118,12 @@ class Stock:
         """Note that a template was used: what is used least goes first."""
         self.known.connection.execute("UPDATE dbtasks.registry SET used_at = now() WHERE id = %s", [item.row.id])
 
-    def inputs(self, item: Item) -> Mapping[str, object]:
-        """Return what a build had opened, as it was recorded."""
+    def _inputs(self, item: Item) -> Mapping[str, object] | None:
+        """Return what a build had opened, as it was recorded; `None` where there is no such database any more."""
         row = self.known.connection.execute(
             "SELECT inputs FROM dbtasks.registry WHERE id = %s", [item.row.id]
         ).fetchone()
-        return cast("Mapping[str, object]", row[0]) if row and isinstance(row[0], dict) else {}
+        return cast("Mapping[str, object]", row[0]) if row and isinstance(row[0], dict) else None
 
     def make_room(self, limits: StockLimits) -> tuple[Row, ...]:
         """Drop what is over the limits, least used first, and every spare but the newest; return what went."""
@@ -123,20 +133,20 @@ class Stock:
         for *columns, newest, size in rows:
             number, total = number + 1, total + cast(int, size)
             if number > limits.databases or total > limits.size_bytes or not newest:
-                number, total = number - 1, total - cast(int, size)
                 row = row_of(columns)
-                self.known.drop(row)
-                dropped.append(row)
+                if self.known.drop_unused(row):
+                    number, total = number - 1, total - cast(int, size)
+                    dropped.append(row)
         return tuple(dropped)
 
-    def _is_current(self, item: Item) -> bool:
+    def _is_current(self, item: Item, inputs: Mapping[str, object]) -> bool:
         """Return whether a build now would open the same files, and install the same versions of its extensions."""
         if item.extensions:
             names = [name for name, _ in item.extensions]
             offered = self.known.connection.execute(_OFFERED, [names]).fetchall()
             if {(str(name), str(version)) for name, version in offered} != set(item.extensions):
                 return False
-        return self._changed(self.inputs(item)) is None
+        return self._changed(inputs) is None
 
     def _items(self, model_oid: int | None) -> list[Item]:
         rows = self.known.connection.execute(_ITEMS, [model_oid, self.known.project, self.tier]).fetchall()
