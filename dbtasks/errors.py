@@ -123,6 +123,16 @@ class ClonesImpossibleError(DbtasksError):
         super().__init__(f"[{label}] no database can be made for tests: {reason}. {instead}")
 
 
+class TransactionEndedError(DbtasksError):
+    """A test's code ended by SQL the transaction that was to be rolled back after it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The code under test ended this test's transaction by SQL, COMMIT or ROLLBACK. Let it call commit() and "
+            "rollback() of its driver, or give the test a database of its own: the fixture fresh_database"
+        )
+
+
 class LockTimeoutError(DbtasksError):
     """Somebody else holds the lock; the text names the holder where the server tells."""
 

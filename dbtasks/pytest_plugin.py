@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dbtasks import pytest_fixtures
+from dbtasks import pytest_fixtures, pytest_fixtures_held
 from dbtasks.pin import PIN, driver, project_around
 from dbtasks.pytest_fixtures import SUPPLY, Supply
 
@@ -43,7 +43,8 @@ def join(manager: pytest.PytestPluginManager) -> None:
     """Register our plugin, once, under names that nobody can have put after `-p no:`."""
     if not any(isinstance(plugin, Pinned) for plugin in manager.get_plugins()):
         manager.register(Pinned(), name=f"dbtasks pin {secrets.token_hex(8)}")
-        manager.register(pytest_fixtures, name=f"dbtasks fixtures {secrets.token_hex(8)}")
+        for module in (pytest_fixtures, pytest_fixtures_held):
+            manager.register(module, name=f"dbtasks fixtures {secrets.token_hex(8)}")
 
 
 def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:

@@ -23,6 +23,7 @@ from dbtasks.errors import (
     SettingsError,
     TiersNotReadyError,
     TrailError,
+    TransactionEndedError,
     UrlNotConfiguredError,
     UsageError,
 )
@@ -73,6 +74,10 @@ def test_impossible_clones_name_the_reason_and_what_the_servers_owner_can_do() -
         "[INT] no database can be made for tests: the role may not create databases. "
         "As a superuser: ALTER ROLE x CREATEDB"
     )
+
+
+def test_an_ended_transaction_names_what_the_test_can_use_instead() -> None:
+    assert str(TransactionEndedError()).endswith("a database of its own: the fixture fresh_database")
 
 
 @pytest.mark.parametrize(("count", "end"), [(1, "1 mistake."), (2, "2 mistakes.")])
