@@ -68,12 +68,12 @@ def _only_a_live_primary(case: Case) -> Refuse | None:
 
 
 def _is_usable_clone(case: Case) -> bool:
-    """Whether this is a test's own database, and nothing would make it the tier's live one or give it another stamp."""
+    """Whether this is a test's own database, and what is asked would neither make it the tier's nor drop the tier's."""
     situation, operation = case.situation, case.request.operation
     free = situation.floor.may_lose is Loss.EVERYTHING and situation.floor.consent is Consent.NONE
-    becomes_live = operation.replaces or operation.stamps is Stamping.ANY
+    reaches_out = operation.replaces or operation.drops or operation.stamps is Stamping.ANY
     own = situation.use is Use.CLONE and situation.stamp is StampState.MATCHES
-    return own and free and not becomes_live
+    return own and free and not reaches_out
 
 
 def _writes_need_a_direct_connection(case: Case) -> Refuse | None:

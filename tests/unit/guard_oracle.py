@@ -80,10 +80,10 @@ def right_database(cell: Cell) -> bool:
 
 
 def is_its_runs_own(cell: Cell) -> bool:
-    """D1: a clone for tests serves the run that made it, and can never become what the tier's people work on."""
+    """D1: a clone for tests serves the run that made it, and never becomes or removes what the tier's people have."""
     seen = cell.situation
     everything_may_go = (seen.floor.may_lose, seen.floor.consent) == (Loss.EVERYTHING, Consent.NONE)
-    serves = cell.request.operation.name in {"open", "seed", "migrate"} and everything_may_go
+    serves = cell.request.operation.name in {"open", "seed", "migrate", "prepare"} and everything_may_go
     return seen.use is Use.CLONE and seen.stamp is StampState.MATCHES and serves
 
 
