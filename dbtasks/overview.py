@@ -10,6 +10,7 @@ from dbtasks.effects import Operation
 from dbtasks.errors import DbtasksError, RefusedError, UrlNotConfiguredError
 from dbtasks.evidence import Contents, Identity, StampState
 from dbtasks.guard import admit, judge
+from dbtasks.kept import kept
 from dbtasks.operations import migrate, prepare
 from dbtasks.project import Project
 from dbtasks.selection import choose
@@ -26,6 +27,7 @@ class Row:
     """One tier at a glance. `problem` is empty where nothing keeps people from working; `instead` mends it.
 
     `asked`: the tier's flag allowed a look. `built`: its embedded server has been started at least once.
+    `kept` counts the replaced databases that can be brought back, `ended` those of them whose retention is over.
     """
 
     tier: Tier
@@ -39,9 +41,23 @@ class Row:
     identity: Identity | None = None
     asked: bool = True
     built: bool = True
+    kept: int = 0
+    ended: int = 0
 
     def as_data(self) -> dict[str, object]:
-        names = ("target", "revision", "pending", "stamp", "last", "problem", "instead", "asked", "built")
+        names = (
+            "target",
+            "revision",
+            "pending",
+            "stamp",
+            "last",
+            "problem",
+            "instead",
+            "asked",
+            "built",
+            "kept",
+            "ended",
+        )
         return {"tier": self.tier.name} | {name: getattr(self, name) for name in names}
 
 
@@ -96,6 +112,7 @@ def _unknown(project: Project, tier: Tier, target: str, problem: str, *, instead
 
 def _seen(project: Project, request: Request, target: Target, seen: Survey) -> Row:
     evidence, materials = seen.evidence, seen.materials
+    there = kept(target.conninfo, project.settings.project, request.tier.name)
     current = evidence.database.revisions if evidence.database else frozenset()
     problem, instead = _problem(request, seen)
     unknown = sorted(current - {each.id for each in materials.revisions})
@@ -112,6 +129,8 @@ def _seen(project: Project, request: Request, target: Target, seen: Survey) -> R
         problem=problem,
         instead=instead,
         identity=evidence.identity,
+        kept=len(there),
+        ended=sum(ended for _, ended in there),
     )
 
 

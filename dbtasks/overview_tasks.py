@@ -8,6 +8,7 @@ from dbtasks.console import Console
 from dbtasks.operations import check, status
 from dbtasks.overview import Row, in_words, look_over, same_database
 from dbtasks.project import Project
+from dbtasks.tiers import Loss
 from dbtasks.trail_query import Filters
 from dbtasks.trail_runs import Run, State, runs, unfinished
 
@@ -25,6 +26,12 @@ def show_status(project: Project, console: Console, only: str, *, as_json: bool)
         badge = console.badge(row.tier, on_stdout=True) + " " * (6 - len(row.tier.label))
         last = f"  {row.last}" if row.last else ""
         console.text(f"{badge} {row.target:<{width}}  {_state(row)}{last}".rstrip())
+    for row in rows:
+        if row.ended and row.tier.may_lose is not Loss.EVERYTHING:  # such a tier's resets clear away by themselves
+            which = f"{row.ended} replaced database{'s' if row.ended > 1 else ''} of {row.tier.label}"
+            console.text(
+                f" !      the retention of {which} has ended. See: invoke prune --tier={row.tier.name} --dry-run"
+            )
     for run in open_runs:
         gone = f"(pid {run.first.pid} gone)" if run.state is State.UNFINISHED else f"(on {run.first.host})"
         console.text(f" !      did not finish: {in_words(run)} {gone}. See: invoke audit --entry={run.number}")
@@ -71,4 +78,5 @@ def _state(row: Row) -> str:
     behind = "at head" if row.pending == 0 else f"{row.pending} behind" if row.pending else "unknown to this code"
     revision = f"{behind} ({row.revision})"
     problem = f"  ! {row.problem}" if row.problem else ""
-    return f"{revision}  stamp {row.stamp}{problem}"
+    back = f"  undo: {row.kept}" if row.kept else ""
+    return f"{revision}  stamp {row.stamp}{back}{problem}"
