@@ -16,10 +16,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pexpect
 
 from dbtasks import embedded
+from tests.sessions import Session, open_session
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ALLOWED = ("HOME", "LANG", "LOGNAME", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "SYSTEMROOT", "TMPDIR", "USER")
@@ -65,6 +67,11 @@ def run(project: Path, *command: str, env: Mapping[str, str] | None = None, tty:
         check=False,
     )
     return Finished(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+def connect(conninfo: str = "", **parameters: Any) -> Session:
+    """Return a session on a database that is not this repository's INT: psycopg's, in a process outside."""
+    return open_session(conninfo, environment(), **parameters)
 
 
 @contextmanager

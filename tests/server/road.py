@@ -23,11 +23,11 @@ from typing import Any
 from urllib.parse import quote
 
 import pexpect
-import psycopg
 
 from dbtasks.programs import find_client
 from tests import outside
 from tests.outside import REPOSITORY, Finished
+from tests.sessions import Session
 
 SECONDS = 60
 QUESTIONS = ("confirm production access: ", "to run exactly this plan: ", "to go on: ")
@@ -280,14 +280,13 @@ class Server:
     def url(self, database: str, role: str | None = None, password: str = PASSWORD) -> str:
         return f"postgresql://{role or self.boss}:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}"
 
-    def connect(self, database: str = "postgres", role: str | None = None) -> psycopg.Connection[Any]:
-        return psycopg.connect(self.url(database, role), autocommit=True)
+    def connect(self, database: str = "postgres", role: str | None = None) -> Session:
+        return outside.connect(self.url(database, role), autocommit=True)
 
     def sql(self, statement: str, database: str = "postgres", role: str | None = None) -> list[Any]:
         """Run one statement and return its rows, single columns as plain values."""
         with self.connect(database, role) as connection:
-            cursor = connection.execute(statement.encode())
-            rows = cursor.fetchall() if cursor.description else []
+            rows = connection.execute(statement).rows or []
         return [row[0] if len(row) == 1 else row for row in rows]
 
     def role(self, name: str, *attributes: str) -> str:
@@ -309,8 +308,9 @@ class Server:
 
 def dump(url: str, *options: str) -> str:
     """Return everything that a database holds, as pg_dump writes it."""
-    with psycopg.connect(url) as connection:
-        major = connection.info.server_version // 10000
+    with outside.connect(url) as connection:
+        (version,) = connection.execute("SHOW server_version_num").fetchone() or (0,)
+    major = int(version) // 10000
     command = [str(find_client("pg_dump", major)), "--create", "--no-sync", *options, "--dbname", url]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": os.defpath})
     # The key of these two lines is drawn anew for each dump.

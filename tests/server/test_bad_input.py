@@ -14,9 +14,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
+from tests import outside
 from tests.outside import Finished
 from tests.server.abroad import abroad as abroad
 from tests.server.abroad import free_port
@@ -406,13 +406,13 @@ def interrupt(team: Project, abroad: Server, step: str) -> tuple[int, str]:
         if step == "build":
             held.enter_context(abroad.connect("template1"))
         if step == "swap":
-            rows = held.enter_context(psycopg.connect(abroad.url("dbtasks")))
+            rows = held.enter_context(outside.connect(abroad.url("dbtasks")))
             rows.execute("SELECT FROM dbtasks.registry WHERE name = 'bad_int' FOR UPDATE")
         started.append(team.start("reset --tier=int"))
         if step == "verify":
             until(runs("insert.*lessons|pg_sleep|WITH"), what="seeding")
             name = abroad.sql("SELECT name FROM dbtasks.registry WHERE kind = 'building'", "dbtasks")[0]
-            other = psycopg.connect(abroad.url(name, "careless"))  # the command ends it with the database
+            other = outside.connect(abroad.url(name, "careless"))  # the command ends it with the database
             held.callback(other.close)
             other.execute("LOCK TABLE people IN SHARE UPDATE EXCLUSIVE MODE")
         pattern = {"build": "^create database", "migrate": "pg_sleep", "seed": "lessons", "verify": "^analyze"}
@@ -442,7 +442,7 @@ def test_ctrl_c_in_a_step_of_a_reset_leaves_the_old_database_and_nothing_else(
 
 
 def test_ctrl_c_while_seeding_or_migrating_in_place_is_told_and_whole(team: Project, abroad: Server) -> None:
-    with nothing_changes(abroad, "bad_int"), psycopg.connect(abroad.url("bad_int")) as other:
+    with nothing_changes(abroad, "bad_int"), outside.connect(abroad.url("bad_int")) as other:
         other.execute("LOCK TABLE people")
         run = team.start("seed --tier=int")
         until(lambda: abroad.sql("SELECT 1 FROM pg_locks WHERE NOT granted"), what="the seeding waits")

@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from dbtasks import embedded
 from dbtasks.trail import verify
+from tests import outside
 from tests.server.road import Project, contents, project, said, until
 
 pytestmark = pytest.mark.timeout(240)
@@ -36,9 +36,8 @@ class Ground:
     outcomes: Counter[str] = field(default_factory=Counter)
 
     def sql(self, statement: str, database: str = "small_stg") -> list[tuple[object, ...]]:
-        with psycopg.connect(f"{self.url.rpartition('/')[0]}/{database}", autocommit=True) as connection:
-            cursor = connection.execute(statement.encode())
-            return list(cursor.fetchall()) if cursor.description else []
+        with outside.connect(f"{self.url.rpartition('/')[0]}/{database}", autocommit=True) as connection:
+            return connection.execute(statement).rows or []
 
     def contents(self) -> str:
         return contents(self.url)
@@ -295,7 +294,7 @@ def test_a_server_that_is_killed_under_a_reset_comes_back_with_the_old_or_the_ne
 
 
 def test_an_index_torn_by_a_kill_is_named_and_the_next_run_stops_there(pending: Ground) -> None:
-    with psycopg.connect(pending.url) as other:  # whoever writes keeps the concurrent build waiting
+    with outside.connect(pending.url) as other:  # whoever writes keeps the concurrent build waiting
         other.execute("UPDATE people SET name = name")
         other.execute("UPDATE lessons SET title = title")
         run = pending.project.start("migrate --tier=stg")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 
+from tests import outside
 from tests.server.road import Project, contents, project, said
 
 pytestmark = pytest.mark.timeout(180)
@@ -60,7 +60,7 @@ def test_a_seed_that_only_adds_runs_on_stg(script: Project) -> None:
     done = script.invoke("seed --tier=stg")
 
     assert done.code == 0, done.text
-    with psycopg.connect(script.server_url("stg", "small_stg")) as connection:
+    with outside.connect(script.server_url("stg", "small_stg")) as connection:
         assert connection.execute("SELECT name FROM people WHERE id = 9").fetchone() == ("zoe",)
 
 

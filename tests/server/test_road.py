@@ -8,9 +8,9 @@ import sys
 import time
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 
+from tests import outside
 from tests.server.road import INVOKE, Project, asked_name, contents, dump, project, said
 
 pytestmark = pytest.mark.timeout(180)
@@ -207,13 +207,13 @@ def test_what_has_no_dry_run_refuses_invokes(home: Project) -> None:
 
 
 def test_seeding_again_keeps_what_people_changed(home: Project, urls: dict[str, str]) -> None:
-    with psycopg.connect(urls["stg"]) as connection:
+    with outside.connect(urls["stg"]) as connection:
         connection.execute("UPDATE lessons SET title = 'Piano for late starters' WHERE id = 1")
         connection.execute("DELETE FROM lessons WHERE id = 2")
 
     done = home.invoke("seed --tier=stg --format=json")
 
-    with psycopg.connect(urls["stg"]) as connection:
+    with outside.connect(urls["stg"]) as connection:
         titles = connection.execute("SELECT title FROM lessons ORDER BY id").fetchall()
     assert said(done)["result"] == {"seeded": {"added": 1, "changed": 0, "kept": 3}}
     assert titles == [("Piano for late starters",), ("Cello",)]
@@ -237,7 +237,7 @@ def test_migrating_through_a_tier_goes_in_the_declared_order(home: Project) -> N
 
 
 def test_reset_throws_away_what_stood_in_int(home: Project, urls: dict[str, str]) -> None:
-    with psycopg.connect(urls["int"]) as connection:
+    with outside.connect(urls["int"]) as connection:
         connection.execute("CREATE TABLE junk AS SELECT 1 AS id")
 
     done = home.invoke("reset --tier=int")

@@ -17,6 +17,7 @@ from zlib import crc32
 import psycopg
 import pytest
 
+from tests import outside
 from tests.server.abroad import abroad as abroad
 from tests.server.abroad import free_port, standby_of
 from tests.server.road import (
@@ -31,6 +32,7 @@ from tests.server.road import (
     said,
     until,
 )
+from tests.sessions import Session
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -174,7 +176,7 @@ with psycopg.connect(sys.argv[1]) as connection:
 def test_stg_is_reset_under_twelve_clients_that_reconnect(team: Project, abroad: Server) -> None:
     command = [sys.executable, "-c", CLIENT, abroad.url("small_stg", "app")]
     abroad.sql("ALTER DATABASE small_stg CONNECTION LIMIT -1")
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "env": outside.environment()}
     clients = [subprocess.Popen(command, text=True, **pipes) for _ in range(12)]
     until(lambda: abroad.sql("SELECT count(*) >= 12 FROM pg_stat_activity WHERE datname = 'small_stg'")[0])
 
@@ -187,7 +189,7 @@ def test_stg_is_reset_under_twelve_clients_that_reconnect(team: Project, abroad:
 
 
 def test_a_prepared_transaction_stops_reset_and_is_named(team: Project, abroad: Server) -> None:
-    with psycopg.connect(abroad.url("small_stg", "app")) as connection:
+    with outside.connect(abroad.url("small_stg", "app")) as connection:
         connection.execute("BEGIN; UPDATE people SET name = 'anne' WHERE id = 1; PREPARE TRANSACTION 'two phases'")
     before = (abroad.dump("small_stg"), abroad.databases())
 
@@ -479,7 +481,7 @@ def test_one_database_behind_two_tiers_is_found_by_check_and_stopped_at_run_time
 
 
 def test_what_changes_while_a_run_waits_for_the_lock_is_seen_before_it_writes(team: Project, abroad: Server) -> None:
-    with psycopg.connect(abroad.url("dbtasks", "app"), autocommit=True) as holder:
+    with outside.connect(abroad.url("dbtasks", "app"), autocommit=True) as holder:
         # A reset by somebody else holds the lock that every writing command of STG takes.
         waiting = until_waiting(team, abroad, holder)
         abroad.sql("UPDATE dbtasks.identity SET tier = 'prod'", "small_stg")
@@ -494,9 +496,7 @@ def test_what_changes_while_a_run_waits_for_the_lock_is_seen_before_it_writes(te
     done(team, "seed --tier=stg")
 
 
-def until_waiting(
-    team: Project, abroad: Server, holder: psycopg.Connection[tuple[object, ...]]
-) -> subprocess.Popen[str]:
+def until_waiting(team: Project, abroad: Server, holder: Session) -> subprocess.Popen[str]:
     """Start a seeding that waits for the lock which `holder` has, and return it."""
     key = crc32(b"small/stg") & 0x7FFFFFFF
     holder.execute("SELECT pg_advisory_lock(1684173873, %s)", [key])
