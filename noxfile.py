@@ -43,6 +43,13 @@ def kills(session: nox.Session) -> None:
 
 
 @nox.session
+def thorough(session: nox.Session) -> None:
+    """What the fast suite tries in part, whole: every cell of the guard's table, every sample."""
+    install(session)
+    nox_sessions.tests(session, "-m", "thorough", "-n", "auto")
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style, format, and who may import whom."""
     install(session)

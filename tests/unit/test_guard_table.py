@@ -70,12 +70,14 @@ def test_every_request_connects_exactly_where_the_promises_allow_it() -> None:
     assert next(admission_violations(), None) is None
 
 
-def test_every_cell_keeps_the_promises_and_every_mutant_breaks_one(report: Callable[[str], None]) -> None:
+@pytest.mark.parametrize("stride", [pytest.param(1, id="all", marks=pytest.mark.thorough), pytest.param(23, id="some")])
+def test_every_cell_keeps_the_promises_and_every_mutant_breaks_one(stride: int, report: Callable[[str], None]) -> None:
     sheet = Sheet()
     count: Counter[str] = Counter()
     broken: list[tuple[Cell, Decision]] = []
     survivors: list[tuple[Cell, str]] = []
-    for cell in whole_table():
+    # A prime number, so that every value of every enum comes along.
+    for cell in itertools.islice(whole_table(), 0, None, stride):
         verdict = sheet.judge(cell)
         count[type(verdict).__name__] += 1
         if not acceptable(cell, verdict):
