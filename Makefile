@@ -10,13 +10,16 @@ OF_TIER = $${TIER:+--tier="$$TIER"}
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo reset seed migrate audit status check shell test clean tier-is-a-word
+.PHONY: help setup demo reset undo prune prepare seed migrate audit status check shell test clean tier-is-a-word
 
 help:
 	@echo 'make demo                 set up, build INT and STG, see PROD refused; twice is fine'
 	@echo 'make test                 set up and run the tests, on INT only (ARGS="-k trail -x")'
 	@echo 'make setup                make .venv and install everything into it (PYTHON=python3.12)'
 	@echo 'make reset TIER=int       build the database anew from migrations and seeds, then swap it in'
+	@echo 'make undo TIER=stg        bring back what the last reset replaced'
+	@echo 'make prune TIER=stg       drop what was kept, once its retention has ended'
+	@echo 'make prepare TIER=int     keep what makes the next reset a rename'
 	@echo 'make seed TIER=stg        add the seed rows that are missing; what people changed stays'
 	@echo 'make migrate TIER=stg     apply the pending revisions; the rows stay'
 	@echo 'make audit TIER=stg       show who did what, and whether it worked'
@@ -34,7 +37,7 @@ setup:
 demo: setup
 	@sh make/demo.sh
 
-reset seed migrate audit status check shell: tier-is-a-word setup
+reset undo prune prepare seed migrate audit status check shell: tier-is-a-word setup
 	@$(INVOKE) $@ $(OF_TIER)
 
 test: setup

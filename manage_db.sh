@@ -5,10 +5,13 @@ set -u
 
 usage() {
     cat << 'END'
-usage: manage_db.sh --reset <tier> | --seed <tier> | --migrate <tier> | --audit <tier> | --status [<tier>]
-                    [-- <more arguments for the task>]
+usage: manage_db.sh --reset <tier> | --undo <tier> | --prune <tier> | --prepare <tier> | --seed <tier>
+                    | --migrate <tier> | --audit <tier> | --status [<tier>]  [-- <more arguments for the task>]
 
   --reset <tier>     build the database anew from migrations and seeds, then swap it in
+  --undo <tier>      bring back what the last reset replaced
+  --prune <tier>     drop what was kept, once its retention has ended
+  --prepare <tier>   keep what makes the next reset a rename
   --seed <tier>      add the seed rows that are missing; what people changed stays
   --migrate <tier>   apply the pending revisions; the rows stay
   --audit <tier>     show who did what, and whether it worked
@@ -39,7 +42,7 @@ project() {
 
 [ $# -gt 0 ] || misused 'name a task.'
 case $1 in
-    --reset | --seed | --migrate | --audit | --status) task=${1#--} ;;
+    --reset | --undo | --prune | --prepare | --seed | --migrate | --audit | --status) task=${1#--} ;;
     --help | -h) usage && exit 0 ;;
     *) misused "unknown option: $1" ;;
 esac
