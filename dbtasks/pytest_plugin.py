@@ -23,6 +23,7 @@ from dbtasks.pytest_fixtures import SUPPLY, Supply
 if TYPE_CHECKING:
     from dbtasks.project import Project
     from dbtasks.readiness import Ready
+    from dbtasks.testing.way_in import WayIn
 
 # What pytest does without running a test, by the names of its options.
 _TELLING = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
@@ -97,6 +98,7 @@ class Pinned:
         from dbtasks.console import Console
         from dbtasks.errors import DbtasksError
         from dbtasks.project import open_project
+        from dbtasks.testing.way_in import WayIn
 
         try:
             project = open_project(Path(PIN.root))
@@ -109,7 +111,7 @@ class Pinned:
             console = readiness.Unheard() if "PYTEST_XDIST_WORKER" in os.environ else Console()
             ready = readiness.make_ready(project, console, readiness.PURPOSE)
             self._use(project, ready)
-            self._clone(project, ready, hands_on=hands_on)
+            self._clone(WayIn(project=project, ready=ready, console=console), hands_on=hands_on)
         except DbtasksError as error:
             if self.wanted is Wanted.UP_TO_DATE:
                 raise pytest.UsageError(_sentence(error)) from None
@@ -125,12 +127,11 @@ class Pinned:
         PIN.point(ready.url, {name: driver(value.text) for name, value in values.items() if value is not None})
         self.told = f"tests run on [{ready.label}] {ready.masked}"
 
-    def _clone(self, project: Project, ready: Ready, *, hands_on: bool) -> None:
+    def _clone(self, way_in: WayIn, *, hands_on: bool) -> None:
         """Lead every variable to a clone of this process's own, where clones can be made."""
         from dbtasks.testing import ClonesImpossibleError, Databases
-        from dbtasks.testing.way_in import WayIn
 
-        made = Databases(WayIn(project=project, ready=ready))
+        ready, made = way_in.ready, Databases(way_in)
         try:
             made.sweep()
         except ClonesImpossibleError as impossible:
@@ -138,6 +139,7 @@ class Pinned:
             return
         self.supply.databases = made
         if hands_on:
+            made.prepare()
             self.told = f"each worker runs on a clone of its own of [{ready.label}] {ready.masked}"
             return
         self.supply.clone = made.clone()

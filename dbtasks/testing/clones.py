@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import psycopg
 
-from dbtasks import identity, snapshots
+from dbtasks import identity, readiness, snapshots
 from dbtasks.database import Connection, telling_failures, without_pg_environment
 from dbtasks.errors import DbtasksError
 from dbtasks.registry import BUILD_LOCK_CLASS, Registry, Row
@@ -29,6 +29,7 @@ KEPT_FOR = timedelta(days=3)
 
 # Sessions that one process holds for as long as it lives: servers allow a hundred, and many runs share one.
 _SESSIONS = 2
+_TRIES = 3
 
 _DEAD = """
 WITH ours AS MATERIALIZED (
@@ -76,16 +77,29 @@ class Databases:
         self._sessions: list[_Session] = []
         self._next = 0
         self._made: dict[str, tuple[_Session, Row]] = {}
+        self._looking = threading.Lock()
+        self._source: str | None = None
 
     def clone(self) -> Database:
         """Return a database as a reset of the default tier would build it: migrations and seeds applied."""
-        return self._make(lambda registry, name: source.create_clone(self.way_in, registry, name))
+        for _ in range(_TRIES):
+            with suppress(psycopg.errors.InvalidCatalogName):  # somebody needed its room
+                return self._clone_of(self._template())
+            self._source = None
+        return self._clone_of(self._template())
+
+    def _clone_of(self, name: str) -> Database:
+        return self._make(lambda registry, new: snapshots.clone(registry.connection, new, name))
 
     def empty(self) -> Database:
         """Return a database that holds nothing but its stamp, for tests of migrations and loaders."""
         model = self.way_in.clearance.evidence.identity
         oid = model.oid if model else None
         return self._make(lambda registry, name: snapshots.create_like(registry.connection, name, oid))
+
+    def prepare(self) -> None:
+        """Build what clones are made from, where that is not kept yet."""
+        self._template()
 
     def sweep(self) -> tuple[str, ...]:
         """Drop what killed processes left and what was kept long enough, and return the names."""
@@ -129,6 +143,23 @@ class Databases:
                 "UPDATE dbtasks.registry SET keep_until = now() + %s WHERE id = %s", [KEPT_FOR, row.id]
             )
 
+    def _template(self) -> str:
+        """Return what to clone, looked for once in the life of this process."""
+        with self._looking:
+            if self._source is None:
+                with self._session() as session:
+                    self._source = source.template(self.way_in, session.registry)
+            if self._source is None:
+                self._source = self._copy_of_the_live_one()
+            return self._source
+
+    def _copy_of_the_live_one(self) -> str:
+        """Return a copy of the tier's own database, brought up to date, which nobody will connect to."""
+        readiness.make_ready(self.way_in.project, self.way_in.console, readiness.PURPOSE)
+        with self._session() as session:
+            live = source.live(self.way_in, session.registry)
+        return self._clone_of(live).name
+
     # How one is made
 
     def _make(self, create: Callable[[Registry, str], None]) -> Database:
@@ -155,15 +186,16 @@ class Databases:
 
     def _stamp(self, connection: Connection) -> None:
         """Give the database a stamp of its own; it has inherited the one of what it was cloned from."""
-        settings, tier = self.way_in.project.settings, self.way_in.tier
-        floor = self.way_in.clearance.evidence.situation.floor
-        person = self.way_in.project.who.person
+        project, floor = self.way_in.project, self.way_in.clearance.evidence.situation.floor
         connection.execute("SET synchronous_commit = off")
-        with connection.pipeline():  # one round trip
-            identity.put_stamp(connection, project=settings.project, tier=tier.name, floor=floor, person=person)
-            connection.execute(
-                "DELETE FROM dbtasks.identity i USING pg_database d"
-                " WHERE d.datname = current_database() AND i.database_oid <> d.oid::bigint"
+        with connection.pipeline():  # few round trips
+            identity.put_stamp(
+                connection,
+                project=project.settings.project,
+                tier=self.way_in.tier.name,
+                floor=floor,
+                person=project.who.person,
+                alone=True,
             )
 
     def _drop(self, name: str) -> None:

@@ -1,80 +1,64 @@
-"""What clones are made from."""
+"""What clones are made from: the template that the stock keeps for the files as they are now."""
 
 from __future__ import annotations
 
-import time
-from zlib import crc32
+from contextlib import closing, nullcontext
 
-import psycopg
-from psycopg import sql
-
-from dbtasks.database import Connection, session_lock
-from dbtasks.errors import DbtasksError
+from dbtasks.operations import prepare
+from dbtasks.pipeline import Call, carry_out
+from dbtasks.recipe import Fit
 from dbtasks.registry import Registry
+from dbtasks.selection import Choice
+from dbtasks.site import Site
+from dbtasks.survey import Survey, Wish, survey
 from dbtasks.testing.way_in import WayIn
-
-_TRIES = 3
-
-
-def create_clone(way_in: WayIn, registry: Registry, name: str) -> None:
-    """Create a database as a reset of the default tier would build it."""
-    _clone(registry.connection, name, _template(way_in, registry))
+from dbtasks.verdicts import Request
+from dbtasks.workbench import Workbench
 
 
-def _clone(connection: Connection, name: str, template: str) -> None:
-    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-    if _copies_files(connection):
-        statement += sql.SQL(" STRATEGY FILE_COPY")
-    for left in reversed(range(_TRIES)):
-        try:
-            connection.execute(statement)
-            return
-        except psycopg.errors.ObjectInUse as error:
-            if not left:
-                text = f"{template} cannot be cloned while somebody is connected to it: {error.diag.message_detail}"
-                raise DbtasksError(text) from None
-            time.sleep(0.1)
+def template(way_in: WayIn, registry: Registry) -> str | None:
+    """Return the name of a template of what a reset would build now, which is built first where none is kept.
+
+    `None` where none can be kept: the build reads what cannot be known again, or the settings allow no stock.
+    """
+    return _kept(way_in, registry) or _prepared(way_in)
 
 
-def _template(way_in: WayIn, registry: Registry) -> str:
-    """Return the database to clone: a copy of the default tier's own, made once, which nobody connects to."""
-    tier, key = way_in.tier.name, _key(way_in, registry)
-    with session_lock(registry.connection, crc32(b"template") & 0x7FFFFFFF, "the template", lambda _line: None):
-        for row in registry.rows(tier, "template"):
-            found = registry.connection.execute("SELECT entry FROM dbtasks.registry WHERE id = %s", [row.id]).fetchone()
-            if found == (key,) and row.oid is not None:
-                return row.name
-        row = registry.reserve(tier, key, "template")
-        try:
-            _clone(registry.connection, row.name, _live(way_in, registry))
-            registry.record_built(row)
-        except BaseException:
-            registry.drop(row)
-            raise
-        finally:
-            registry.release(row)
-        return row.name
+def live(way_in: WayIn, registry: Registry) -> str:
+    """Return the name of the default tier's own database, also where the variables lead to a clone of it."""
+    rows = registry.rows(way_in.tier.name, "live")
+    return rows[-1].name if rows else way_in.conninfo.database
 
 
-def _live(way_in: WayIn, registry: Registry) -> str:
-    live = registry.rows(way_in.tier.name, "live")
-    return live[-1].name if live else way_in.conninfo.database
+def _kept(way_in: WayIn, registry: Registry) -> str | None:
+    project, tier = way_in.project, way_in.tier
+    request = Request(operation=prepare.OPERATION, tier=tier, surroundings=project.surroundings, is_default=True)
+    seen = survey(project, request, way_in.ready.report.target, Wish())
+    with closing(seen.beside) if seen.beside else nullcontext():
+        bench = _bench(way_in, seen)
+        bench.known = registry
+        stock = bench.stock()
+        found = stock.find(bench.recipe, bench.target_oid, stamp=None)
+        if found is None or found.fit is not Fit.WHOLE:
+            return None
+        stock.used(found.item)
+        return found.item.row.name
 
 
-def _key(way_in: WayIn, registry: Registry) -> int:
-    root = way_in.project.settings.root
-    files = sorted(
-        path for name in ("migrations", "seeds") for path in (root / name).rglob("*.*") if path.suffix != ".pyc"
+def _bench(way_in: WayIn, seen: Survey) -> Workbench:
+    site = Site(
+        project=way_in.project,
+        target=way_in.ready.report.target,
+        server_way=seen.server_way,
+        entry=way_in.entry,
+        look_again=lambda: seen,
+        report=lambda _moment: None,
     )
-    oid = registry.connection.execute(
-        "SELECT oid::bigint FROM pg_database WHERE datname = %s", [_live(way_in, registry)]
-    ).fetchone()
-    return crc32(repr((oid, [(str(path), path.stat().st_mtime_ns) for path in files])).encode())
+    return Workbench(way_in.clearance, site, seen.plan)
 
 
-def _copies_files(connection: Connection) -> bool:
-    """Whether copying files beats writing them through the log: only where nothing waits for the disk."""
-    row = connection.execute(
-        "SELECT current_setting('fsync') = 'off' AND current_setting('server_version_num')::int >= 150000"
-    ).fetchone()
-    return bool(row and row[0])
+def _prepared(way_in: WayIn) -> str | None:
+    choice = Choice(tier=way_in.tier, source="default")
+    report = carry_out(way_in.project, Call(operation=prepare.OPERATION, choice=choice), way_in.console)
+    name = report.result.facts.get("template")
+    return str(name) if name else None

@@ -10,9 +10,11 @@ import psycopg
 
 from dbtasks import readiness
 from dbtasks.conninfo import Conninfo
+from dbtasks.console import Console
 from dbtasks.database import Connection, open_to_write
 from dbtasks.errors import ClonesImpossibleError, RefusedError, ServerUnreachableError
 from dbtasks.guard import Clearance
+from dbtasks.kept import maker
 from dbtasks.project import Project, open_project
 from dbtasks.readiness import PURPOSE, Ready
 from dbtasks.registry import Registry, may_write, open_registry
@@ -38,10 +40,14 @@ class Obstacle(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WayIn:
-    """One process's way to the default tier's server, for as long as the process lives."""
+    """One process's way to the default tier's server, for as long as the process lives.
+
+    `console` hears what is built first.
+    """
 
     project: Project
     ready: Ready
+    console: Console
 
     @property
     def tier(self) -> Tier:
@@ -83,7 +89,7 @@ class WayIn:
             raise self._impossible(Obstacle.NO_REGISTRY)
         # CREATE DATABASE waits for the disk, and so for the row before it; what else is written here may be lost.
         connection.execute("SET synchronous_commit = off")
-        return Registry(connection, self.project.settings.project)
+        return Registry(connection, self.project.settings.project, maker(self.project.who))
 
     def _impossible(self, obstacle: Obstacle) -> ClonesImpossibleError:
         reason, instead = obstacle.value
@@ -102,4 +108,4 @@ def let_in(start: Path | None = None) -> WayIn:
         if refused.code not in _UNBUILT:
             raise
         ready = readiness.make_ready(project, readiness.Unheard(), PURPOSE)
-    return WayIn(project=project, ready=ready)
+    return WayIn(project=project, ready=ready, console=readiness.Unheard())
