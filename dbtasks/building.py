@@ -20,6 +20,7 @@ from dbtasks.tiers import Consent, Loss
 from dbtasks.workbench import Workbench
 
 if TYPE_CHECKING:
+    from dbtasks.migrations.events import InputsSeen
     from dbtasks.migrations.upgrade import Job
 
 # `prepare` drops what is over after each reset. Where it does not run, the reset does so now and then: a durable server
@@ -105,21 +106,35 @@ def put_stamp(bench: Workbench, step: PutStamp) -> str:
 
 def apply_revisions(bench: Workbench, step: ApplyRevisions) -> str:
     from dbtasks.migrations import upgrade  # late: most plans apply none
-    from dbtasks.migrations.events import Event, RevisionApplied
+    from dbtasks.migrations.events import Event, InputsSeen, RevisionApplied
 
     done = 0
     started = time.monotonic()
 
     def heard(event: Event) -> None:
         nonlocal done
+        if isinstance(event, InputsSeen):
+            _note_inputs(bench, event)
         done += isinstance(event, RevisionApplied)
         seconds = time.monotonic() - started
         bench.site.report(Moment(step="migrate", done=done, total=len(step.revisions), seconds=seconds))
 
     applied = upgrade.upgrade(_job(bench, step), heard)
-    bench.inputs = {"reasons": []}
     bench.result.facts["applied"] = list(applied)
     return f"{len(applied)} revision{'s' if len(applied) != 1 else ''} to {', '.join(step.heads)}"
+
+
+def _note_inputs(bench: Workbench, seen: InputsSeen) -> None:
+    """Note what the build opened; where it went on from a template, also what that template's build had opened."""
+    from dbtasks.inputs import Inputs, merged, recorded
+
+    project = bench.site.project
+    environ = for_worker(project, bench.place.url(bench.clearance))
+    migrations = project.settings.migrations
+    now = recorded(seen, environ=environ, url_variables=migrations.url_variables, variables=migrations.variables)
+    if bench.found is not None:
+        now = merged(Inputs.from_data(bench.found.inputs), now, environ)
+    bench.inputs = now.as_data()
 
 
 def load_seeds(bench: Workbench, step: LoadSeeds) -> str:
@@ -209,4 +224,5 @@ def _job(bench: Workbench, step: ApplyRevisions) -> Job:
         environ=for_worker(project, url),
         retry=step.retry,
         log=project.settings.trail.with_name("migrations.log"),
+        records=bench.built is not None and keeps_stock(bench),
     )

@@ -17,12 +17,16 @@ SETTINGS_FILE = Path("config", "tiers.yaml")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationSettings:
-    """Where Alembic's configuration lies, and which variables the project's `env.py` takes its URL from."""
+    """Where Alembic's configuration lies, and which variables the project's `env.py` takes its URL from.
+
+    `variables` are others that the revisions read.
+    """
 
     config: Path
     section: str = "alembic"
     url_variables: tuple[str, ...] = ("DATABASE_URL",)
     version_table: str = "alembic_version"
+    variables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,11 @@ def _path(name: str, summary: str, default: str) -> Key:
     return Key(name=name, summary=summary, expected=_PATH_EXPECTED, pattern=_PATH, example=default, default=default)
 
 
+def _section(name: str, summary: str, example: str, keys: tuple[Key, ...]) -> Key:
+    shape, expected = Shape.SECTION, "keys with values"
+    return Key(name=name, summary=summary, shape=shape, expected=expected, example=example, section=keys)
+
+
 def _choice(name: str, summary: str, choices: tuple[str, ...], *, required: bool = False) -> Key:
     alternatives = f"{', '.join(choices[:-1])} or {choices[-1]}"
     return Key(
@@ -209,6 +214,15 @@ MIGRATION_KEYS = (
         example="alembic_version",
         default="alembic_version",
     ),
+    Key(
+        name="variables",
+        summary="Other variables that the revisions read; with another value, nothing is taken from the stock.",
+        shape=Shape.TEXTS,
+        expected="NAMES of environment variables",
+        pattern=_VARIABLE,
+        example="[FEATURE_X]",
+        secret=True,
+    ),
 )
 
 AGENT_KEYS = (
@@ -261,30 +275,14 @@ TOP_KEYS = (
     _truth("demo", "Whether a tier that needs a person may use an embedded server, for demonstrations."),
     _path("seeds", "The folder of the seed sets.", "seeds"),
     _path("trail", "The audit trail.", "logs/database_audit.jsonl"),
-    Key(
-        name="migrations",
-        summary="How this project uses Alembic.",
-        shape=Shape.SECTION,
-        expected="keys with values",
-        example="{config: alembic.ini}",
-        section=MIGRATION_KEYS,
+    _section("migrations", "How this project uses Alembic.", "{config: alembic.ini}", MIGRATION_KEYS),
+    _section(
+        "agents",
+        "How AI agents are recognised, besides the markers that are built in.",
+        "{markers: [OUR_AGENT]}",
+        AGENT_KEYS,
     ),
-    Key(
-        name="agents",
-        summary="How AI agents are recognised, besides the markers that are built in.",
-        shape=Shape.SECTION,
-        expected="keys with values",
-        example="{markers: [OUR_AGENT]}",
-        section=AGENT_KEYS,
-    ),
-    Key(
-        name="stock",
-        summary="What is kept ready for the next reset.",
-        shape=Shape.SECTION,
-        expected="keys with values",
-        example="{most: 8 databases, size: 4 GB}",
-        section=STOCK_KEYS,
-    ),
+    _section("stock", "What is kept ready for the next reset.", "{most: 8 databases, size: 4 GB}", STOCK_KEYS),
     Key(
         name="tiers",
         summary="The databases, by name.",

@@ -132,6 +132,7 @@ def _migrations(root: Path, fields: Fields) -> MigrationSettings:
         section=fields.text("section") or "alembic",
         url_variables=("DATABASE_URL",) if variables is None else variables,
         version_table=fields.text("version_table") or "alembic_version",
+        variables=fields.texts("variables") or (),
     )
 
 

@@ -67,11 +67,16 @@ class Workbench:
 
     def stock(self) -> Stock:
         """Return the tier's stock of databases, which knows whether a build now would open the same."""
-        from dbtasks.inputs import changed  # late: most plans build nothing
+        from dbtasks.inputs import Inputs, changed  # late: most plans build nothing
 
-        root, url = self.site.project.settings.root, self.site.target.conninfo.url(self.clearance)
-        environ = for_worker(self.site.project, url)
-        return Stock(self.registry(), self.plan.tier, lambda inputs: changed(inputs, root, environ))
+        settings = self.site.project.settings
+        environ = for_worker(self.site.project, self.site.target.conninfo.url(self.clearance))
+
+        def changes(inputs: Mapping[str, object]) -> str | None:
+            seen = Inputs.from_data(inputs)
+            return changed(seen, settings.root, environ, variables=settings.migrations.variables)
+
+        return Stock(self.registry(), self.plan.tier, changes)
 
     @property
     def recipe(self) -> Recipe:

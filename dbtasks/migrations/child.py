@@ -17,7 +17,7 @@ _LOG_LIMIT_BYTES = 1_000_000
 _GRACE_S = 5.0
 _DRAIN_S = 0.2
 # What the project or a server worded; the rest are ids and numbers.
-_TEXTS = frozenset({"message", "reason", "holder"})
+_TEXTS = frozenset({"message", "reason", "reasons", "holder"})
 
 
 class Child:
@@ -135,4 +135,7 @@ class _Log:
 
 
 def _masked(message: dict[str, Any], mask: Callable[[str], str]) -> dict[str, Any]:
-    return {key: mask(str(value)) if key in _TEXTS else value for key, value in message.items()}
+    def masked(value: object) -> object:
+        return [mask(str(each)) for each in value] if isinstance(value, list) else mask(str(value))
+
+    return {key: masked(value) if key in _TEXTS else value for key, value in message.items()}

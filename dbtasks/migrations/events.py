@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -51,6 +51,25 @@ class RevisionApplied:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputsSeen:
+    """What the build depends on, as the worker saw it: told right before `Done`. See `dbtasks.inputs.recorded`.
+
+    `facets` has for each facet what was seen by path, `modules` for each folder the names that imports asked for and
+    the entries that answered. Paths are relative where they begin with the project's root. Of `variables` it has only
+    the names, and with `everything` any variable may have been read. `reasons` say why the build must not be
+    remembered.
+    """
+
+    python: str
+    prefix: str
+    facets: Mapping[str, Mapping[str, str]]
+    modules: Mapping[str, Sequence[Sequence[str]]]
+    variables: tuple[str, ...]
+    everything: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """Alembic came to its end. `version_table` is schema.name."""
 
@@ -77,7 +96,9 @@ class Stopped:
     revision: str | None
 
 
-Event = Started | LockWait | Connected | Planned | RevisionStarted | RevisionApplied | Done | Failed | Stopped
+Event = (
+    Started | LockWait | Connected | Planned | RevisionStarted | RevisionApplied | InputsSeen | Done | Failed | Stopped
+)
 
 _KINDS: dict[str, Callable[..., Event]] = {
     "started": Started,
@@ -86,6 +107,7 @@ _KINDS: dict[str, Callable[..., Event]] = {
     "planned": Planned,
     "revision_started": RevisionStarted,
     "revision_applied": RevisionApplied,
+    "inputs_seen": InputsSeen,
     "done": Done,
     "failed": Failed,
     "stopped": Stopped,

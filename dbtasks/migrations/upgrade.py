@@ -51,7 +51,8 @@ class Job:
     """One migration of one cleared target. `environ` is already scrubbed; `log` takes what the project prints.
 
     `checksums` are those of the plan: a revision that is not among them, or has other bytes, is not run. `retry` are
-    torn revisions that a person has put right and wants to run again.
+    torn revisions that a person has put right and wants to run again. With `records` the worker tells what the build
+    depended on, as the event `InputsSeen`.
     """
 
     root: Path
@@ -73,6 +74,7 @@ class Job:
     lock_timeout_ms: int = 10_000
     log: Path | None = None
     retry: tuple[str, ...] = ()
+    records: bool = True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -145,6 +147,8 @@ def _message(job: Job) -> dict[str, Any]:
     names = ("host", "port", "database", "user", "system_identifier", "oid")
     return {
         "kind": "upgrade",
+        "root": str(job.root),
+        "records": job.records,
         "config": str(job.root / job.settings.config),
         "section": job.settings.section,
         "url": job.url,
@@ -176,6 +180,8 @@ def _note(run: _Run, message: dict[str, Any], report: Callable[[Event], None]) -
             run.begun = revision
         case events.RevisionApplied(revision=revision):
             run.applied.append(revision)
+        case events.InputsSeen():
+            pass  # nothing that an outcome rests on
         case _:
             run.last = event
     report(event)

@@ -29,6 +29,7 @@ if not __package__:  # run by its path: make the neighbours importable, and only
 from .worker_book import Book
 from .worker_door import Door
 from .worker_gate import Gate, LockTimeout, hold, open_gate
+from .worker_wraps import begin_recording
 
 _ASYNC = ("async_engine_from_config", "create_async_engine")
 _DRIVERS = ("psycopg", "psycopg2", "asyncpg", "pg8000")
@@ -42,9 +43,10 @@ class Worker:
         self.book: Book | None = None
 
     def send(self, event: str, **values: Any) -> None:
-        line = json.dumps({"event": event, **values}) + "\n"
+        rest = (json.dumps({"event": event, **values}) + "\n").encode()
         try:
-            os.write(self.job["events"], line.encode())
+            while rest:  # a signal may cut a long one short
+                rest = rest[os.write(self.job["events"], rest) :]
         except OSError:  # the parent is gone
             os._exit(1)
 
@@ -54,6 +56,7 @@ class Worker:
 
     def upgrade(self) -> None:
         """Bring the database to the job's revision."""
+        recorder = begin_recording(self.job) if self.job["records"] else None
         import alembic
         import sqlalchemy
         from alembic import command
@@ -74,6 +77,8 @@ class Worker:
         sqlalchemy.event.listen(Engine, "before_cursor_execute", self.book.before_statement)
         config.set_main_option("sqlalchemy.url", sqlalchemy_url(self.job["url"], driver).replace("%", "%%"))
         command.upgrade(config, self.job["revision"])
+        if recorder is not None:
+            self.send("inputs_seen", **recorder.told(self.book.covered()))
         self.send("done", heads=self.book.heads, version_table=self.book.version_table)
 
     def history(self) -> None:

@@ -40,6 +40,7 @@ class Book:
         self.revision: str | None = None
         self.heads: tuple[str, ...] = ()
         self.version_table = ""
+        self._script: Any = None
         self._text: Callable[[str], Any] = str
         self._checksums: dict[str, str] = {}
         self._torn: set[str] = set(job.get("torn", ()))
@@ -53,6 +54,7 @@ class Book:
 
         @functools.wraps(configure)
         def configured(context: Any, *arguments: Any, **options: Any) -> None:
+            self._script = context.script
             options["on_version_apply"] = [*_callbacks(options.get("on_version_apply")), self.applied]
             steps = context.context_opts.get("fn")
             if steps is not None and not isinstance(steps, _Watched):
@@ -101,6 +103,12 @@ class Book:
             ctx.connection.execute(self._text(_RECORD), row)
         self._writing = False
         self.send("revision_applied", revision=step.up_revision_id, duration_ms=row["duration_ms"])
+
+    def covered(self) -> dict[str, str]:
+        """Return the checksums of the plan by the path of the revision, for all that Alembic has loaded."""
+        scripts = [] if self._script is None else self._script.walk_revisions()
+        planned: Mapping[str, str] = self.job["checksums"]
+        return {script.path: planned[script.revision] for script in scripts if script.revision in planned}
 
     def leaves_transaction(self) -> None:
         """Write down, outside of any transaction, that this revision can be torn from here on."""

@@ -39,7 +39,15 @@ def test_pending_revisions_are_applied_and_written_down(shop: Shop) -> None:
 def test_the_events_tell_the_run_in_order(shop: Shop) -> None:
     shop.revision("CREATE TABLE a (id int)")
     shop.upgrade()
-    assert shop.kinds() == ["Started", "Connected", "Planned", "RevisionStarted", "RevisionApplied", "Done"]
+    assert shop.kinds() == [
+        "Started",
+        "Connected",
+        "Planned",
+        "RevisionStarted",
+        "RevisionApplied",
+        "InputsSeen",
+        "Done",
+    ]
     assert shop.reported[-1] == events.Done(heads=("r1",), version_table="public.alembic_version")
 
 
