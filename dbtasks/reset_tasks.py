@@ -57,9 +57,21 @@ def prune(
     carry_out(prune_.OPERATION, Options(tier=tier, format_=format_), dry_run=dry_run, yes=yes, reason=reason)
 
 
-@guarded()
-def prepare(_c: Context, tier: str = "", dry_run: bool = False, format_: str = "text", reason: str = "") -> None:
+@guarded(if_running="do nothing where the tier's private server has been stopped")
+def prepare(
+    _c: Context,
+    tier: str = "",
+    if_running: bool = False,
+    dry_run: bool = False,
+    format_: str = "text",
+    reason: str = "",
+) -> None:
     """Keep a template of what a reset would build, and a warm spare of it, so that the next reset is a rename."""
+    if if_running:
+        from dbtasks.preparing import is_running
+
+        if not is_running(tier):
+            return
     carry_out(prepare_.OPERATION, Options(tier=tier, format_=format_), dry_run=dry_run, yes=False, reason=reason)
 
 
