@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from dbtasks import identity, snapshots
+from dbtasks import identity, inside, snapshots
 from dbtasks.environment import for_worker
 from dbtasks.errors import DbtasksError, PlanChangedError
 from dbtasks.inspection import count_tables
@@ -65,11 +65,13 @@ _Saved = ApplyRevisions | LoadSeeds | Verify
 
 
 def keeps_stock(bench: Workbench) -> bool:
-    """Whether what is built for this tier may be kept for the next time: not where a person must consent."""
-    return bench.clearance.evidence.situation.floor.consent < Consent.PERSON
+    """Whether what is built may be kept for the next time: not where a person must consent, nor elsewhere."""
+    return bench.clearance.evidence.situation.floor.consent < Consent.PERSON and not bench.by_schemas
 
 
 def build_aside(bench: Workbench) -> str:
+    if bench.by_schemas:
+        return inside.build(bench)
     known = bench.registry()
     for name in known.sweep(bench.plan.tier):
         bench.report("sweep", f"removed {name}, left by a run that was killed")
@@ -91,6 +93,8 @@ def _cache(bench: Workbench) -> str:
 
 
 def put_stamp(bench: Workbench, step: PutStamp) -> str:
+    if bench.by_schemas:
+        return ""  # the database that the schemas go into is stamped, not the one that they come from
     person, plan, aside = bench.site.project.who.person, bench.plan, bench.built is not None
     with bench.open(bench.place) as connection:
         bench.stamp = identity.put_stamp(
@@ -216,7 +220,7 @@ def _job(bench: Workbench, step: ApplyRevisions) -> Job:
         port=place.port,
         database=place.database,
         user=place.user,
-        system_identifier=bench.plan.server,
+        system_identifier=bench.system_identifier,
         oid=bench.built_oid,
         person=project.who.person,
         entry=bench.site.entry,

@@ -127,7 +127,7 @@ def _age(age: timedelta | None) -> str:
 def _line(plan: Plan, step: _OneLine) -> Iterator[str]:
     match step:
         case BuildAside():
-            yield _fact("would build", "a new database beside the old one")
+            yield _fact("would build", _where(plan))
         case PutStamp():
             floor = step.floor
             yield _fact(
@@ -151,11 +151,16 @@ def _line(plan: Plan, step: _OneLine) -> Iterator[str]:
             yield _fact("would let in", f"{command}, {'read-only' if step.read_only else 'free to write'}")
 
 
+def _where(plan: Plan) -> str:
+    inside = any(isinstance(step, SwapIn) and step.schemas is not None for step in plan.steps)
+    return "a new database on the project's private server" if inside else "a new database beside the old one"
+
+
 def _swap(plan: Plan, step: SwapIn, database: Database | None) -> Iterator[str]:
     if not step.replaces:
         yield _fact("would name", f"the new database {plan.database}")
         return
-    yield from _goes(plan, step.keep, database)
+    yield from _goes(plan, step.keep, database, step.schemas)
 
 
 def _return(plan: Plan, step: BringBack, kept: Kept | None, database: Database | None) -> Iterator[str]:
@@ -164,20 +169,26 @@ def _return(plan: Plan, step: BringBack, kept: Kept | None, database: Database |
         by = f", replaced by entry {kept.entry} of {kept.made_by}" if kept.entry else ""
         text = f"{amount}{megabytes(kept.size_bytes)}, as of {kept.since.astimezone():%d %b %H:%M}{by}"
         yield _fact("brings back", text)
-    yield from _goes(plan, step.keep, database)
+    schemas = None if step.mark is None or database is None else database.schemas
+    yield from _goes(plan, step.keep, database, schemas)
 
 
-def _goes(plan: Plan, keep: timedelta, database: Database | None) -> Iterator[str]:
-    """Yield what goes out of service, and how long it is kept."""
+def _goes(plan: Plan, keep: timedelta, database: Database | None, schemas: tuple[str, ...] | None) -> Iterator[str]:
+    """Yield what goes out of service, and how long it is kept. `schemas`: only they go, inside the database."""
     amount = ""
     if database is not None:
         rows = sum(table.rows for table in database.tables)
         amount = f": {len(database.tables)} tables, about {rows:,} rows, {megabytes(database.size_bytes)}"
-    yield _fact("would replace", f"all that {plan.database} holds{amount}")
+    what = f"all that {plan.database} holds"
+    if schemas is not None:
+        named = f"the schema{'s' if len(schemas) != 1 else ''} {', '.join(schemas)}" if schemas else "what is"
+        what = f"{named} inside {plan.database} in one transaction"
+    yield _fact("would replace", f"{what}{amount}")
     if database is not None and database.sessions:
-        yield _fact("would end", _sessions(database))
+        yield _fact("would end" if schemas is None else "may wait for", _sessions(database))
     until = datetime.now(UTC).astimezone() + keep
-    yield _fact("keeps", f"the old database until {until:%d %b %H:%M}" if keep else "nothing of the old database")
+    old = "the old database" if schemas is None else "the old schemas, under other names,"
+    yield _fact("keeps", f"{old} until {until:%d %b %H:%M}" if keep else f"nothing of {old.split(',')[0]}")
 
 
 def kept_line(kept: Kept) -> str:

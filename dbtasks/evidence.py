@@ -1,13 +1,12 @@
 """Facts about a live database, as values, and what they amount to.
 
-`Server` and `Database` are what a read-only connection saw. `situate` turns them into a `Situation`: a handful of
-enums, small enough that a test enumerates every combination of them against the guard.
+`Server` and `Database` are what a read-only connection saw. A `Situation` is what they amount to: a handful of enums,
+small enough that a test enumerates every combination of them against the guard.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -77,6 +76,7 @@ class Database:
     """What the catalogue said of one database. `ledger` maps revision to checksum as the ledger has them.
 
     `prepared` counts its prepared transactions, `unsettable` its settings that the role could not give to another.
+    `schemas` are those that others could replace, `obstacles` what stands in the way of that; `None`: not looked at.
     """
 
     oid: int
@@ -88,6 +88,8 @@ class Database:
     user_objects: int
     stamps: tuple[Stamp, ...] | None
     registered: str | None = None
+    schemas: tuple[str, ...] = ()
+    obstacles: tuple[str, ...] | None = None
     logical_slots: tuple[str, ...] = ()
     prepared: int = 0
     unsettable: tuple[str, ...] = ()
@@ -150,6 +152,8 @@ class Replacing(enum.Enum):
     SLOTS = "logical replication slots hang on it"
     PREPARED = "a prepared transaction is open in it"
     SETTINGS = "it has settings that only a superuser can give to another database"
+    BY_SCHEMAS = "no other database can take its place, but its schemas can be replaced"
+    OBSTACLES = "no other database can take its place, nor can its schemas be replaced"
 
 
 class Proof(enum.Enum):
@@ -165,7 +169,8 @@ class Proof(enum.Enum):
 class Situation:
     """What the evidence amounts to: the whole input of the guard's table on the database's side.
 
-    `floor` is the stricter of stamp and settings. `stamped_as` is the tier that the stamp names, for the text alone.
+    `floor` is the stricter of stamp and settings. `stamped_as` is the tier that the stamp names, `obstacles` what
+    stands in the way of replacing schemas, both for the text alone.
     """
 
     stamp: StampState
@@ -178,6 +183,7 @@ class Situation:
     proof: Proof
     floor: Floor
     stamped_as: str = ""
+    obstacles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,104 +206,12 @@ class Evidence:
         return Identity(system_identifier=self.server.system_identifier, oid=self.database.oid)
 
 
-# The one name that a managed cloud gives out and that cannot be renamed while people connect through it.
-FIXED_NAMES = frozenset({"postgres", "defaultdb", "template0", "template1"})
-
-
 def own_stamp(server: Server, database: Database) -> Stamp | None:
     """Return the row that carries the database's own identity; a clone also carries its template's row."""
-    return next(iter(_own_stamps(server, database)), None)
+    return next(iter(own_stamps(server, database)), None)
 
 
-def _own_stamps(server: Server, database: Database) -> list[Stamp]:
+def own_stamps(server: Server, database: Database) -> list[Stamp]:
+    """Return every row that carries the database's own identity."""
     own = Identity(system_identifier=server.system_identifier, oid=database.oid)
     return [stamp for stamp in database.stamps or () if stamp.identity == own]
-
-
-def situate(
-    tier: Tier, project: str, others: Iterable[Tier], seen: tuple[Server, Database | None, str], proof: Proof
-) -> Situation:
-    """Return what was seen, as enums. `seen` holds the server, the database if it exists, and its name."""
-    server, database, name = seen
-    stamp = own_stamp(server, database) if database else None
-    return Situation(
-        stamp=_stamp_state(tier, project, server, database),
-        contents=_contents(database),
-        name=_name_state(tier, others, name),
-        server_role=ServerRole.STANDBY if server.standby else ServerRole.PRIMARY,
-        route=Route.POOLED if server.pooled else Route.DIRECT,
-        use=_use(database),
-        replacing=_replacing(server, database, name),
-        proof=proof,
-        floor=stamp.floor.stricter(tier.floor) if stamp else _strictest(tier, database),
-        stamped_as=stamp.tier if stamp else "",
-    )
-
-
-def _strictest(tier: Tier, database: Database | None) -> Floor:
-    # A copy of a stamped database is treated as strictly as its origin until somebody adopts it.
-    floor = tier.floor
-    for stamp in (database.stamps or ()) if database else ():
-        floor = stamp.floor.stricter(floor)
-    return floor
-
-
-def _stamp_state(tier: Tier, project: str, server: Server, database: Database | None) -> StampState:
-    if database is None or database.stamps == ():
-        return StampState.MISSING
-    if database.stamps is None:
-        return StampState.UNREADABLE
-    own = _own_stamps(server, database)
-    if not own:
-        return StampState.COPIED
-    if len({(stamp.project, stamp.tier, stamp.floor) for stamp in own}) > 1:
-        # Rows that contradict each other say nothing.
-        return StampState.UNREADABLE
-    stamp = own[0]
-    if stamp.project != project:
-        return StampState.OTHER_PROJECT
-    if stamp.tier != tier.name:
-        return StampState.OTHER_TIER
-    return StampState.MATCHES if stamp.timeline == server.timeline else StampState.PROMOTED
-
-
-def _contents(database: Database | None) -> Contents:
-    if database is None:
-        return Contents.ABSENT
-    return Contents.HOLDS if database.user_objects else Contents.EMPTY
-
-
-def _name_state(tier: Tier, others: Iterable[Tier], name: str) -> NameState:
-    if any(other.fits(name) for other in others if other.name != tier.name):
-        return NameState.OTHER
-    return NameState.FITS if tier.fits(name) else NameState.FREE
-
-
-def _use(database: Database | None) -> Use:
-    if database is None:
-        return Use.LIVE
-    if database.template:
-        return Use.TEMPLATE
-    if database.registered == "clone":
-        return Use.CLONE
-    return Use.LIVE if database.registered in (None, "live") else Use.NOT_LIVE
-
-
-def _replacing(server: Server, database: Database | None, name: str) -> Replacing:
-    if name in FIXED_NAMES:
-        return Replacing.FIXED_NAME
-    if not server.can_create:
-        return Replacing.NO_CREATEDB
-    if not server.registers:
-        return Replacing.NO_REGISTRY
-    return Replacing.POSSIBLE if database is None else _obstacle(database)
-
-
-def _obstacle(database: Database) -> Replacing:
-    obstacles = (
-        (not database.owned, Replacing.NOT_OWNER),
-        (bool(database.logical_slots), Replacing.SLOTS),
-        (bool(database.prepared), Replacing.PREPARED),
-        (bool(database.unsettable), Replacing.SETTINGS),
-    )
-    return next((obstacle for there, obstacle in obstacles if there), Replacing.POSSIBLE)

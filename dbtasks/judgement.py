@@ -114,14 +114,19 @@ def _must_be_stamped(case: Case) -> Refuse | None:
 
 
 def _a_way_back_must_be_kept(case: Case) -> Refuse | None:
-    if not case.request.operation.replaces or case.situation.replacing is Replacing.POSSIBLE:
+    replacing = case.situation.replacing
+    if not case.request.operation.replaces or replacing is Replacing.POSSIBLE:
         return None
-    return _refuse(
-        "E-NO-WAY-BACK",
-        f"{case.database} cannot be kept aside while another takes its place: {case.situation.replacing.value}.",
-        instead=f"To bring its schema up to date and keep its rows: invoke migrate --tier={case.request.tier.name}"
-        + _GRANT.get(case.situation.replacing, ""),
-    )
+    if replacing is Replacing.BY_SCHEMAS and case.situation.floor.may_lose is not Loss.NOTHING:
+        return None
+    instead = f"To bring its schema up to date and keep its rows: invoke migrate --tier={case.request.tier.name}"
+    saw = f"{case.database} cannot be kept aside while another takes its place: {replacing.value}."
+    if replacing is Replacing.OBSTACLES:
+        found = "; ".join(case.situation.obstacles)
+        return _refuse(
+            "E-OBSTACLE", f"{case.database} cannot be kept aside, nor its schemas: {found}.", instead=instead
+        )
+    return _refuse("E-NO-WAY-BACK", saw, instead=instead + _GRANT.get(replacing, ""))
 
 
 def _revisions_must_be_proven(case: Case) -> Refuse | None:

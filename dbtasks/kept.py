@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import psycopg
 
@@ -15,6 +15,9 @@ from dbtasks.database import Connection, look
 from dbtasks.errors import RefusedError, ServerUnreachableError
 from dbtasks.plan import Kept
 from dbtasks.registry import COORDINATION
+
+if TYPE_CHECKING:
+    from dbtasks import schemas
 
 _KEPT = """
 SELECT r.oid, r.name, r.entry, r.made_by, coalesce(r.since, r.made_at), r.keep_until, pg_database_size(d.oid),
@@ -45,6 +48,33 @@ def kept(conninfo: Conninfo, project: str, tier: str) -> tuple[tuple[Kept, bool]
 def read(connection: Connection, project: str, tier: str) -> tuple[tuple[Kept, bool], ...]:
     """Return the same, through a connection to the coordination database."""
     return tuple(_kept(row) for row in connection.execute(_KEPT, [project, tier]).fetchall())
+
+
+def inside(conninfo: Conninfo) -> tuple[tuple[Kept, bool], ...]:
+    """Return the same of schemas that are kept inside a database; nothing where it cannot be reached."""
+    from dbtasks import schemas  # late: most databases are replaced whole
+
+    try:
+        with closing(look(conninfo)) as connection:
+            there = schemas.kept(connection)
+    except (ServerUnreachableError, psycopg.errors.InsufficientPrivilege):
+        return ()
+    return tuple((_inside(each), each.ended) for each in reversed(there))
+
+
+def _inside(each: schemas.Kept) -> Kept:
+    return Kept(
+        oid=0,
+        name=", ".join(held.kept for held in each.schemas) or f"no schema ({each.mark})",
+        entry=each.entry,
+        made_by=each.made_by,
+        since=each.made_at,
+        until=each.keep_until,
+        size_bytes=each.size_bytes,
+        tables=each.tables,
+        rows=each.rows,
+        mark=each.mark,
+    )
 
 
 def _kept(row: Sequence[object]) -> tuple[Kept, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dbtasks.card import kept_line
 from dbtasks.console import Console
 from dbtasks.guard import admit
-from dbtasks.kept import kept
+from dbtasks.kept import inside, kept
 from dbtasks.operations import status
 from dbtasks.plan import Kept
 from dbtasks.project import Project
@@ -28,7 +28,9 @@ def show(project: Project, tier: str, *, as_json: bool) -> None:
     if isinstance(verdict, Refuse):
         raise verdict.error()
     target = resolve(project.settings, project.variables, choice.tier, lambda _line: None, start=False)
-    there = kept(target.conninfo, project.settings.project, choice.tier.name) if target else ()
+    there = (
+        (*kept(target.conninfo, project.settings.project, choice.tier.name), *inside(target.conninfo)) if target else ()
+    )
     if as_json:
         console.data([_data(each, ended=ended) for each, ended in there])
         return
@@ -42,7 +44,8 @@ def show(project: Project, tier: str, *, as_json: bool) -> None:
 def _data(each: Kept, *, ended: bool) -> dict[str, object]:
     return {
         "name": each.name,
-        "oid": each.oid,
+        "oid": each.oid or None,
+        "mark": each.mark,
         "entry": each.entry,
         "made_by": each.made_by,
         "replaced_at": each.since.isoformat(),

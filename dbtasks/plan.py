@@ -32,7 +32,8 @@ class Kept:
     """A database that an operation replaced and that is still there.
 
     `entry` and `made_by` tell the trail's entry that replaced it, and whose trail that is. `tables` and `rows` are
-    looked up only where a person is to read them; `rows` is the planner's estimate.
+    looked up only where a person is to read them; `rows` is the planner's estimate. Schemas that were replaced inside
+    a database are known by their `mark`; their `oid` is 0.
     """
 
     oid: int
@@ -44,6 +45,7 @@ class Kept:
     size_bytes: int
     tables: int | None = None
     rows: int | None = None
+    mark: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +107,15 @@ class Verify:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwapIn:
-    """Put the database built aside in the target's place by renaming; the old one is kept for `keep`."""
+    """Put the database built aside in the target's place by renaming; the old one is kept for `keep`.
+
+    Where no database can be created it was built on the private server, and goes in the place of these `schemas`
+    inside the target, which are renamed and kept. `None`: the database itself is renamed.
+    """
 
     keep: timedelta
     replaces: bool
+    schemas: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,17 +125,22 @@ class KeepReady:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BringBack:
-    """Put the kept database with this oid in the target's place by renaming; what is there now is kept for `keep`."""
+    """Put the kept database with this oid in the target's place by renaming; what is there now is kept for `keep`.
+
+    With a `mark` it is the schemas kept under it that come back, inside the database.
+    """
 
     oid: int
     keep: timedelta
+    mark: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropKept:
-    """Drop the kept databases with these oids."""
+    """Drop the kept databases with these oids, and the schemas kept under these marks."""
 
     oids: tuple[int, ...]
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ def reset(
 ) -> None:
     """Build the database anew from migrations and seeds beside the old one, then swap it in whole."""
     reports = carry_out(reset_.OPERATION, Options(tier=tier, format_=format_), dry_run=dry_run, yes=yes, reason=reason)
-    _look_ahead(reports[0].tier.name, dry_run=dry_run)
+    _look_ahead(reports[0].tier.name, dry_run=dry_run or "mark" in reports[0].result.facts)
 
 
 @guarded(

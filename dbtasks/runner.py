@@ -87,6 +87,8 @@ def _cleaning_up(bench: Workbench) -> Iterator[None]:
     except BaseException:
         bench.drop_built()
         raise
+    finally:
+        bench.leave()
 
 
 def _timed(bench: Workbench, step: Step) -> None:

@@ -16,10 +16,12 @@ from dbtasks import inspection, kept, registry
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import Connection, exists_elsewhere, look, unreachable, unreadable
 from dbtasks.errors import DbtasksError, RefusedError, ServerUnreachableError
-from dbtasks.evidence import Database, Evidence, Proof, Server, own_stamp, situate
+from dbtasks.evidence import Database, Evidence, Proof, Replacing, Server, own_stamp
+from dbtasks.means import with_means
 from dbtasks.operations import verb
 from dbtasks.plan import Kept, Materials, Plan, RevisionBytes
 from dbtasks.project import Project
+from dbtasks.situation import situate
 from dbtasks.targets import Target, resolve
 from dbtasks.tiers import Consent, Loss, Tier
 from dbtasks.verdicts import Request
@@ -96,18 +98,19 @@ def survey(project: Project, request: Request, target: Target, wish: Wish, befor
         beside.close()
         beside = None
     server, database, server_way = glance or _look(project, request, target)
-    if glance is None and operation.replaces and server.can_create and not server.superuser:
-        server = replace(server, registers=registry.may_register(target.conninfo))
+    if glance is None and operation.replaces:
+        server, database = with_means(server, database, request, target)
     needs_history = operation.proves or operation.builds or operation.catalogue_only
     materials = _materials(request, wish, files.history if needs_history else None, database)
     materials = _with_seeds(materials, request, wish, files)
-    materials = _with_kept(materials, project, request, target, (wish, beside))
     name = target.conninfo.database
     proof = Proof.NOT_NEEDED
     if operation.proves and request.tier.after is not None:
         needed = materials.revisions if operation.replaces else materials.pending
         proof = _proof(project, settings.tier(request.tier.after), needed)
     situation = situate(request.tier, settings.project, settings.tiers, (server, database, name), proof)
+    inside = situation.replacing is Replacing.BY_SCHEMAS
+    materials = _with_kept(materials, project, request, target, (wish, beside, inside))
     evidence = Evidence(
         tier=request.tier,
         project=settings.project,
@@ -172,7 +175,7 @@ def _glance(
         found = inspection.look_from_beside(beside, server, name, project.settings.project, tier)
     except _CANNOT_TELL:
         return None
-    if found is None:
+    if found is None or not server.can_create:
         return None
     database, registers = found
     # A stamp that asks more than the settings do is looked at where it is.
@@ -236,18 +239,24 @@ def _with_seeds(materials: Materials, request: Request, wish: Wish, files: Files
 
 
 def _with_kept(
-    materials: Materials, project: Project, request: Request, target: Target, means: tuple[Wish, Connection | None]
+    materials: Materials,
+    project: Project,
+    request: Request,
+    target: Target,
+    means: tuple[Wish, Connection | None, bool],
 ) -> Materials:
     """Add what `undo` would bring back, or `prune` would drop. RefusedError where there is nothing to bring back."""
-    operation, (wish, beside) = request.operation, means
+    operation, (wish, beside, inside) = request.operation, means
     if not (operation.brings_back or operation.drops):
         return materials
     name, tier = project.settings.project, request.tier.name
     there = kept.read(beside, name, tier) if beside else kept.kept(target.conninfo, name, tier)
     if operation.drops:
+        there = (*there, *kept.inside(target.conninfo))
         return replace(materials, ended=tuple(each for each, ended in there if ended))
+    there = kept.inside(target.conninfo) if inside else there
     chosen = kept.choose([each for each, _ in there], wish.entry, kept.maker(project.who), tier)
-    return replace(materials, kept=chosen if beside else _looked_into(chosen, name, tier, target))
+    return replace(materials, kept=chosen if beside or inside else _looked_into(chosen, name, tier, target))
 
 
 def _looked_into(chosen: Kept, project: str, tier: str, target: Target) -> Kept:

@@ -9,11 +9,12 @@ import psycopg
 
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import Connection, open_to_write
+from dbtasks.elsewhere import Elsewhere
 from dbtasks.environment import for_worker
 from dbtasks.errors import DbtasksError
 from dbtasks.guard import Clearance
 from dbtasks.kept import maker
-from dbtasks.plan import Plan
+from dbtasks.plan import Plan, SwapIn
 from dbtasks.recipe import Recipe, wanted
 from dbtasks.registry import Registry, Row
 from dbtasks.site import Moment, Result, Site
@@ -24,7 +25,8 @@ class Workbench:
     """The state that the steps of one plan share.
 
     `built` is the database built aside, `stamp` what was written into it, `inputs` what its build opened; `found` is
-    what the stock had of it, `record` what is noted beside a database that is kept in stock.
+    what the stock had of it, `record` what is noted beside a database that is kept in stock. `elsewhere` is the server
+    that it is built on where that is not the target's.
     """
 
     def __init__(self, clearance: Clearance, site: Site, plan: Plan) -> None:
@@ -38,12 +40,25 @@ class Workbench:
         self.found: Found | None = None
         self.record: Mapping[str, object] | None = None
         self.told: list[str] = []
+        self.elsewhere: Elsewhere | None = None
 
     @property
     def place(self) -> Conninfo:
         """The database under construction, else the target."""
         conninfo = self.site.target.conninfo
-        return conninfo.with_database(self.built.name) if self.built else conninfo
+        if self.built is None:
+            return conninfo
+        return self.elsewhere.way(self.built.name) if self.elsewhere else conninfo.with_database(self.built.name)
+
+    @property
+    def system_identifier(self) -> int:
+        """Of the server that `place` leads to."""
+        return self.elsewhere.identifier if self.elsewhere and self.built else self.plan.server
+
+    @property
+    def by_schemas(self) -> bool:
+        """Whether the plan replaces schemas inside the target, since no database can be created beside it."""
+        return any(isinstance(step, SwapIn) and step.schemas is not None for step in self.plan.steps)
 
     @property
     def target_oid(self) -> int | None:
@@ -97,10 +112,16 @@ class Workbench:
 
     def drop_built(self) -> None:
         """Drop what was built and not used, whatever went wrong. A kill is cleaned up by the next run."""
-        if self.known is None or self.built is None:
+        known = self.elsewhere.known if self.elsewhere else self.known
+        if known is None or self.built is None:
             return
         if self.built.kind == "spare":  # nobody has touched it
             return
         with suppress(psycopg.Error):
-            self.known.drop(self.built)
+            known.drop(self.built)
             self.report("kept", f"{self.plan.database} is as it was; what was built aside is removed")
+
+    def leave(self) -> None:
+        """Close what was opened for this plan alone."""
+        if self.elsewhere is not None:
+            self.elsewhere.known.connection.close()

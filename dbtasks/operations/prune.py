@@ -18,5 +18,8 @@ def plan(evidence: Evidence, materials: Materials) -> Plan:
     """Return the plan: what has ended goes, by oid. Where nothing has, there is no step to take."""
     if not materials.ended:
         return plan_of(OPERATION, evidence, Effect.READ, ())
-    step = DropKept(oids=tuple(each.oid for each in materials.ended))
+    step = DropKept(
+        oids=tuple(each.oid for each in materials.ended if each.mark is None),
+        marks=tuple(each.mark for each in materials.ended if each.mark is not None),
+    )
     return plan_of(OPERATION, evidence, Effect.DESTROY, (step,))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation, Stamping
-from dbtasks.evidence import Contents, Evidence
+from dbtasks.evidence import Contents, Evidence, Replacing
 from dbtasks.plan import ApplyRevisions, BuildAside, LoadSeeds, Materials, Plan, PutStamp, Step, SwapIn, Verify, plan_of
 
 OPERATION = Operation(
@@ -24,7 +24,10 @@ def plan(evidence: Evidence, materials: Materials) -> Plan:
     Replacing a database that holds no user object destroys nothing, so its effect is ADD.
     """
     holds = evidence.situation.contents is Contents.HOLDS
-    swap = SwapIn(keep=evidence.tier.retention, replaces=evidence.database is not None)
+    database = evidence.database
+    inside = database if evidence.situation.replacing is Replacing.BY_SCHEMAS else None
+    schemas = inside.schemas if inside is not None else None
+    swap = SwapIn(keep=evidence.tier.retention, replaces=database is not None, schemas=schemas)
     return plan_of(OPERATION, evidence, Effect.DESTROY if holds else Effect.ADD, (*build(evidence, materials), swap))
 
 

@@ -20,5 +20,5 @@ def plan(evidence: Evidence, materials: Materials) -> Plan:
     if materials.kept is None:
         return plan_of(OPERATION, evidence, Effect.READ, ())
     effect = Effect.DESTROY if evidence.situation.contents is Contents.HOLDS else Effect.ADD
-    step = BringBack(oid=materials.kept.oid, keep=evidence.tier.retention)
+    step = BringBack(oid=materials.kept.oid, keep=evidence.tier.retention, mark=materials.kept.mark)
     return plan_of(OPERATION, evidence, effect, (step,))

@@ -5,12 +5,13 @@ The public names are those that the runner needs; nothing here decides whether i
 
 from __future__ import annotations
 
+from dbtasks.schemas.catalogue import Schema, schemas_of
 from dbtasks.schemas.dump import Dump, dump
 from dbtasks.schemas.exchange import Replaced, bring_back, replace
-from dbtasks.schemas.keeping import Errand, Held, Kept, drop, kept
+from dbtasks.schemas.keeping import Errand, Held, Kept, drop, find, kept
 from dbtasks.schemas.likeness import Extension, Likeness, likeness_of
 from dbtasks.schemas.obstacles import obstacles
-from dbtasks.schemas.scratch import build
+from dbtasks.schemas.scratch import build, no_place_to_build
 
 __all__ = [
     "Dump",
@@ -20,12 +21,16 @@ __all__ = [
     "Kept",
     "Likeness",
     "Replaced",
+    "Schema",
     "bring_back",
     "build",
     "drop",
     "dump",
+    "find",
     "kept",
     "likeness_of",
+    "no_place_to_build",
     "obstacles",
     "replace",
+    "schemas_of",
 ]

@@ -29,7 +29,6 @@ from dbtasks.schemas.privileges import Attributes, Defaults
 
 # Those of pg_dump, so that its statements mean what they meant there.
 _SETTINGS = {
-    "lock_timeout": f"{waiting.LOCK_WAIT_MS}",
     "statement_timeout": "0",
     "client_encoding": "UTF8",
     "standard_conforming_strings": "on",
@@ -100,7 +99,7 @@ def _whole(connection: Connection) -> Iterator[tuple[Schema, ...]]:
     waited_for: list[int] = []
     try:
         with waiting.telling_holders(connection, waited_for), connection.transaction():
-            for setting, value in _SETTINGS.items():
+            for setting, value in {"lock_timeout": str(waiting.LOCK_WAIT_MS), **_SETTINGS}.items():
                 connection.execute("SELECT set_config(%s, %s, true)", [setting, value])
             _refuse_obstacles(connection)
             aside = schemas_of(connection)

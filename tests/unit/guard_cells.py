@@ -138,8 +138,8 @@ def with_obstacles(tier: Tier, situation: Situation, *, at_most: int) -> Iterato
     absent = situation.contents is Contents.ABSENT
     # What does not exist is no template and registered as nothing, has no owner and no slot.
     uses = (Use.LIVE,) if absent else tuple(Use)
-    of_a_database = (Replacing.NOT_OWNER, Replacing.SLOTS, Replacing.PREPARED, Replacing.SETTINGS)
-    replacing = [each for each in Replacing if not absent or each not in of_a_database]
+    of_a_server = (Replacing.POSSIBLE, Replacing.FIXED_NAME, Replacing.NO_CREATEDB, Replacing.NO_REGISTRY)
+    replacing = of_a_server if absent else tuple(Replacing)
     # The first tier of the order has none before it to prove anything on.
     proofs = tuple(Proof) if tier.after else (Proof.NOT_NEEDED,)
     good = (ServerRole.PRIMARY, Route.DIRECT, Use.LIVE, Replacing.POSSIBLE, Proof.NOT_NEEDED)

@@ -92,11 +92,19 @@ def can_be_done(cell: Cell) -> bool:
     operation, seen = cell.request.operation, cell.situation
     if operation.name != "open" and seen.route is Route.POOLED:
         return False
-    if operation.name in {"reset", "undo"} and seen.replacing is not Replacing.POSSIBLE:
+    if operation.name in {"reset", "undo"} and not way_back_is_kept(cell):
         return False
     if operation.name in {"reset", "migrate"} and seen.proof not in PROVEN:
         return False
     return cell.request.managed or seen.floor.approvals == 0
+
+
+def way_back_is_kept(cell: Cell) -> bool:
+    """Invariant 9: the whole database is kept, or its schemas are; what may lose nothing is not taken apart."""
+    seen = cell.situation
+    if seen.replacing is Replacing.BY_SCHEMAS:
+        return seen.floor.may_lose is not Loss.NOTHING
+    return seen.replacing is Replacing.POSSIBLE
 
 
 def word_needed(cell: Cell) -> Word:

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from dbtasks.evidence import (
-    FIXED_NAMES,
     Contents,
     Database,
     Identity,
@@ -22,13 +21,14 @@ from dbtasks.evidence import (
     StampState,
     Use,
     own_stamp,
-    situate,
 )
+from dbtasks.situation import FIXED_NAMES, situate
 from dbtasks.tiers import Consent, Floor, Loss
 from tests.unit.guard_cells import INT, PROD, STG, TIERS
 from tests.unit.guard_samples import IDENTITY, SERVER, database_of, evidence_of, situation_of, stamp_of
 
 DATABASE = database_of(STG)
+MAY_NOT = replace(SERVER, can_create=False)
 OWN = stamp_of(STG)
 TEMPLATES = replace(OWN, identity=replace(IDENTITY, oid=999))
 STRICT = Floor(may_lose=Loss.NOTHING, consent=Consent.PERSON, approvals=2, signers_digest="ab")
@@ -170,6 +170,19 @@ def test_the_registry_and_the_catalogue_say_what_a_database_is_for(database: Dat
         pytest.param(SERVER, replace(DATABASE, owned=False), "shop_stg", Replacing.NOT_OWNER, id="not the owner"),
         pytest.param(SERVER, replace(DATABASE, logical_slots=("s",)), "shop_stg", Replacing.SLOTS, id="a slot"),
         pytest.param(replace(SERVER, registers=False), None, "shop_stg", Replacing.NO_REGISTRY, id="no registry"),
+        pytest.param(MAY_NOT, replace(DATABASE, obstacles=()), "shop_stg", Replacing.BY_SCHEMAS, id="its schemas"),
+        pytest.param(MAY_NOT, replace(DATABASE, obstacles=("x",)), "shop_stg", Replacing.OBSTACLES, id="nor they"),
+        pytest.param(
+            MAY_NOT, replace(DATABASE, obstacles=()), "postgres", Replacing.FIXED_NAME, id="only name, schemas"
+        ),
+        pytest.param(
+            replace(SERVER, registers=False),
+            replace(DATABASE, obstacles=()),
+            "shop_stg",
+            Replacing.BY_SCHEMAS,
+            id="no registry, its schemas",
+        ),
+        pytest.param(SERVER, replace(DATABASE, obstacles=()), "shop_stg", Replacing.POSSIBLE, id="better whole"),
         pytest.param(SERVER, replace(DATABASE, prepared=1), "shop_stg", Replacing.PREPARED, id="two phases"),
         pytest.param(
             SERVER, replace(DATABASE, unsettable=("log_statement",)), "shop_stg", Replacing.SETTINGS, id="settings"
@@ -180,6 +193,23 @@ def test_a_database_can_be_replaced_unless_something_holds_it(
     server: Server, database: Database | None, name: str, expected: Replacing
 ) -> None:
     assert look(database, server=server, name=name).replacing is expected
+
+
+def test_what_stands_in_the_way_of_its_schemas_can_be_said() -> None:
+    assert look(replace(DATABASE, obstacles=("a view", "a cast")), server=MAY_NOT).obstacles == ("a view", "a cast")
+    assert look(server=MAY_NOT).obstacles == ()
+
+
+@pytest.mark.parametrize("of", ["the stamp", "the tier"])
+def test_schemas_of_what_may_lose_nothing_are_never_replaced(of: str) -> None:
+    strict = replace(STG.floor, may_lose=Loss.NOTHING)
+    stamp = replace(stamp_of(STG), floor=strict if of == "the stamp" else STG.floor)
+    tier = replace(STG, may_lose=Loss.NOTHING) if of == "the tier" else STG
+    database = replace(DATABASE, obstacles=(), stamps=(stamp,))
+
+    seen = situate(tier, "shop", (STG,), (MAY_NOT, database, "shop_stg"), Proof.PROVEN)
+
+    assert seen.replacing is Replacing.NO_CREATEDB
 
 
 @pytest.mark.parametrize("name", sorted(FIXED_NAMES))

@@ -169,6 +169,13 @@ def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
             "To bring its schema up to date and keep its rows: invoke migrate --tier=stg",
         ),
         (
+            "E-OBSTACLE",
+            RESET,
+            {"replacing": Replacing.OBSTACLES, "obstacles": ("view v depends on table t", "a slot")},
+            "shop_stg cannot be kept aside, nor its schemas: view v depends on table t; a slot.",
+            "To bring its schema up to date and keep its rows: invoke migrate --tier=stg",
+        ),
+        (
             "E-NOT-PROVEN",
             MIGRATE,
             {"proof": Proof.UNPROVEN},
@@ -280,8 +287,8 @@ def test_no_refusal_names_a_way_around_itself_and_each_names_a_command_that_help
             assert re.search(r"--dry-run|At a terminal|before the server starts|Create it", refusal.instead), refusal
     assert {refusal.code for *_, refusal in seen if isinstance(refusal, Refuse)} == {
         *ADMISSIONS, "E-STAMP", "E-PROJECT", "E-UNREADABLE", "E-COPIED", "E-NAME", "E-STANDBY", "E-NOT-LIVE",
-        "E-ABSENT", "E-NO-STAMP", "E-POOLER", "E-NO-WAY-BACK", "E-FLOOR", "E-NOT-PROVEN", "E-APPROVALS",
-        "E-TAKE-OVER", "E-NO-ANSWER",
+        "E-ABSENT", "E-NO-STAMP", "E-POOLER", "E-NO-WAY-BACK", "E-OBSTACLE", "E-FLOOR", "E-NOT-PROVEN",
+        "E-APPROVALS", "E-TAKE-OVER", "E-NO-ANSWER",
     }  # fmt: skip
 
 

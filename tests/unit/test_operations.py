@@ -10,7 +10,7 @@ from typing import NoReturn
 import pytest
 
 from dbtasks.effects import Effect, Operation, Stamping
-from dbtasks.evidence import Contents, Situation, StampState
+from dbtasks.evidence import Contents, Replacing, Situation, StampState
 from dbtasks.guard import decide
 from dbtasks.operations import VERBS, Verb, verb
 from dbtasks.plan import (
@@ -193,6 +193,24 @@ def test_undo_is_one_swap() -> None:
 
 def test_prune_drops_what_has_ended_and_nothing_else() -> None:
     assert steps(PRUNE) == (DropKept(oids=(KEPT.oid,)),)
+
+
+def test_where_no_database_can_be_created_a_reset_replaces_schemas_by_name() -> None:
+    situation = replace(situation_of(INT), replacing=Replacing.BY_SCHEMAS)
+    evidence = evidence_of(INT, situation)
+    assert evidence.database is not None
+    database = replace(evidence.database, schemas=("billing", "public"))
+
+    swap = verb(RESET).plan(replace(evidence, database=database), MATERIALS).steps[-1]
+
+    assert swap == SwapIn(keep=INT.retention, replaces=True, schemas=("billing", "public"))
+
+
+def test_kept_schemas_are_brought_back_and_dropped_by_their_mark() -> None:
+    inside = replace(KEPT, oid=0, mark="1f3a90c2")
+
+    assert steps(UNDO, replace(MATERIALS, kept=inside)) == (BringBack(oid=0, keep=INT.retention, mark="1f3a90c2"),)
+    assert steps(PRUNE, replace(MATERIALS, ended=(KEPT, inside))) == (DropKept(oids=(KEPT.oid,), marks=("1f3a90c2",)),)
 
 
 @pytest.mark.parametrize("operation", [UNDO, PRUNE], ids=["undo", "prune"])

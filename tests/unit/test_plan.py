@@ -50,7 +50,7 @@ def with_step(old: Step, new: Step) -> Plan:
 
 
 def test_the_hash_of_one_plan_is_the_same_in_every_run() -> None:
-    assert PLAN.hash == "ef750edbe74c4036a29712abc8f4818c9f1fce379649ba7860132bf03d23d830"
+    assert PLAN.hash == "276d1013181f792d0b83bdcb1d1a01086d0026833a1edf0aa39ba199834cd41c"
 
 
 def test_equal_plans_have_equal_hashes() -> None:
@@ -90,9 +90,13 @@ def test_equal_plans_have_equal_hashes() -> None:
         pytest.param(with_step(VERIFY, Verify(heads=("d7aa",))), id="heads to verify"),
         pytest.param(with_step(SWAP, replace(SWAP, keep=timedelta(days=8))), id="retention"),
         pytest.param(with_step(SWAP, replace(SWAP, replaces=False)), id="replaces"),
+        pytest.param(with_step(SWAP, replace(SWAP, schemas=())), id="inside the database"),
+        pytest.param(with_step(SWAP, replace(SWAP, schemas=("public",))), id="schemas"),
         pytest.param(with_step(BACK, replace(BACK, oid=16387)), id="what comes back"),
+        pytest.param(with_step(BACK, replace(BACK, mark="1f3a90c2")), id="schemas that come back"),
         pytest.param(with_step(BACK, replace(BACK, keep=timedelta(days=8))), id="retention of an undo"),
         pytest.param(with_step(DROP, replace(DROP, oids=(16385,))), id="what is dropped"),
+        pytest.param(with_step(DROP, replace(DROP, marks=("1f3a90c2",))), id="schemas that are dropped"),
         pytest.param(with_step(HAND, replace(HAND, command=("psql",))), id="command"),
         pytest.param(with_step(HAND, replace(HAND, command=("uvicorn app.main:app",))), id="command's words"),
         pytest.param(with_step(HAND, replace(HAND, read_only=True)), id="read-only"),
@@ -120,9 +124,9 @@ def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -
         *(f"ApplyRevisions.{name}" for name in ("revisions", "heads", "retry")),
         *(f"LoadSeeds.{name}" for name in ("sets", "digest")),
         "Verify.heads",
-        *(f"SwapIn.{name}" for name in ("keep", "replaces")),
-        *(f"BringBack.{name}" for name in ("oid", "keep")),
-        "DropKept.oids",
+        *(f"SwapIn.{name}" for name in ("keep", "replaces", "schemas")),
+        *(f"BringBack.{name}" for name in ("oid", "keep", "mark")),
+        *(f"DropKept.{name}" for name in ("oids", "marks")),
         *(f"HandOut.{name}" for name in ("command", "read_only", "purpose")),
     }
 
@@ -162,7 +166,7 @@ def test_a_plan_is_plain_data_for_json() -> None:
         "effect": "CHANGE",
         "steps": [
             {"is": "LoadSeeds", "sets": ["reference", "demo"], "digest": "33" * 32},
-            {"is": "SwapIn", "keep": 604800.0, "replaces": True},
+            {"is": "SwapIn", "keep": 604800.0, "replaces": True, "schemas": None},
         ],
         "hash": plan.hash,
     }
