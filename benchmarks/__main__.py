@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import argparse
 import re
+import signal
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import guard
+from benchmarks import guard, reset
 from benchmarks.measured import Bench, Measured
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "performance.md"
 
 # By the name that stands in the page's marks: `<!-- guard: begin -->`, `<!-- guard: end -->`.
-BENCHMARKS: dict[str, Callable[[Bench], Measured]] = {"guard": guard.measure}
+BENCHMARKS: dict[str, Callable[[Bench], Measured]] = {"guard": guard.measure, "reset": reset.measure}
 
 
 def main() -> None:
@@ -27,6 +29,7 @@ def main() -> None:
     unknown = [name for name in options.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}: {', '.join(BENCHMARKS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no server is left behind
     for name in options.names or BENCHMARKS:
         # Under a plain name, since the embedded server must be able to enter it.
         with tempfile.TemporaryDirectory(prefix="dbtasks-bench-") as folder:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,32 @@ class Command:
     words: Sequence[str]
     folder: Path
     environ: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """One way to do something: `act` does it and returns its milliseconds, `ready` is done before and not counted."""
+
+    name: str
+    act: Callable[[], float]
+    ready: Callable[[], None] = lambda: None
+
+
+def in_turn(ways: Sequence[Way], runs: int) -> dict[str, list[float]]:
+    """Return the milliseconds of each way, run by run: A B C A B C. A first round is not counted."""
+    taken: dict[str, list[float]] = {way.name: [] for way in ways}
+    for number in range(runs + 1):
+        for way in ways:
+            print(f"\r{number} of {runs}: {way.name}\x1b[K", end="", file=sys.stderr, flush=True)
+            way.ready()
+            taken[way.name].append(way.act())
+    print("\r\x1b[K", end="", file=sys.stderr)
+    return {name: each[1:] for name, each in taken.items()}
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Return the median of the ratios, round by round."""
+    return statistics.median(mine / other for mine, other in zip(ours, theirs, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +66,7 @@ class Pair:
 
 def compare(claim: str, ours: Command, theirs: Command, *, runs: int, aim: str) -> Pair:
     """Return what both cost over `runs` pairs, after one pair that is not counted (it compiles bytecode)."""
-    pairs = [(_once(ours), _once(theirs)) for _ in range(runs + 1)][1:]
+    pairs = [(once(ours), once(theirs)) for _ in range(runs + 1)][1:]
     return Pair(
         claim=claim,
         ours=ours.name,
@@ -68,12 +95,15 @@ def table(pairs: Iterable[Pair]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Cost:
+class Cost:
+    """What one run of a command took."""
+
     wall_ms: float
     cpu_ms: float
 
 
-def _once(command: Command) -> _Cost:
+def once(command: Command) -> Cost:
+    """Run a command to its end, unheard. RuntimeError with what it said where it fails."""
     started = time.perf_counter()
     process = subprocess.Popen(
         command.words,
@@ -87,7 +117,7 @@ def _once(command: Command) -> _Cost:
     if process.returncode:
         raise RuntimeError(f"{command.name} ended with {process.returncode}:\n{error.decode(errors='replace')}")
     wall = time.perf_counter() - started
-    return _Cost(wall_ms=wall * 1000, cpu_ms=_CPU.pop(process.pid, wall) * 1000)
+    return Cost(wall_ms=wall * 1000, cpu_ms=_CPU.pop(process.pid, wall) * 1000)
 
 
 _CPU: dict[int, float] = {}

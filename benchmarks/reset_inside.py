@@ -1,0 +1,156 @@
+"""The server's part of a reset, measured inside one process that has everything loaded: from connecting to the swap."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from unittest.mock import patch
+
+import psycopg
+from psycopg import sql
+
+from benchmarks.measured import scrubbed
+from benchmarks.reset_places import Place
+from benchmarks.reset_project import Generated
+from dbtasks import pipeline, snapshots
+from dbtasks.console import Console
+from dbtasks.operations import prepare, reset
+from dbtasks.project import open_project
+from dbtasks.selection import choose
+
+
+class Inside:
+    """Resets of one project on one server, without starting a process for each."""
+
+    def __init__(self, place: Place, made: Generated) -> None:
+        self.place, self.made = place, made
+        environ = {**scrubbed(), "test_database_url": place.url(made.database)}
+        self._project = open_project(made.root, environ)
+        self._call = pipeline.Call(operation=reset.OPERATION, choice=choose(self._project.settings, None, environ))
+
+    def reset(self) -> float:
+        """Do a reset and return the milliseconds from its first connection's beginning to the committed swap."""
+        began, committed = list[float](), list[float]()
+        with _before(psycopg, "connect", began), _after(snapshots, "swap", committed), _unheard():
+            pipeline.carry_out(self._project, self._call, Console())
+        return (committed[-1] - began[0]) * 1000
+
+    def swap(self) -> float:
+        """Do a reset and return the milliseconds of its swap alone, the ending of sessions included."""
+        began, committed = list[float](), list[float]()
+        with _before(snapshots, "swap", began), _after(snapshots, "swap", committed), _unheard():
+            pipeline.carry_out(self._project, self._call, Console())
+        return (committed[-1] - began[-1]) * 1000
+
+    def prepare(self) -> None:
+        """Keep a template and a spare."""
+        call = pipeline.Call(operation=prepare.OPERATION, choice=self._call.choice)
+        with _unheard():
+            pipeline.carry_out(self._project, call, Console())
+
+    def without_spare(self) -> None:
+        """Leave the template alone in stock."""
+        self.prepare()
+        clear(self.place, self.made, "spare", "retired")
+        settle(self.place)
+
+
+def clear(place: Place, made: Generated, *kinds: str) -> None:
+    """Drop what the project keeps of these kinds."""
+    with psycopg.connect(place.url("dbtasks"), autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT name FROM dbtasks.registry WHERE project = %s AND kind = ANY(%s)", [made.name, list(kinds)]
+        ).fetchall()
+        for (name,) in rows:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute("DELETE FROM dbtasks.registry WHERE name = %s", [name])
+
+
+def settle(place: Place) -> None:
+    """Write out what went before, so that nobody else's run pays for it."""
+    place.run("CHECKPOINT")
+
+
+def renames(place: Place) -> float:
+    """Return the milliseconds of what a swap is at the least: a connection, and two renames in one transaction."""
+    began = time.perf_counter()
+    with psycopg.connect(place.url("postgres"), autocommit=True) as connection:
+        with connection.transaction():
+            connection.execute("ALTER DATABASE bare_live RENAME TO bare_old")
+            connection.execute("ALTER DATABASE bare_next RENAME TO bare_live")
+        taken = (time.perf_counter() - began) * 1000
+        connection.execute("ALTER DATABASE bare_old RENAME TO bare_next")
+    return taken
+
+
+def clone(place: Place, strategy: str) -> Callable[[], float]:
+    """Return what measures a connection and `CREATE DATABASE ... TEMPLATE` with a strategy."""
+
+    def act() -> float:
+        began = time.perf_counter()
+        with psycopg.connect(place.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE bare_clone TEMPLATE bare_template STRATEGY {strategy}")
+            taken = (time.perf_counter() - began) * 1000
+            connection.execute("DROP DATABASE bare_clone")
+        return taken
+
+    return act
+
+
+@contextmanager
+def busy(place: Place, database: str, clients: int) -> Iterator[None]:
+    """Keep clients working in a database, each of which comes back as soon as its session is ended."""
+    ended = threading.Event()
+
+    def work() -> None:
+        while not ended.is_set():
+            with suppress(psycopg.Error), psycopg.connect(place.url(database), autocommit=True) as connection:
+                while not ended.wait(0.005):
+                    connection.execute("SELECT count(*) FROM part_01 WHERE id < 100")
+
+    workers = [threading.Thread(target=work, daemon=True) for _ in range(clients)]
+    for worker in workers:
+        worker.start()
+    try:
+        time.sleep(0.5)
+        yield
+    finally:
+        ended.set()
+        for worker in workers:
+            worker.join()
+
+
+@contextmanager
+def _before(module: object, name: str, moments: list[float]) -> Iterator[None]:
+    real = getattr(module, name)
+
+    def called(*given: object, **named: object) -> object:
+        moments.append(time.perf_counter())
+        return real(*given, **named)
+
+    with patch.object(module, name, called):
+        yield
+
+
+@contextmanager
+def _after(module: object, name: str, moments: list[float]) -> Iterator[None]:
+    real = getattr(module, name)
+
+    def called(*given: object, **named: object) -> object:
+        try:
+            return real(*given, **named)
+        finally:
+            moments.append(time.perf_counter())
+
+    with patch.object(module, name, called):
+        yield
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, patch.object(sys, "stderr", nowhere):  # noqa: PTH123
+        yield
