@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NoReturn, Self
 from urllib.parse import quote
 
 from dbtasks.conninfo_text import UnusableError, check_database, check_host, fields, is_secret, port_number
 from dbtasks.errors import ConninfoError
 from dbtasks.masking import HIDDEN, keep_readable, learn, mask, mask_exception, remember
+from dbtasks.values import dataclass
 
 __all__ = ["Conninfo", "Permit", "Secret", "mask", "mask_exception", "parse", "remember"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import cast
 
 from dbtasks import embedded
@@ -11,6 +10,7 @@ from dbtasks.conninfo import Conninfo
 from dbtasks.guard import Clearance
 from dbtasks.project import Project
 from dbtasks.registry import Registry, open_registry
+from dbtasks.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ Exit codes are API: 1 failed while running, 2 usage or configuration, 3 refused 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from dbtasks.values import dataclass
 
 
 class DbtasksError(Exception):

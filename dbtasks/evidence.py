@@ -7,10 +7,10 @@ small enough that a test enumerates every combination of them against the guard.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dbtasks.tiers import Floor, Tier
+from dbtasks.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,11 +12,11 @@ import json
 import secrets
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dbtasks.migrations import worker_facets
+from dbtasks.values import dataclass
 
 if TYPE_CHECKING:
     from dbtasks.migrations.events import InputsSeen

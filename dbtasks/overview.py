@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dbtasks.conninfo import parse
 from dbtasks.effects import Operation
@@ -19,6 +19,7 @@ from dbtasks.targets import Target, resolve
 from dbtasks.tiers import Tier
 from dbtasks.trail_query import Filters
 from dbtasks.trail_runs import Run, runs
+from dbtasks.values import dataclass
 from dbtasks.verdicts import Case, Refuse, Request
 
 

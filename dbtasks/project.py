@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from dbtasks.author import Who, whoami
 from dbtasks.settings import Settings, find_root, load
 from dbtasks.surroundings import AGENT_MARKER_FILES, Process, Surroundings, recognise
+from dbtasks.values import dataclass
 from dbtasks.variables import Variables, read_variables
 
 

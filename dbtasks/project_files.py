@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 from dbtasks.errors import Mistake, SettingsError
+from dbtasks.values import dataclass
 
 LARGEST_BYTES = 256 * 1024
 

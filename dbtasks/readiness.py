@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from dbtasks import embedded
@@ -24,6 +24,7 @@ from dbtasks.selection import Choice
 from dbtasks.survey import Survey, Wish, survey
 from dbtasks.targets import resolve
 from dbtasks.tiers import Consent, Embedded, Loss, Tier
+from dbtasks.values import dataclass
 from dbtasks.verdicts import Request
 
 if TYPE_CHECKING:

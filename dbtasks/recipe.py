@@ -9,9 +9,9 @@ import enum
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from dbtasks.plan import ApplyRevisions, LoadSeeds, Plan
+from dbtasks.values import dataclass
 
 # Counts up when what we put into a database besides revisions and seeds changes.
 BUILDER = 1

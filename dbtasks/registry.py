@@ -10,7 +10,6 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -21,6 +20,7 @@ from dbtasks.conninfo import Conninfo
 from dbtasks.database import Connection, look, open_to_write, try_lock
 from dbtasks.errors import ServerUnreachableError
 from dbtasks.guard import Clearance
+from dbtasks.values import dataclass
 
 COORDINATION = "dbtasks"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from dbtasks.conninfo import mask
@@ -11,6 +10,7 @@ from dbtasks.errors import UsageError
 from dbtasks.settings import Settings
 from dbtasks.settings_keys import DEPRECATED_FLAG
 from dbtasks.tiers import Tier
+from dbtasks.values import dataclass
 from dbtasks.wording import quoted
 
 

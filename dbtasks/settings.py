@@ -5,11 +5,11 @@ Importing this module is cheap: whatever reads YAML is imported by `load` alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from dbtasks.errors import UsageError
 from dbtasks.tiers import Tier
+from dbtasks.values import dataclass
 from dbtasks.wording import nearest, quoted
 
 SETTINGS_FILE = Path("config", "tiers.yaml")

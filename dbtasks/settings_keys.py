@@ -6,9 +6,9 @@ The reader, the JSON Schema and the documentation are made from these rows.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 
 from dbtasks.tiers import Colour, Embedded
+from dbtasks.values import dataclass
 
 LOSSES = ("everything", "asked", "nothing")
 CONSENTS = ("none", "question", "person")

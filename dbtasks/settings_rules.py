@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from dbtasks.settings_fields import Fields
 from dbtasks.settings_keys import DEPRECATED_FLAG
 from dbtasks.tiers import Consent, Embedded, Loss, Tier, words
+from dbtasks.values import dataclass
 from dbtasks.wording import nearest, quoted
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import Connection
 from dbtasks.project import Project
 from dbtasks.survey import Survey
 from dbtasks.targets import Target
+from dbtasks.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +40,9 @@ class Site:
     beside: Connection | None = None
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclasses.dataclass(slots=True, kw_only=True)
 class Result:
     """What the steps did. `exit_code` is a handed-out command's own."""
 
-    facts: dict[str, object] = field(default_factory=dict)
+    facts: dict[str, object] = dataclasses.field(default_factory=dict)
     exit_code: int = 0

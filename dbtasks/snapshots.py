@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import LiteralString, cast
 
@@ -22,6 +21,7 @@ from psycopg import sql
 from dbtasks.database import Connection
 from dbtasks.errors import RefusedError
 from dbtasks.registry import Registry, Row
+from dbtasks.values import dataclass
 
 # How long the rename waits quietly before sessions are ended: an idle database never pays for a second connection.
 _QUIET_S = 0.03

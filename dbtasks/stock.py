@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import cast
 
 import psycopg
@@ -18,6 +18,7 @@ from dbtasks import recipe, snapshots
 from dbtasks.recipe import Fit, Recipe
 from dbtasks.registry import BUILD_LOCK_CLASS, Registry, Row, row_of
 from dbtasks.settings import StockLimits
+from dbtasks.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

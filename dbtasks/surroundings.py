@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from dbtasks.tiers import Tier
+from dbtasks.values import dataclass
 
 PYTEST_MARKERS = ("PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER", "PYTEST_VERSION", "DBTASKS_UNDER_PYTEST")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -24,6 +24,7 @@ from dbtasks.project import Project
 from dbtasks.situation import situate
 from dbtasks.targets import Target, resolve
 from dbtasks.tiers import Consent, Loss, Tier
+from dbtasks.values import dataclass
 from dbtasks.verdicts import Request
 
 if TYPE_CHECKING:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from dbtasks import embedded
 from dbtasks.conninfo import Conninfo, parse
 from dbtasks.errors import UrlNotConfiguredError
 from dbtasks.settings import Settings
 from dbtasks.tiers import Consent, Embedded, Tier
+from dbtasks.values import dataclass
 from dbtasks.variables import Variables
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from invoke.tasks import Task
@@ -15,6 +15,7 @@ from dbtasks.effects import Operation
 from dbtasks.operations import open_
 from dbtasks.project import Project, open_project
 from dbtasks.selection import Choice, choose
+from dbtasks.values import dataclass
 
 if TYPE_CHECKING:
     from dbtasks.pipeline import Report

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
+
+from dbtasks.values import dataclass
 
 
 class Loss(enum.IntEnum):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import enum
 import errno
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import dbtasks
@@ -20,6 +19,7 @@ from dbtasks.masking import mask
 from dbtasks.trail_detail import JsonValue, clean, encode
 from dbtasks.trail_file import LineTooLongError, append
 from dbtasks.trail_proof import Verdict, verify
+from dbtasks.values import dataclass
 
 __all__ = ["Act", "Outcome", "Trail", "Verdict", "Who", "verify", "whoami"]
 

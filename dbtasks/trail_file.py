@@ -19,10 +19,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+
+from dbtasks.values import dataclass
 
 if sys.platform == "win32":
     import msvcrt

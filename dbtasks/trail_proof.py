@@ -7,13 +7,14 @@ It cannot show that the last entries were cut off, or that the whole file was wr
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
 from dbtasks.errors import TrailError
 from dbtasks.trail_file import START, parse_link, stable_size
+from dbtasks.values import dataclass
 
 _BUFFER_BYTES = 1 << 18
 _HASH_BYTES = len(b',"hash":"') + 64 + len(b'"}\n')

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from pathlib import Path
@@ -19,6 +18,7 @@ import msgspec
 
 from dbtasks.errors import TrailError, UsageError
 from dbtasks.trail_detail import encode
+from dbtasks.values import dataclass
 
 REFUSED = "refused"
 _BLOCK_BYTES = 1 << 20

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from dbtasks.author import Who, is_running
 from dbtasks.trail_query import Entry, Filters, last, lines, parse_entry, parse_head, read
+from dbtasks.values import dataclass
 
 
 class State(enum.StrEnum):

@@ -7,7 +7,7 @@ import io
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +17,7 @@ from dbtasks.project_files import read_project_file
 from dbtasks.settings import Settings
 from dbtasks.settings_keys import DEPRECATED_FLAG
 from dbtasks.tiers import Consent, Tier
+from dbtasks.values import dataclass
 from dbtasks.wording import quoted
 
 ENV_FILE = ".env"

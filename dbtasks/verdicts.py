@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 
 from dbtasks.effects import Effect, Operation
 from dbtasks.errors import RefusedError
 from dbtasks.evidence import Situation
 from dbtasks.surroundings import Surroundings
 from dbtasks.tiers import Tier
+from dbtasks.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

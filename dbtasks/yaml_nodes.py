@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import NoReturn, Protocol
 
 import yaml
 
 from dbtasks.errors import Mistake, SettingsError
+from dbtasks.values import dataclass
 
 DEEPEST = 12
 MOST_NODES = 5000
@@ -87,12 +88,12 @@ class Refused:
 Node = Scalar | Listing | Mapping | Refused
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclasses.dataclass(slots=True, kw_only=True)
 class Findings:
     """The mistakes of one file, collected while it is read."""
 
     file: str
-    mistakes: list[Mistake] = field(default_factory=list)
+    mistakes: list[Mistake] = dataclasses.field(default_factory=list)
 
     def add(self, place: Place | None, path: str, text: str) -> None:
         line, column = (place.line, place.column) if place else (None, None)

@@ -8,12 +8,12 @@ somebody keeps. `look` and the usual `ensure` read five small files and start no
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from dbtasks.conninfo import Conninfo, Secret
 from dbtasks.embedded.state import HOST, USER, Kind, State
 from dbtasks.errors import EmbeddedServerError
+from dbtasks.values import dataclass
 
 __all__ = ["Kind", "Server", "ensure", "look", "stop"]
 

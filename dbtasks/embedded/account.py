@@ -11,12 +11,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
 from dbtasks.errors import EmbeddedServerError
 from dbtasks.programs import child_environment
+from dbtasks.values import dataclass
 
 _ROOT = Path("/").absolute()  # a folder that every account may enter
 ACCOUNTS = ("postgres", "nobody")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from dbtasks.embedded.account import Account
 from dbtasks.embedded.state import Postmaster, State
 from dbtasks.programs import Programs
+from dbtasks.values import dataclass
 
 PATIENCE_S = 180.0  # for another process that installs or starts it, and for a server that recovers
 _LITTLE_SPACE_BYTES = 64 << 20

@@ -10,10 +10,10 @@ import os
 import secrets
 import stat
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from dbtasks.errors import EmbeddedServerError
+from dbtasks.values import dataclass
 
 HOST = "127.0.0.1"
 USER = "postgres"  # a role called dbtasks would find our bookkeeping schema first on its search path

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbtasks.errors import DbtasksError
 from dbtasks.migrations import ledger
+from dbtasks.values import dataclass
 
 if TYPE_CHECKING:
     from psycopg import Connection

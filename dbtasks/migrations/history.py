@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from dbtasks.errors import MigrationHistoryError, Mistake, SettingsError
 from dbtasks.migrations.scripts import Script, read_script, revision_files
 from dbtasks.settings import MigrationSettings
+from dbtasks.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

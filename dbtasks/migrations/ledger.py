@@ -9,11 +9,11 @@ A row of the ledger without `duration_ms` is a revision that left its transactio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from dbtasks.errors import DbtasksError
+from dbtasks.values import dataclass
 
 if TYPE_CHECKING:
     from psycopg import Connection

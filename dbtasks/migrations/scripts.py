@@ -8,11 +8,11 @@ import importlib.machinery
 import os
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from dbtasks.errors import Mistake, SettingsError
 from dbtasks.settings import MigrationSettings
+from dbtasks.values import dataclass
 
 # What Alembic takes for a revision: not an editor's lock file, not a package marker.
 _REVISION_FILE = re.compile(r"(?!\.\#|__init__).*\.py$")

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import LiteralString, cast
 
 from dbtasks.database import Connection
+from dbtasks.values import dataclass
 
 _NAME_BYTES = 63
 _MOST_CUT = 100

@@ -11,7 +11,6 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -25,6 +24,7 @@ from dbtasks.programs import child_environment, find_client
 from dbtasks.schemas import script
 from dbtasks.schemas.obstacles import loose
 from dbtasks.schemas.privileges import Attributes, Defaults, attributes_of, defaults_of
+from dbtasks.values import dataclass
 
 PRE_DATA, POST_DATA = "pre-data", "post-data"
 

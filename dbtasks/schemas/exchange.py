@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
@@ -26,6 +25,7 @@ from dbtasks.schemas.loading import load
 from dbtasks.schemas.moving import come_back, exists, put_aside
 from dbtasks.schemas.obstacles import obstacles
 from dbtasks.schemas.privileges import Attributes, Defaults
+from dbtasks.values import dataclass
 
 # Those of pg_dump, so that its statements mean what they meant there.
 _SETTINGS = {

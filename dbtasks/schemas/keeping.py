@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -16,6 +16,7 @@ from dbtasks.errors import DbtasksError, RefusedError
 from dbtasks.migrations import ledger
 from dbtasks.schemas.obstacles import outside
 from dbtasks.schemas.privileges import Grant, Grants, Scope
+from dbtasks.values import dataclass
 
 MARK = re.compile(r"[0-9a-f]{8}")
 

@@ -6,11 +6,11 @@ begins with. Of roles only the names are copied: they cannot log in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import cast
 
 from dbtasks.database import Connection
 from dbtasks.schemas.catalogue import CATALOGUE
+from dbtasks.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,12 @@ reader's grant that a person gave stays, and one that a revision gives is there,
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import LiteralString, cast
 
 from psycopg import sql
 
 from dbtasks.database import Connection
+from dbtasks.values import dataclass
 
 # Whoever owns the thing: another role here than on the scratch server.
 OWNER = ""

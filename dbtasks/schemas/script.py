@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from dbtasks.errors import DbtasksError
+from dbtasks.values import dataclass
 
 _BLOCK_BYTES = 1 << 20
 

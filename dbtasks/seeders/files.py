@@ -5,11 +5,11 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, Protocol
 
 from dbtasks.errors import Mistake, SeedError
+from dbtasks.values import dataclass
 
 LONGEST_QUOTE = 60
 MOST_MISTAKES = 20

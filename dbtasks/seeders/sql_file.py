@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from dbtasks.errors import Mistake, SeedError
 from dbtasks.seeders.files import Place, Source
+from dbtasks.values import dataclass
 
 EXTENSIONS = (".sql",)
 

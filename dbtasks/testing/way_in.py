@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -19,6 +18,7 @@ from dbtasks.project import Project, open_project
 from dbtasks.readiness import PURPOSE, Ready
 from dbtasks.registry import Registry, may_write, open_registry
 from dbtasks.tiers import Tier
+from dbtasks.values import dataclass
 
 # What can be mended by building the default tier first.
 _UNBUILT = frozenset({"E-ABSENT", "E-NO-STAMP"})
