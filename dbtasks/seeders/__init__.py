@@ -37,18 +37,16 @@ def load(
     report: Callable[[Progress], None],
     *,
     may_lose: bool = True,
+    alone: bool = False,
 ) -> LoadResult:
     """Return what was added, changed and kept, set by set and table by table.
 
     Everything happens in the connection's transaction, which the caller commits. On `SeedError`, which names file,
     line and column, nothing of the seeds is left in it. Until the transaction ends its time zone is UTC.
     Where nothing may be lost, RefusedError tells what SQL files took away; the caller then rolls back.
+    `alone` says that nobody else uses the database, as where it is built aside: large files then go into tables without
+    indexes and foreign keys, which are built again as they were.
     """
-    from dbtasks.seeders import loader, losses
+    from dbtasks.seeders import loader
 
-    if all(file.table for file in seeds.files):
-        return loader.load(connection, seeds, FORMATS, report)
-    before = losses.look(connection)
-    loaded = loader.load(connection, seeds, FORMATS, report)
-    losses.refuse(connection, before, may_lose=may_lose)
-    return loaded
+    return loader.load(connection, seeds, FORMATS, report, may_lose=may_lose, alone=alone)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
 from psycopg.pq import ExecStatus
 
-from dbtasks.seeders.statements import Query, Statement
+from dbtasks.seeders.statements import Purpose, Query, Statement
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -41,19 +42,23 @@ class Batch:
         """Add a statement whose result nobody looks at."""
         self.add(Statement(query=query))
 
-    def run(self, *after: str) -> None:
-        """Run what waits and then `after`; `StatementFailedError` for the first that fails, those before it done."""
+    @property
+    def weight(self) -> int:
+        """How many characters wait to be sent, in parameters."""
+        return sum(len(one) for statement in self.waiting for one in statement.query.parameters if isinstance(one, str))
+
+    def run(self) -> None:
+        """Run what waits; `StatementFailedError` for the first that fails, those before it done."""
         statements, self.waiting = self.waiting, []
-        if not statements and not after:
+        if not statements:
             return
-        last = [_plain(text) for text in (f"RELEASE {_SAVEPOINT}", *after)]
         try:
-            run(self.connection, [_plain(f"SAVEPOINT {_SAVEPOINT}"), *statements, *last])
+            run(self.connection, [plain(f"SAVEPOINT {_SAVEPOINT}"), *statements, plain(f"RELEASE {_SAVEPOINT}")])
         except StatementFailedError as failure:
             if self.connection.broken or failure.statement not in statements:
                 raise
             before = statements[: statements.index(failure.statement)]
-            back = [_plain(f"ROLLBACK TO {_SAVEPOINT}"), *before]
+            back = [plain(f"ROLLBACK TO {_SAVEPOINT}"), *before]
             run(self.connection, back)
             raise
         self.finished += statements
@@ -80,7 +85,8 @@ def run(connection: Connection, statements: Iterable[Statement]) -> None:
         raise
     for statement, cursor in sent:
         statement.affected = max(cursor.rowcount, 0)
-        statement.returned = cursor.fetchall() if cursor.description is not None else []
+        wanted = cursor.description is not None and statement.purpose is not Purpose.SCRIPT
+        statement.returned = cursor.fetchall() if wanted else []
 
 
 def fetch(connection: Connection, query: Query) -> list[tuple[object, ...]]:
@@ -101,5 +107,6 @@ def undone(connection: Connection) -> Iterator[None]:
         connection.execute(sql.SQL("RELEASE {}").format(name))
 
 
-def _plain(text: str) -> Statement:
+def plain(text: LiteralString) -> Statement:
+    """Return a statement whose result nobody looks at."""
     return Statement(query=Query(text=sql.SQL(text)))

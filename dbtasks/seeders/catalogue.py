@@ -1,8 +1,8 @@
-"""What the database says about the tables to be seeded, in three queries that travel together."""
+"""What the database says about the tables to be seeded, in four queries that travel together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from psycopg import sql
 
@@ -21,12 +21,33 @@ WITH named AS (
 )
 """).format(seen=_SEEN)
 
-COLUMNS = sql.SQL("""{wanted}
+# `ripples`: writing to a table may write to others, by triggers, rules, inheritance, keys that follow an update.
+TABLES = sql.SQL("""{wanted}
 SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name,
-    array_position(current_schemas(false), n.nspname) AS rank,
-    a.attname AS "column", format_type(a.atttypid, a.atttypmod) AS type,
-    coalesce(b.typname, t.typname) IN ('json', 'jsonb') AS is_json,
-    coalesce(b.typname, t.typname) IN ('json', 'xml') OR coalesce(b.typcategory, t.typcategory) = 'G' AS unequal,
+    array_position(current_schemas(false), n.nspname) AS rank, c.relhasrules AS rules,
+    c.relhasrules OR c.oid IN (SELECT unnest(ARRAY[inhrelid, inhparent]) FROM pg_catalog.pg_inherits)
+        OR EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
+        OR EXISTS (SELECT FROM pg_catalog.pg_constraint o
+                   WHERE o.confrelid = c.oid AND o.contype = 'f' AND o.confupdtype IN ('c', 'n', 'd')) AS ripples,
+    greatest(pg_relation_size(c.oid), (SELECT sum(pg_relation_size(p.relid)) FROM pg_partition_tree(c.oid) p))::bigint
+        AS size_bytes
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid IN (SELECT oid FROM wanted)
+ORDER BY c.oid
+""").format(wanted=_WANTED)
+
+# The type that a domain, or a domain over domains, stands for, where it is one of the server's own.
+_BASE = sql.SQL("""
+    WITH RECURSIVE base AS (
+        SELECT t.typname, t.typbasetype, t.typnamespace FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid
+        UNION ALL
+        SELECT t.typname, t.typbasetype, t.typnamespace FROM base JOIN pg_catalog.pg_type t ON t.oid = base.typbasetype
+    )
+    SELECT typname FROM base WHERE typbasetype = 0 AND typnamespace = 'pg_catalog'::regnamespace
+""")
+
+COLUMNS = sql.SQL("""{wanted}
+SELECT c.oid::bigint AS oid, a.attname AS "column", format_type(a.atttypid, a.atttypmod) AS type, ({base}) AS base,
     a.attnotnull AS required, a.attgenerated <> '' AS generated,
     coalesce(
         pg_get_serial_sequence(quote_ident(n.nspname) || '.' || quote_ident(c.relname), a.attname),
@@ -40,11 +61,9 @@ SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name,
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-LEFT JOIN pg_catalog.pg_type b ON b.oid = nullif(t.typbasetype, 0)
 WHERE c.oid IN (SELECT oid FROM wanted) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY c.oid, a.attnum
-""").format(wanted=_WANTED)
+""").format(wanted=_WANTED, base=_BASE)
 
 # Before version 15 there is no indnullsnotdistinct: asked through jsonb it is simply absent.
 KEYS = sql.SQL("""{wanted}
@@ -79,17 +98,41 @@ WHERE {seen} ORDER BY c.relname
 """).format(seen=_SEEN)
 
 
+# Types of the server's own that compare and hash by themselves; all others do so as text.
+_TEXTS = frozenset(("bpchar", "text", "varchar"))
+_NUMBERS = frozenset(("float4", "float8", "int2", "int4", "int8", "numeric"))
+_TIMELESS = _TEXTS | _NUMBERS | {"bool", "bytea", "jsonb", "uuid"}
+_DATED = frozenset(("date", "time", "timestamp", "timestamptz", "timetz"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """`type` is SQL text as the server writes it; `unequal` marks types that only compare as text."""
+    """`type` is SQL text as the server writes it; `base` is the server's own type under domains, `None` for others'."""
 
     name: str
     type: str
+    base: str | None = None
     required: bool = False
     generated: bool = False
-    is_json: bool = False
-    unequal: bool = False
     sequence: str | None = None
+
+    @property
+    def is_json(self) -> bool:
+        return self.base in ("json", "jsonb")
+
+    @property
+    def comparable(self) -> bool:
+        """Whether its values can be compared and hashed as they are; others are as text."""
+        return self._element in _TIMELESS | _DATED
+
+    @property
+    def dated(self) -> bool:
+        """Whether a text such as `tomorrow` may mean another value on another day."""
+        return self._element not in _TIMELESS and not self.is_json
+
+    @property
+    def _element(self) -> str:
+        return (self.base or "").removeprefix("_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,13 +160,19 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table with its columns in their order, its keys (the primary one first) and its foreign keys."""
+    """A table with its columns in their order, its keys (the primary one first) and its foreign keys.
+
+    `ripples` says that writing to it may write to other tables, `size_bytes` what it held when it was read.
+    """
 
     oid: int
     schema: str
     name: str
     columns: tuple[Column, ...]
     rank: int | None = 1
+    rules: bool = False
+    ripples: bool = False
+    size_bytes: int = 0
     keys: tuple[Key, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
 
@@ -166,33 +215,45 @@ def names_of(wanted: Iterable[str]) -> list[str]:
     return sorted({part for name in wanted for part in (name, name.rpartition(".")[2])})
 
 
-def catalogue(columns: Sequence[Mapping[str, object]], keys: Rows, foreign_keys: Rows) -> Catalogue:
-    """Return the catalogue from the rows of the three queries."""
-    tables: dict[int, Table] = {}
-    for oid in dict.fromkeys(_number(row["oid"]) for row in columns):
-        mine = [row for row in columns if row["oid"] == oid]
-        rank = mine[0]["rank"]
-        tables[oid] = Table(
-            oid=oid,
-            schema=str(mine[0]["schema"]),
-            name=str(mine[0]["name"]),
-            rank=None if rank is None else _number(rank),
-            columns=tuple(_column(row) for row in mine),
-            keys=tuple(_key(row) for row in keys if row["oid"] == oid),
-            foreign_keys=tuple(_foreign_key(row) for row in foreign_keys if row["oid"] == oid),
-        )
-    return Catalogue(tables=tables)
+def catalogue(tables: Rows, columns: Rows, keys: Rows, foreign_keys: Rows) -> Catalogue:
+    """Return the catalogue from the rows of the four queries."""
+    by_oid = [_by_oid(rows) for rows in (columns, keys, foreign_keys)]
+    return Catalogue(
+        tables={_number(row["oid"]): _table(row, *(rows.get(row["oid"], []) for rows in by_oid)) for row in tables}
+    )
+
+
+def _by_oid(rows: Rows) -> dict[object, list[Mapping[str, object]]]:
+    found: dict[object, list[Mapping[str, object]]] = {}
+    for row in rows:
+        found.setdefault(row["oid"], []).append(row)
+    return found
+
+
+def _table(row: Mapping[str, object], columns: Rows, keys: Rows, foreign_keys: Rows) -> Table:
+    rank = row["rank"]
+    return Table(
+        oid=_number(row["oid"]),
+        schema=str(row["schema"]),
+        name=str(row["name"]),
+        rank=None if rank is None else _number(rank),
+        rules=bool(row["rules"]),
+        ripples=bool(row["ripples"]),
+        size_bytes=_number(row["size_bytes"]),
+        columns=tuple(_column(column) for column in columns),
+        keys=tuple(_key(key) for key in keys),
+        foreign_keys=tuple(_foreign_key(key) for key in foreign_keys),
+    )
 
 
 def _column(row: Mapping[str, object]) -> Column:
-    sequence = row["sequence"]
+    sequence, base = row["sequence"], row["base"]
     return Column(
         name=str(row["column"]),
         type=str(row["type"]),
+        base=None if base is None else str(base),
         required=bool(row["required"]),
         generated=bool(row["generated"]),
-        is_json=bool(row["is_json"]),
-        unequal=bool(row["unequal"]),
         sequence=None if sequence is None else str(sequence),
     )
 

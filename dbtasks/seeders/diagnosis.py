@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -12,22 +11,19 @@ import psycopg
 from psycopg import sql
 
 from dbtasks.errors import Mistake
-from dbtasks.seeders import csv_file
 from dbtasks.seeders.batch import Connection, fetch, undone
-from dbtasks.seeders.catalogue import Catalogue, Column, ForeignKey, Key
-from dbtasks.seeders.files import LONGEST_QUOTE, MOST_MISTAKES, shorten
+from dbtasks.seeders.catalogue import Catalogue, ForeignKey, Key
+from dbtasks.seeders.files import MOST_MISTAKES, Mode, shorten
+from dbtasks.seeders.phrases import constraint, sentence, unfit
+from dbtasks.seeders.queries import absent, equal, resolved, rows_in_parameter, table_name
 from dbtasks.seeders.shapes import NUMBER, Documents, Group, Shape
-from dbtasks.seeders.statements import Query, Rows, Statement, absent, equal, resolved, rows_in_parameter, table_name
+from dbtasks.seeders.statements import Query, Rows, Statement
 
 _NUMBER = sql.Identifier(NUMBER)
-_COPY_CONTEXT = re.compile(r"line (\d+)(?:, column ([^:\n]+))?(?:: \"(.*)\")?", re.DOTALL)
-_LONG_QUOTE = re.compile(rf'"([^"]{{{LONGEST_QUOTE + 1},}})"')
 
-# Codes of the manual's appendix A.
-_NOT_OF_TYPE = ("22P02", "22007")
-_BAD_COPY_FORMAT = "22P04"
+# Classes of the manual's appendix A.
 # Connection, transaction state, rollback, access, resources, limits, state, intervention, system, configuration, bug.
-_NOT_A_ROWS_FAULT = frozenset(("", "08", "25", "40", "42", "53", "54", "55", "57", "58", "F0", "XX"))
+NOT_A_ROWS_FAULT = frozenset(("", "08", "25", "40", "42", "53", "54", "55", "57", "58", "F0", "XX"))
 
 _Key = TypeVar("_Key", Key, ForeignKey)
 
@@ -40,7 +36,7 @@ def explain(connection: Connection, catalogue: Catalogue, statement: Statement, 
     group = rows.group
     if statement.documents and (found := _bad_value(connection, group, statement.documents)):
         return found
-    if (error.sqlstate or "")[:2] in _NOT_A_ROWS_FAULT:
+    if (error.sqlstate or "")[:2] in NOT_A_ROWS_FAULT:
         return [group.mistake(sentence(error))]
     found = _breaks_constraint(connection, catalogue, _numbered(rows), error)
     if not found and statement.bounded is not None:
@@ -58,30 +54,6 @@ def explain_deferred(
         if key is not None:
             found += _orphans(connection, catalogue, _numbered(rows), key, only_absent=False)
     return found[:MOST_MISTAKES] or [every[0].group.mistake(sentence(error))]
-
-
-def explain_copy(group: Group, error: psycopg.Error) -> list[Mistake]:
-    """Return which value of a CSV file the server could not take, from the place that it tells."""
-    match = _COPY_CONTEXT.search(error.diag.context or "")
-    if match is None:
-        return [group.mistake(sentence(error))]
-    header_lines = csv_file.header_lines(group.source)
-    number = csv_file.number_at(group.source, int(match[1]) + header_lines)
-    if error.sqlstate == _BAD_COPY_FORMAT:
-        count, wanted = csv_file.value_count(group.source, number), len(csv_file.header(group.source))
-        if count != wanted:
-            return [group.mistake(csv_file.wrong_count(count, wanted), number)]
-        return [group.mistake(sentence(error), number)]
-    column = group.table.column(match[2]) if match[2] else None
-    if column is None:
-        return [group.mistake(sentence(error), number)]
-    return [group.mistake(_unfit(column, match[3], error), number, column.name)]
-
-
-def sentence(error: psycopg.Error) -> str:
-    """Return what the server said, long values shortened."""
-    text = error.diag.message_primary or str(error) or type(error).__name__
-    return _LONG_QUOTE.sub(lambda match: f'"{match[1][: LONGEST_QUOTE - 1]}…"', text) + "."
 
 
 def _numbered(rows: Rows) -> Rows:
@@ -110,7 +82,7 @@ def _bad_value(connection: Connection, group: Group, documents: Documents) -> li
         if (error := _conversion(connection, alone, [documents[low]])) is not None:
             value = content.get(column.name)
             shown = value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            return [group.mistake(_unfit(column, shown, error), number, column.name)]
+            return [group.mistake(unfit(column, shown, error), number, column.name)]
     error = _conversion(connection, group, [documents[low]])
     return [group.mistake(sentence(error) if error else "the row cannot be read.", number)]
 
@@ -133,23 +105,18 @@ def _error_of(connection: Connection, query: Query) -> psycopg.Error | None:
     return None
 
 
-def _unfit(column: Column, value: str | None, error: psycopg.Error) -> str:
-    if value is None:
-        return f"a value is required: {sentence(error)}"
-    if error.sqlstate in _NOT_OF_TYPE:
-        return f"expected {column.type}, found {shorten(value)}."
-    return f"{shorten(value)} does not fit {column.type}: {sentence(error)}"
-
-
 def _breaks_constraint(connection: Connection, catalogue: Catalogue, rows: Rows, error: psycopg.Error) -> list[Mistake]:
     group = rows.group
     match error.sqlstate:
         case "23503" if (foreign := _named(group.table.foreign_keys, group, error)) is not None:
-            return _orphans(connection, catalogue, rows, foreign, only_absent=not group.late)
+            only_absent = group.mode is Mode.MISSING and not group.late
+            return _orphans(connection, catalogue, rows, foreign, only_absent=only_absent)
         case "23505" if (key := _named(group.table.keys, group, error)) is not None:
             return _taken(connection, rows, key)
         case "23502" if error.diag.table_name == group.table.name and error.diag.column_name:
             return _empty(connection, rows, error.diag.column_name)
+        case "23514" if (error.diag.schema_name, error.diag.table_name) == (group.table.schema, group.table.name):
+            return _unchecked(connection, rows, error)
         case _:
             return []
 
@@ -226,6 +193,30 @@ def _empty(connection: Connection, rows: Rows, name: str) -> list[Mistake]:
     ]
 
 
+def _unchecked(connection: Connection, rows: Rows, error: psycopg.Error) -> list[Mistake]:
+    """Return the rows that break a check, if the rows themselves give all the columns that it looks at."""
+    group = rows.group
+    query = sql.SQL(
+        "SELECT pg_get_expr(o.conbin, o.conrelid), ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a"
+        " WHERE a.attrelid = o.conrelid AND a.attnum = ANY (o.conkey))"
+        " FROM pg_catalog.pg_constraint o WHERE o.conrelid = $1 AND o.conname = $2 AND o.contype = 'c'"
+    )
+    known = fetch(connection, Query(text=query, parameters=(group.table.oid, error.diag.constraint_name)))
+    given = {column.name for column in group.shape.given} - group.late
+    if not known or not (isinstance(known[0][1], list) and given.issuperset(known[0][1]) and known[0][1]):
+        return []
+    # The server's own text, in which columns stand without their table's name.
+    conditions = [sql.SQL("NOT ({})").format(sql.SQL(str(known[0][0])))]
+    if group.mode is Mode.MISSING:
+        conditions.append(absent(group))
+    text, column = constraint(connection, group, error)
+    try:
+        found = _found(connection, rows, conditions, group.key.columns)
+    except psycopg.Error:  # it looks at the row as a whole, or the role may not run its function
+        return []
+    return [group.mistake(text, number, column) for number, _ in found]
+
+
 def _found(
     connection: Connection, rows: Rows, conditions: Sequence[sql.Composable], columns: Sequence[str]
 ) -> list[tuple[int, str]]:
@@ -263,7 +254,7 @@ def _first_to_fail(
             high = middle
         else:
             low = middle
-    text, column = _constraint(connection, rows.group, error)
+    text, column = constraint(connection, rows.group, error)
     return [rows.group.mistake(text, high, column)]
 
 
@@ -272,21 +263,3 @@ def _fails(connection: Connection, query: Query, error: psycopg.Error) -> bool:
     if found is None:
         return False
     return (found.sqlstate, found.diag.constraint_name) == (error.sqlstate, error.diag.constraint_name)
-
-
-def _constraint(connection: Connection, group: Group, error: psycopg.Error) -> tuple[str, str | None]:
-    """Return what the broken constraint demands, and its column where it has one only."""
-    query = Query(
-        text=sql.SQL(
-            "SELECT pg_get_constraintdef(o.oid), a.attname FROM pg_catalog.pg_constraint o"
-            " LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = o.conrelid AND o.conkey = ARRAY[a.attnum]"
-            " WHERE o.conrelid = $1 AND o.conname = $2"
-        ),
-        parameters=(group.table.oid, error.diag.constraint_name),
-    )
-    found = fetch(connection, query) if error.diag.constraint_name else []
-    if not found:
-        return sentence(error), None
-    definition, column = found[0]
-    known = column if isinstance(column, str) and group.table.column(column) in group.shape.given else None
-    return f"the row breaks constraint {error.diag.constraint_name}: {definition}.", known

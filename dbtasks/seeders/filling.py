@@ -7,13 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from dbtasks.errors import Mistake
 from dbtasks.seeders.batch import Batch
+from dbtasks.seeders.checksum import held
 from dbtasks.seeders.files import Mode
-from dbtasks.seeders.shapes import Documents, Group, Reference, is_required
-from dbtasks.seeders.statements import (
-    Purpose,
-    Query,
-    Rows,
-    Statement,
+from dbtasks.seeders.merging import merge
+from dbtasks.seeders.queries import (
     create_stage,
     drop_stage,
     fill_stage,
@@ -25,6 +22,8 @@ from dbtasks.seeders.statements import (
     update,
     without_key,
 )
+from dbtasks.seeders.shapes import Documents, Group, Reference, is_required
+from dbtasks.seeders.statements import Purpose, Query, Rows, Statement, Watch
 
 _CHUNK_CHARACTERS = 1 << 20
 _MOST_DIRECT_CHARACTERS = 4 << 20
@@ -41,20 +40,20 @@ class Filling:
     _stages: list[str] = field(default_factory=list)
     _checks: list[tuple[Statement, tuple[Reference, ...]]] = field(default_factory=list)
 
-    def fill(self, group: Group) -> None:
+    def fill(self, group: Group, watch: Watch | None) -> None:
         """Send a group's rows: in the statement itself, or through a table of their own where they are used twice."""
         size = sum(len(text) for _, text in group.documents)
-        plain = group.mode is Mode.MISSING and not group.late and not group.shape.references
-        if plain and size <= _MOST_DIRECT_CHARACTERS:
+        twice = group.late or group.shape.references or (group.table.rules and group.mode is Mode.MATCH)
+        if not twice and size <= _MOST_DIRECT_CHARACTERS:
             rows = rows_in_parameter(group, group.documents)
             self._remember(rows)
-            self._add(insert(rows), Purpose.ADD, rows, group.documents)
+            self._bring(rows, watch, group.documents)
             return
         stage = self.stage(group)
         for chunk in _chunks(group.documents):
             rows = rows_in_parameter(group, chunk)
             self._add(fill_stage(rows, stage), Purpose.OTHER, rows, chunk)
-        self.from_stage(group, stage)
+        self.from_stage(group, stage, watch)
 
     def stage(self, group: Group) -> str:
         """Create a temporary table for the group's rows, and return its name."""
@@ -63,7 +62,7 @@ class Filling:
         self.batch.other(create_stage(group, name))
         return name
 
-    def from_stage(self, group: Group, stage: str) -> None:
+    def from_stage(self, group: Group, stage: str, watch: Watch | None) -> None:
         """Bring what lies in the temporary table into the group's table."""
         rows = rows_in_stage(group, stage)
         self._remember(rows)
@@ -73,18 +72,38 @@ class Filling:
         if now:
             missing = group.mode is Mode.MISSING
             self._check(unresolved(rows, now, only_absent=missing), Purpose.UNRESOLVED, rows, now)
+        if not group.late:
+            self._bring(rows, watch)
+            return
         if group.mode is Mode.MATCH:
             names = {column.name for column in group.shape.given} - group.late
             self._add_update(rows, names, Purpose.CHANGE)
-        elif group.late:
+        else:
             self.batch.other(forget_present(rows, stage))
-        held = replace(rows, hold=group.late)
-        self._add(insert(held), Purpose.ADD, held)
-        if group.late:
-            self._late.append(rows)
+        open_ = replace(rows, hold=group.late)
+        self._add(insert(open_), Purpose.ADD, open_)
+        self._late.append(rows)
 
-    def complete(self) -> None:
-        """Fill in the columns that had to wait for other tables."""
+    def _bring(self, rows: Rows, watch: Watch | None, documents: Documents = ()) -> None:
+        """Add and change rows in one statement, or in two, which is all that a table with rules can do."""
+        group = rows.group
+        if not group.table.rules:
+            query = merge(rows, watch.hashed if watch else ())
+            merged = Statement(query=query, purpose=Purpose.MERGE, rows=rows, documents=documents, bounded=merge)
+            merged.watch = watch
+            self.batch.add(merged)
+            return
+        if group.mode is Mode.MATCH:
+            self._add_update(rows, {column.name for column in group.shape.given}, Purpose.CHANGE)
+        self._add(insert(rows), Purpose.ADD, rows, documents)
+
+    def look(self, watch: Watch) -> None:
+        """Ask what a table holds into which a file has just been copied whole."""
+        self.batch.add(Statement(query=Query(text=held(watch.table, watch.hashed)), watch=watch))
+
+    def complete(self) -> bool:
+        """Fill in the columns that had to wait for other tables; return whether there were any."""
+        waited_for = bool(self._late)
         for rows in self._late:
             group = rows.group
             waited = tuple(one for one in group.shape.references if one.column.name in group.late)
@@ -92,6 +111,7 @@ class Filling:
                 self._check(unresolved(rows, waited, only_absent=False), Purpose.UNRESOLVED, rows, waited)
             self._add_update(rows, group.late, Purpose.OTHER)
         self._late.clear()
+        return waited_for
 
     def clear(self) -> None:
         """Drop the temporary tables."""

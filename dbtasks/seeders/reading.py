@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from dbtasks.errors import SeedError
 from dbtasks.seeders import csv_file
 from dbtasks.seeders.catalogue import Catalogue, Table
+from dbtasks.seeders.days import Days
 from dbtasks.seeders.files import Mode, RowFormat, Source
 from dbtasks.seeders.order import Order
 from dbtasks.seeders.shapes import Documents, Group, Shape, Sorter
+from dbtasks.seeders.statements import Watch
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,3 +82,27 @@ class FileReader:
         return len(shapes) > 1 or any(
             reference.target.oid == self.table.oid for shape in shapes for reference in shape.references
         )
+
+
+def watch(groups: Sequence[Group]) -> Watch | None:
+    """Return what to look at to know a file's table again, `None` where its rows may mean something else each time."""
+    first = groups[0]
+    table, mode = first.table, first.mode
+    if table.rules or any(group.late for group in groups):
+        return None
+    given = {column.name for group in groups for column in group.shape.given}
+    referring = {reference.column.name for group in groups for reference in group.shape.references}
+    wanted = given if mode is Mode.MATCH else {name for group in groups for name in group.key.columns}
+    hashed = tuple(column for column in table.columns if column.name in wanted)
+    if referring & wanted or (any(column.dated for column in hashed) and _dated(groups)):
+        return None
+    columns = tuple(column for column in table.columns if column.name in given)
+    return Watch(source=first.source, table=table, mode=mode, given=columns, hashed=hashed)
+
+
+def _dated(groups: Sequence[Group]) -> bool:
+    days = Days()
+    for group in groups:
+        for _, text in group.documents:
+            days.feed(text.encode())
+    return days.found

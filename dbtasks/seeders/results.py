@@ -17,13 +17,17 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableResult:
-    """`kept` rows were there already and stay as they are; `changed` ones were made to follow the file."""
+    """`kept` rows were there already and stay as they are; `changed` ones were made to follow the file.
+
+    `recognised` says that the table holds what it held after the same file was loaded, so that nothing was sent.
+    """
 
     set: str
     table: str
     added: int
     changed: int
     kept: int
+    recognised: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

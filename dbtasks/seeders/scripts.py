@@ -1,44 +1,36 @@
-"""The SQL files of a set, run as they are; after a failure statement by statement, to name the one."""
+"""The SQL files of a set as statements that travel with the others; a failure is known by its place in the file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import psycopg
+from psycopg import sql
 
-from dbtasks.errors import SeedError
-from dbtasks.seeders.batch import Connection
-from dbtasks.seeders.diagnosis import sentence
+from dbtasks.errors import Mistake
+from dbtasks.seeders.phrases import sentence
 from dbtasks.seeders.sql_file import Script
-
-_SAVEPOINT = "dbtasks_seed_script"
-# Sent with the statements before: a text with a mistake of syntax is refused whole, its own savepoint included.
-BEFORE = f"SAVEPOINT {_SAVEPOINT}"
+from dbtasks.seeders.statements import Purpose, Query, Statement
 
 
-def run(connection: Connection, scripts: Sequence[Script]) -> None:
-    """Run all scripts in one round trip, after `BEFORE`.
-
-    `SeedError` names file, line and column of the statement that failed.
-    """
-    texts = [*(script.text for script in scripts), f"RELEASE {_SAVEPOINT}"]
-    try:
-        connection.execute("\n;\n".join(texts).encode())
-    except psycopg.Error as error:
-        if connection.broken:
-            raise
-        connection.execute(f"ROLLBACK TO {_SAVEPOINT}")
-        for script in scripts:
-            _run_slowly(connection, script)
-        # It failed at once and not one by one: somebody else's rows were in the way.
-        raise SeedError([scripts[0].source.mistake(sentence(error))]) from error
+def statements(scripts: Sequence[Script]) -> Iterator[Statement]:
+    """Yield the statements of all scripts, in their order."""
+    for script in scripts:
+        for start, end in script.spans:
+            # The file's own text, which is what a seed's SQL is for.
+            text = sql.SQL(script.text[start:end])
+            yield Statement(query=Query(text=text), purpose=Purpose.SCRIPT, told=_Place(script=script, start=start))
 
 
-def _run_slowly(connection: Connection, script: Script) -> None:
-    for start, end in script.spans:
-        try:
-            connection.execute(script.text[start:end].encode())
-        except psycopg.Error as error:
-            position = error.diag.statement_position
-            offset = start + int(position) - 1 if position else start
-            raise SeedError([script.source.mistake(sentence(error), script.place(offset))]) from error
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where in a file a statement begins; what the server says of it becomes a mistake there."""
+
+    script: Script
+    start: int
+
+    def __call__(self, error: psycopg.Error) -> list[Mistake]:
+        position = error.diag.statement_position
+        offset = self.start + int(position) - 1 if position else self.start
+        return [self.script.source.mistake(sentence(error), self.script.place(offset))]

@@ -59,20 +59,21 @@ def script(source: Source) -> Script:
     mistakes: list[Mistake] = []
     spans: list[tuple[int, int]] = []
     statement: list[_Token] = []
-    depth = 0
+    depth = parentheses = 0
     for token in _tokens(text):
         if token.kind == "open":
             mistakes.append(source.mistake("what opens here is never closed.", _place(text, token.offset)))
         elif token.kind == "meta":
             problem = "a command of psql. Only SQL can be run here."
             mistakes.append(source.mistake(problem, _place(text, token.offset)))
-        elif token.kind == "end" and depth == 0:
+        elif token.kind == "end" and depth == 0 and parentheses <= 0:
             spans += _span(statement, token.offset)
             mistakes += _refusals(source, text, statement)
-            statement = []
+            statement, parentheses = [], 0
         else:
             statement.append(token)
             depth = _depth(statement, depth)
+            parentheses += (token.text == "(") - (token.text == ")")
     spans += _span(statement, len(text))
     mistakes += _refusals(source, text, statement)
     if mistakes:
@@ -139,6 +140,8 @@ def _refusals(source: Source, text: str, statement: list[_Token]) -> list[Mistak
         problem = f"{words[0].upper()} would end or split the transaction that loads all seeds or none. Delete it."
     elif words[0] == "copy" and "stdin" in words:
         problem = "COPY FROM stdin needs psql. Put the rows into a CSV file named after the table."
+    elif words[0] == "copy" and "stdout" in words:
+        problem = "COPY TO stdout has nobody who reads it here. Delete it."
     else:
         return []
     return [source.mistake(problem, _place(text, statement[0].offset))]

@@ -10,6 +10,7 @@ from dbtasks import embedded
 from dbtasks.programs import find_server_programs
 from tests import launcher
 from tests.outside import Sandbox, sandbox
+from tests.server.seeding import seed_server as seed_server
 from tests.server.shop import shop as shop
 from tests.server.shop import shop_server as shop_server
 
