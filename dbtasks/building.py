@@ -130,15 +130,12 @@ def apply_revisions(bench: Workbench, step: ApplyRevisions) -> str:
 
 def _note_inputs(bench: Workbench, seen: InputsSeen) -> None:
     """Note what the build opened; where it went on from a template, also what that template's build had opened."""
-    from dbtasks.inputs import Inputs, merged, recorded
+    from dbtasks.inputs import recorded  # late: most plans build nothing
 
     project = bench.site.project
     environ = for_worker(project, bench.place.url(bench.clearance))
-    migrations = project.settings.migrations
-    now = recorded(seen, environ=environ, url_variables=migrations.url_variables, variables=migrations.variables)
-    if bench.found is not None:
-        now = merged(Inputs.from_data(bench.found.inputs), now, environ)
-    bench.inputs = now.as_data()
+    onto = None if bench.found is None else bench.found.inputs
+    bench.inputs = recorded(seen, environ, project.settings.migrations, onto=onto).as_data()
 
 
 def load_seeds(bench: Workbench, step: LoadSeeds) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from dbtasks.conninfo import Permit
-from dbtasks.migrations.environment import scrub
+from dbtasks.migrations.environment import scrub, without_session
 from dbtasks.project import Project
 from dbtasks.settings_keys import DEPRECATED_FLAG
 from dbtasks.targets import Target
@@ -17,6 +17,10 @@ HANDED_URL = "DBTASKS_HANDED_URL"
 
 def for_worker(project: Project, url: str) -> dict[str, str]:
     """Return the environment of Alembic's child process; the project's own variables stay."""
+    return without_session(_with_one_database(project, url))
+
+
+def _with_one_database(project: Project, url: str) -> dict[str, str]:
     settings = project.settings
     names = [name for tier in settings.tiers for name in (tier.url_variable, tier.runtime_url_variable) if name]
     secrets = [value.text for name in names if (value := project.variables.get(name)) is not None and value.text]
@@ -27,6 +31,7 @@ def for_worker(project: Project, url: str) -> dict[str, str]:
         flags=(*(tier.flag for tier in settings.tiers if tier.flag), DEPRECATED_FLAG),
         secrets=tuple(secrets),
         url=url,
+        declared=settings.migrations.variables,
     )
     return {name: value for name, value in clean.items() if name not in (HANDED_TIER, HANDED_URL)}
 
@@ -35,7 +40,7 @@ def for_command(permit: Permit, project: Project, target: Target, *, read_only: 
     """Return the environment of a command that was given the way in: the URL's variables, and libpq's own."""
     conninfo = target.conninfo.read_only() if read_only else target.conninfo
     parameters, url = conninfo.parameters(permit), conninfo.url(permit)
-    environ = for_worker(project, url)
+    environ = _with_one_database(project, url)
     environ |= {target.tier.url_variable: url, HANDED_TIER: target.tier.name, HANDED_URL: url}
     environ |= {
         "PGHOST": str(parameters["host"]),

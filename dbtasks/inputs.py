@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
+import os
 import sys
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from dbtasks.values import dataclass
 
 if TYPE_CHECKING:
     from dbtasks.migrations.events import InputsSeen
+    from dbtasks.settings import MigrationSettings
 
 _VERSION = 1
 _DAMAGED = "the record of what it was built from is damaged"
@@ -57,9 +59,9 @@ class Inputs:
 
     python: str = ""
     prefix: str = ""
-    facets: Mapping[str, Mapping[str, str]]
-    modules: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
-    variables: Variables
+    facets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    modules: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
+    variables: Variables = field(default_factory=Variables)
     reasons: tuple[str, ...] = ()
 
     def as_data(self) -> dict[str, object]:
@@ -89,67 +91,59 @@ class Inputs:
         try:
             return _read(data)
         except (KeyError, TypeError, ValueError):
-            nothing = Variables()
-            return cls(facets={}, modules={}, variables=nothing, reasons=(_DAMAGED,))
+            return cls(reasons=(_DAMAGED,))
 
 
 def recorded(
     seen: InputsSeen,
-    *,
     environ: Mapping[str, str],
-    url_variables: Collection[str],
-    variables: Collection[str],
+    settings: MigrationSettings,
+    *,
+    onto: Mapping[str, object] | None = None,
 ) -> Inputs:
-    """Return the inputs of a build from what its worker saw.
+    """Return the inputs of a build from what its worker saw. `environ` is what the worker got.
 
-    `environ` is what the worker got; `url_variables` and `variables` are those of the migration settings.
+    `onto` is the stored record of the database that the build went on from: what that one depended on, this one does.
     """
-    reasons = list(seen.reasons)
-    if seen.python != sys.version:
-        reasons.append("another Python than this one ran the revisions")
+    earlier = Inputs(python=seen.python, prefix=seen.prefix) if onto is None else Inputs.from_data(onto)
+    reasons = [*earlier.reasons, *seen.reasons]
+    if seen.python != sys.version or (earlier.python, earlier.prefix) != (seen.python, seen.prefix):
+        reasons.append("ran in another Python than this one")
+    facets = {facet: dict(paths) for facet, paths in earlier.facets.items()}
+    for facet, paths in seen.facets.items():
+        known = facets.setdefault(facet, {})
+        reasons += [f"met {key} as another than before" for key in paths if known.get(key, paths[key]) != paths[key]]
+        known.update(paths)
+    modules = dict(earlier.modules)
+    for folder, (asked, found) in seen.modules.items():
+        before = modules.get(folder, ((), ()))
+        modules[folder] = (_joined(before[0], asked), _joined(before[1], found))
+    names = {*earlier.variables.names, *seen.variables, *settings.variables}
+    everything = earlier.variables.everything or seen.everything
     return Inputs(
         python=seen.python,
         prefix=seen.prefix,
-        facets={facet: dict(paths) for facet, paths in seen.facets.items()},
-        modules={folder: (tuple(asked), tuple(found)) for folder, (asked, found) in seen.modules.items()},
-        variables=_variables({*seen.variables, *variables}, seen.everything, url_variables, environ),
+        facets=facets,
+        modules=modules,
+        variables=_variables(names, settings.url_variables, environ, everything=everything),
         reasons=tuple(reasons),
     )
 
 
-def merged(before: Inputs, after: Inputs, environ: Mapping[str, str]) -> Inputs:
-    """Return the inputs of a build that went on from another: what either of them depended on.
-
-    The earlier ones have not changed since, which whoever goes on has asked first; `environ` is that of the later.
-    """
-    facets = {facet: {**before.facets.get(facet, {}), **paths} for facet, paths in after.facets.items()}
-    facets = {**{facet: dict(paths) for facet, paths in before.facets.items() if facet not in facets}, **facets}
-    modules = dict(before.modules)
-    for folder, (asked, found) in after.modules.items():
-        old_asked, old_found = modules.get(folder, ((), ()))
-        modules[folder] = (tuple(sorted({*old_asked, *asked})), tuple(sorted({*old_found, *found})))
-    then, now = before.variables, after.variables
-    everything = then.everything or now.everything
-    return Inputs(
-        python=after.python,
-        prefix=after.prefix,
-        facets=facets,
-        modules=modules,
-        variables=_variables({*then.names, *now.names}, everything, {*then.ours, *now.ours}, environ),
-        reasons=(*before.reasons, *after.reasons),
-    )
-
-
-def changed(inputs: Inputs, root: Path, environ: Mapping[str, str], *, variables: Collection[str] = ()) -> str | None:
+def changed(
+    inputs: Inputs | Mapping[str, object], root: Path, environ: Mapping[str, str], *, variables: Collection[str] = ()
+) -> str | None:
     """Return the first reason why a build now could differ, in words for people; `None` when none is known.
 
-    `environ` is what a worker would get now; `variables` are those that the settings name now.
+    `inputs` may be as it was stored; damaged, it is a reason. `environ` is what a worker would get now, `variables` are
+    those that the settings name now.
     """
-    return next(_reasons(inputs, str(root), environ, variables), None)
+    known = inputs if isinstance(inputs, Inputs) else Inputs.from_data(inputs)
+    return next(_reasons(known, str(root), environ, variables), None)
 
 
 def _reasons(inputs: Inputs, root: str, environ: Mapping[str, str], variables: Collection[str]) -> Iterator[str]:
-    yield from inputs.reasons
+    yield from (reason if reason == _DAMAGED else f"its build {reason}" for reason in inputs.reasons)
     if inputs.python != sys.version:
         yield f"Python is {sys.version.split()[0]}, was {inputs.python.partition(' ')[0]}"
     elif _path(root, inputs.prefix) != sys.prefix:
@@ -162,6 +156,10 @@ def _reasons(inputs: Inputs, root: str, environ: Mapping[str, str], variables: C
             if now != then:
                 yield _difference(facet, key, then, now)
     yield from _variables_changed(inputs.variables, environ, variables)
+
+
+def _joined(one: Collection[str], other: Collection[str]) -> tuple[str, ...]:
+    return tuple(sorted({*one, *other}))
 
 
 # Files and folders
@@ -220,20 +218,12 @@ _WORDS = {
 
 
 def _variables(
-    names: Collection[str], everything: bool, ours: Collection[str], environ: Mapping[str, str]
+    names: Collection[str], ours: Collection[str], environ: Mapping[str, str], *, everything: bool
 ) -> Variables:
-    blank = Variables(
-        names=tuple(sorted(names)), everything=everything, ours=tuple(sorted(ours)), salt=secrets.token_hex(16)
-    )
+    salt = os.urandom(16).hex()
+    blank = Variables(names=tuple(sorted(names)), everything=everything, ours=tuple(sorted(ours)), salt=salt)
     values = _counted(blank, environ)
-    return Variables(
-        names=blank.names,
-        everything=everything,
-        ours=blank.ours,
-        present=tuple(sorted(values)),
-        salt=blank.salt,
-        digest=_digest(blank.salt, values),
-    )
+    return replace(blank, present=tuple(sorted(values)), digest=_digest(salt, values))
 
 
 def _counted(variables: Variables, environ: Mapping[str, str]) -> dict[str, str]:

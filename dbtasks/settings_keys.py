@@ -207,21 +207,21 @@ MIGRATION_KEYS = (
         secret=True,
     ),
     Key(
+        name="variables",
+        summary="Variables that the revisions read: they stay in their environment, and a cached database counts them.",
+        shape=Shape.TEXTS,
+        expected="NAMES of environment variables",
+        pattern=_VARIABLE,
+        example="[DEFAULT_CURRENCY]",
+        secret=True,
+    ),
+    Key(
         name="version_table",
         summary="Alembic's version table.",
         expected="the name of a table",
         pattern=r"[A-Za-z_][A-Za-z0-9_]{0,62}",
         example="alembic_version",
         default="alembic_version",
-    ),
-    Key(
-        name="variables",
-        summary="Other variables that the revisions read; with another value, nothing is taken from the stock.",
-        shape=Shape.TEXTS,
-        expected="NAMES of environment variables",
-        pattern=_VARIABLE,
-        example="[FEATURE_X]",
-        secret=True,
     ),
 )
 

@@ -11,7 +11,7 @@ from dbtasks.settings import SETTINGS_FILE, MigrationSettings, Settings, StockLi
 from dbtasks.settings_fields import Fields
 from dbtasks.settings_keys import CONSENTS, LOSSES, TOP_KEYS
 from dbtasks.settings_order import in_order
-from dbtasks.settings_rules import Draft, check_between, check_default, check_each, check_project
+from dbtasks.settings_rules import Draft, check_between, check_default, check_each, check_project, check_variables
 from dbtasks.tiers import Colour, Consent, Embedded, Loss, Marker, Tier, words
 from dbtasks.yaml_nodes import Findings, parse
 
@@ -41,7 +41,9 @@ def _settings(root: Path, top: Fields) -> Settings | None:
     check_project(top, project, drafts)
     ordered = in_order(drafts)
     default = check_default(top, top.text("default"), ordered)
-    migrations = _migrations(root, top.section("migrations"))
+    fields = top.section("migrations")
+    migrations = _migrations(root, fields)
+    check_variables(fields, migrations.variables, migrations.url_variables, drafts)
     seeds, trail = _path(root, top, "seeds"), _path(root, top, "trail")
     agent_markers = top.section("agents").texts("markers") or ()
     stock = _stock(top.section("stock"))
@@ -126,11 +128,11 @@ def _retention(text: str) -> timedelta:
 
 
 def _migrations(root: Path, fields: Fields) -> MigrationSettings:
-    variables = fields.texts("url_variables")
+    url_variables = fields.texts("url_variables")
     return MigrationSettings(
         config=_path(root, fields, "config"),
         section=fields.text("section") or "alembic",
-        url_variables=("DATABASE_URL",) if variables is None else variables,
+        url_variables=("DATABASE_URL",) if url_variables is None else url_variables,
         version_table=fields.text("version_table") or "alembic_version",
         variables=fields.texts("variables") or (),
     )

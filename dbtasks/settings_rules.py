@@ -104,6 +104,22 @@ def check_project(top: Fields, project: str | None, drafts: Sequence[Draft]) -> 
                 draft.fields.note("", text)
 
 
+def check_variables(
+    fields: Fields, names: Sequence[str], url_variables: Sequence[str], drafts: Sequence[Draft]
+) -> None:
+    """Note each variable of the revisions that no worker ever gets, or that is its URL."""
+    tiers = [draft.tier for draft in drafts]
+    taken = {
+        name.upper() for tier in tiers for name in (tier.url_variable, tier.runtime_url_variable, tier.flag) if name
+    }
+    for name in names:
+        if name in url_variables:
+            fields.note("variables", "this one is in url_variables already. Delete it here.", item=name)
+        elif name.upper() in taken or name.upper().startswith(("PG", "DBTASKS_")):
+            text = "revisions never get this one, since it could lead to another database. Delete it."
+            fields.note("variables", text, item=name)
+
+
 def check_default(top: Fields, name: str | None, ordered: Sequence[Draft]) -> Tier | None:
     """Return the tier that is meant when none is named: the one called `name`, else the first in the order."""
     if not ordered or ("default" in top and name is None):

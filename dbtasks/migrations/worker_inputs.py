@@ -53,7 +53,7 @@ class Recorder:
         try:
             yield True
         except Exception as error:  # a record with a hole must not be used, and the build goes on without it
-            self.refuse(f"the recording failed: {type(error).__name__}")
+            self.refuse(f"could not be recorded: {type(error).__name__}")
         finally:
             self._busy.on = False
 
@@ -96,7 +96,7 @@ class Recorder:
         if key not in known:
             known[key] = facets.content(path)
         elif self._signatures.get(key) != now and path not in self._written and known[key] != facets.content(path):
-            self.refuse(f"{key} changed while it ran")
+            self.refuse(f"read {key} while it changed")
         self._signatures[key] = now
 
     def write(self, path: str) -> None:
@@ -186,9 +186,9 @@ class Recorder:
 def _problem(message: Mapping[str, Any]) -> str:
     text = json.dumps(message)
     if len(text) > LIMIT_BYTES:
-        return f"its record would be larger than {LIMIT_BYTES // 1000} kB"
+        return f"depends on more than a record of {LIMIT_BYTES // 1000} kB can hold"
     try:
         json.dumps(message, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        return "a file's name is no UTF-8"
+        return "met a file whose name is no UTF-8"
     return ""

@@ -118,7 +118,8 @@ def test_every_setting_can_be_changed(tmp_path: Path) -> None:
     text = MINIMAL.replace("consent: person}", "consent: person, colour: blue, embedded: durable, retention: 12 hours}")
     text += (
         "demo: true\nseeds: data/seeds\ntrail: var/trail.jsonl\nagents: {markers: [OUR_BOT]}\n"
-        "migrations: {config: db/alembic.ini, section: shop, url_variables: [], version_table: versions}\n"
+        "migrations: {config: db/alembic.ini, section: shop, url_variables: [], "
+        "version_table: versions, variables: [A]}\n"
     )
     found = load(project(tmp_path, text))
     prod = found.tier("prod")
@@ -126,7 +127,11 @@ def test_every_setting_can_be_changed(tmp_path: Path) -> None:
     assert (found.demo, found.agent_markers) == (True, ("OUR_BOT",))
     assert (found.seeds, found.trail) == (tmp_path / "data" / "seeds", tmp_path / "var" / "trail.jsonl")
     assert found.migrations == MigrationSettings(
-        config=tmp_path / "db" / "alembic.ini", section="shop", url_variables=(), version_table="versions"
+        config=tmp_path / "db" / "alembic.ini",
+        section="shop",
+        url_variables=(),
+        version_table="versions",
+        variables=("A",),
     )
 
 

@@ -35,6 +35,26 @@ tiers:
 # Of BASE, the first text is replaced by the second; the third is what is said, after "config/tiers.yaml:".
 MISTAKES = (
     pytest.param(
+        "project: shop",
+        "project: shop\nmigrations: {variables: [MODE, STG_DATABASE_URL, USE_PROD_DATABASE, PGHOST, DATABASE_URL, A]}",
+        [
+            (
+                "2:32: migrations.variables: revisions never get this one, since it could lead to another database. "
+                "Delete it."
+            ),
+            (
+                "2:50: migrations.variables: revisions never get this one, since it could lead to another database. "
+                "Delete it."
+            ),
+            (
+                "2:69: migrations.variables: revisions never get this one, since it could lead to another database. "
+                "Delete it."
+            ),
+            "2:77: migrations.variables: this one is in url_variables already. Delete it here.",
+        ],
+        id="variables that no revision gets",
+    ),
+    pytest.param(
         "    after: int",
         "    after: {int: stg}",
         [

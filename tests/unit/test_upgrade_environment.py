@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dbtasks.migrations.environment import without_session
 from dbtasks.migrations.upgrade import scrub
 
 TARGET = "postgresql://anna:pw@127.0.0.1:5433/shop_int"
@@ -67,3 +68,47 @@ def test_without_a_target_the_url_variables_are_gone() -> None:
     environ = {"DATABASE_URL": TARGET}
     cleared = scrub(environ, url_variables=["DATABASE_URL"], tier_url_variables=[], flags=[], secrets=[], url="")
     assert cleared == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "stays"),
+    [
+        pytest.param("hunter2!", True, id="a word that is also a password"),
+        pytest.param("host=db dbname=x user=y", True, id="words like a place"),
+        pytest.param("postgresql://db/x", False, id="a URL"),
+    ],
+)
+def test_what_the_team_declares_stays_unless_it_is_a_url(value: str, stays: bool) -> None:
+    cleared = scrub(
+        {"MODE": value},
+        url_variables=[],
+        tier_url_variables=[],
+        flags=[],
+        secrets=["hunter2!"],
+        url="",
+        declared=("MODE",),
+    )
+    assert cleared == ({"MODE": value} if stays else {})
+
+
+def test_a_tiers_url_is_never_handed_on_though_it_is_declared() -> None:
+    cleared = scrub(
+        {"STG_URL": "x", "USE_STG": "1", "PGHOST": "x"},
+        url_variables=[],
+        tier_url_variables=["stg_url"],
+        flags=["USE_STG"],
+        secrets=[],
+        url="",
+        declared=("STG_URL", "USE_STG", "PGHOST"),
+    )
+    assert cleared == {}
+
+
+def test_a_worker_does_not_see_which_terminal_started_it() -> None:
+    environ = {"SHLVL": "2", "TERM": "xterm", "SSH_TTY": "/dev/pts/3", "PWD": "/", "FEATURE": "on"}
+    assert without_session(environ) == {"TERM": "xterm", "FEATURE": "on"}
+
+
+def test_a_worker_sees_that_a_test_is_running_but_not_which() -> None:
+    seen = [without_session({"PYTEST_CURRENT_TEST": each, "PYTEST_XDIST_WORKER": each}) for each in ("a", "b")]
+    assert seen == [{"PYTEST_CURRENT_TEST": "a test"}] * 2
