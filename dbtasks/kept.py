@@ -50,8 +50,11 @@ def read(connection: Connection, project: str, tier: str) -> tuple[tuple[Kept, b
     return tuple(_kept(row) for row in connection.execute(_KEPT, [project, tier]).fetchall())
 
 
-def inside(conninfo: Conninfo) -> tuple[tuple[Kept, bool], ...]:
-    """Return the same of schemas that are kept inside a database; nothing where it cannot be reached."""
+def inside(conninfo: Conninfo, *, whole: bool = False) -> tuple[tuple[Kept, bool], ...]:
+    """Return the same of schemas that are kept inside a database; nothing where it cannot be reached.
+
+    `whole`: without what somebody began to drop.
+    """
     from dbtasks import schemas  # late: most databases are replaced whole
 
     try:
@@ -59,7 +62,7 @@ def inside(conninfo: Conninfo) -> tuple[tuple[Kept, bool], ...]:
             there = schemas.kept(connection)
     except (ServerUnreachableError, psycopg.errors.InsufficientPrivilege):
         return ()
-    return tuple((_inside(each), each.ended) for each in reversed(there))
+    return tuple((_inside(each), each.ended) for each in reversed(there) if not (whole and each.dropping))
 
 
 def _inside(each: schemas.Kept) -> Kept:

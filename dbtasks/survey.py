@@ -255,7 +255,7 @@ def _with_kept(
     if operation.drops:
         there = (*there, *kept.inside(target.conninfo))
         return replace(materials, ended=tuple(each for each, ended in there if ended))
-    there = kept.inside(target.conninfo) if inside else there
+    there = kept.inside(target.conninfo, whole=True) if inside else there
     chosen = kept.choose([each for each, _ in there], wish.entry, kept.maker(project.who), tier)
     return replace(materials, kept=chosen if beside or inside else _looked_into(chosen, name, tier, target))
 

@@ -68,7 +68,7 @@ def replace(connection: Connection, dump: Dump, errand: Errand) -> Replaced:
 def bring_back(connection: Connection, mark: str, errand: Errand) -> Replaced:
     """Put back what is kept under a mark, and keep what was in service under the errand's."""
     with _whole(connection) as aside:
-        kept = keeping.find(connection, mark)
+        kept = keeping.find(connection, mark, whole=True)
         old = _put_aside(connection, aside, errand)
         back = {held.kept: held.name for held in kept.schemas}
         hung = (privileges.attributes_of(connection, back), privileges.defaults_of(connection), kept.defaults)

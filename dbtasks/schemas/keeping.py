@@ -28,7 +28,8 @@ CREATE TABLE dbtasks.kept (
     made_at    timestamptz NOT NULL DEFAULT now(),
     keep_until timestamptz NOT NULL,
     schemas    jsonb NOT NULL,
-    defaults   jsonb NOT NULL
+    defaults   jsonb NOT NULL,
+    dropping   boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE dbtasks.kept IS 'Which schemas were put aside for others, and until when; kept by dbtasks.';
 """
@@ -59,7 +60,8 @@ class Held:
 class Kept:
     """What one replacement put aside. `entry` is the trail's number of that run, `made_by` whose trail that is.
 
-    `ended`: it is past its retention, by the server's clock. `rows` is the planner's estimate.
+    `ended`: it is past its retention, by the server's clock. `rows` is the planner's estimate. `dropping`: some of it
+    may be gone already, so that it cannot be brought back.
     """
 
     mark: str
@@ -71,13 +73,14 @@ class Kept:
     size_bytes: int
     tables: int
     rows: int
+    dropping: bool
     schemas: tuple[Held, ...]
     defaults: Mapping[Scope, Grants]
 
 
 _KEPT = """
 SELECT k.mark, k.entry, k.made_by, k.made_at, k.keep_until, k.keep_until <= now(), size.bytes, size.tables, size.rows,
-       k.schemas, k.defaults
+       k.dropping, k.schemas, k.defaults
   FROM dbtasks.kept k CROSS JOIN LATERAL (
     SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint AS bytes,
            count(*) FILTER (WHERE NOT c.relispartition) AS tables,
@@ -96,7 +99,7 @@ def kept(connection: Connection) -> tuple[Kept, ...]:
 
 
 def _kept(row: Sequence[object]) -> Kept:
-    mark, entry, made_by, made_at, until, ended, size, tables, rows, schemas, defaults = row
+    mark, entry, made_by, made_at, until, ended, size, tables, rows, dropping, schemas, defaults = row
     return Kept(
         mark=str(mark),
         entry=cast(int, entry),
@@ -107,15 +110,19 @@ def _kept(row: Sequence[object]) -> Kept:
         size_bytes=cast(int, size),
         tables=cast(int, tables),
         rows=cast(int, rows),
+        dropping=bool(dropping),
         schemas=tuple(Held(**each) for each in cast("list[dict[str, object]]", schemas)),  # type: ignore[arg-type]  # as written below
         defaults=_read(cast("list[list[object]]", defaults)),
     )
 
 
-def find(connection: Connection, mark: str) -> Kept:
-    """Return what is kept under a mark. Raises RefusedError where there is nothing, or not what was put aside."""
+def find(connection: Connection, mark: str, *, whole: bool = False) -> Kept:
+    """Return what is kept under a mark. Raises RefusedError where there is nothing, or not what was put aside.
+
+    `whole`: what somebody began to drop does not count.
+    """
     found = next((each for each in kept(connection) if each.mark == mark), None)
-    if found is None:
+    if found is None or (whole and found.dropping):
         raise _gone(f"Nothing is kept here under the mark {mark}.")
     names = {held.kept: held.oid for held in found.schemas}
     rows = connection.execute(
@@ -180,14 +187,27 @@ def fill_ledger(connection: Connection, rows: tuple[tuple[object, ...], ...]) ->
             cursor.executemany(insert.format(_LEDGER_COLUMNS), rows)
 
 
+_TABLES = """
+SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p') LIMIT 100
+"""
+
+
 def drop(connection: Connection, mark: str) -> tuple[str, ...]:
-    """Drop what is kept under a mark, in one transaction, and return the schemas' names."""
+    """Drop what is kept under a mark and return the schemas' names. What a kill leaves of it, the next call drops.
+
+    In parts, since a server lets one transaction lock only so many tables.
+    """
     with connection.transaction():
-        found = find(connection, mark)
-        names = [held.kept for held in found.schemas]
+        names = [held.kept for held in find(connection, mark).schemas]
         users = outside(connection, names) if names else ()
         if users:
             raise DbtasksError(f"What is kept under the mark {mark} is used from outside: {users[0]}. It stays.")
+        connection.execute("UPDATE dbtasks.kept SET dropping = true WHERE mark = %s", [mark])
+    while tables := connection.execute(_TABLES, [names]).fetchall():
+        some = sql.SQL(", ").join(sql.Identifier(str(schema), str(name)) for schema, name in tables)
+        connection.execute(sql.SQL("DROP TABLE {} CASCADE").format(some))
+    with connection.transaction():
         for name in names:
             connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
         connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(_ledger(mark)))

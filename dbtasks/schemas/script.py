@@ -25,7 +25,7 @@ _HEADER = re.compile(
 _LAST = b"-- PostgreSQL database dump complete"
 _FOOTER = re.compile(rb"(--|\s*|\\unrestrict \w+)\n?")
 _COPY = re.compile(rb"(COPY .+ FROM stdin);\n")
-_SETVAL = re.compile(rb"SELECT pg_catalog\.setval\(.+\);\n")
+_SETVAL = re.compile(rb"SELECT pg_catalog\.setval\('.+', -?\d+, (true|false)\);\n")
 
 
 class UnreadableDumpError(DbtasksError):

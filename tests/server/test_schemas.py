@@ -292,6 +292,27 @@ def test_only_what_was_put_aside_is_brought_back_or_dropped(plain: Target, groun
     assert plain.sql(f'TABLE "{kept}".precious') == []
 
 
+def test_what_somebody_began_to_drop_is_dropped_later_and_not_brought_back(plain: Target, ground: Ground) -> None:
+    replaced = ground.replace(plain, "CREATE TABLE u ()")
+    with plain.open() as connection:
+        connection.execute("UPDATE dbtasks.kept SET dropping = true")
+        connection.execute(f'DROP TABLE "{replaced.schemas[0].kept}".t'.encode())
+        with pytest.raises(RefusedError, match="E-NOTHING-KEPT"):
+            schemas.bring_back(connection, replaced.mark, errand())
+        schemas.drop(connection, replaced.mark)
+        assert schemas.kept(connection) == ()
+
+
+def test_more_tables_are_dropped_than_one_transaction_may_lock(ground: Ground) -> None:
+    tables = "".join(f"CREATE TABLE t{number} (id int PRIMARY KEY);" for number in range(250))
+    with ground.target(tables) as target:
+        replaced = ground.replace(target, "CREATE TABLE u ()")
+        with target.open() as connection:
+            schemas.drop(connection, replaced.mark)
+            assert schemas.kept(connection) == ()
+        assert target.sql("SELECT count(*) FROM pg_class WHERE relname ~ '^t[0-9]'") == [(0,)]
+
+
 def test_what_is_used_from_outside_is_not_dropped(plain: Target, ground: Ground) -> None:
     replaced = ground.replace(plain, "CREATE TABLE u ()")
     plain.sql(f'CREATE VIEW v AS TABLE "{replaced.schemas[0].kept}".t')
