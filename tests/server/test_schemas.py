@@ -205,6 +205,28 @@ def test_what_people_granted_on_schemas_and_for_the_future_stays(ground: Ground)
         assert target.dump() == old
 
 
+@pytest.mark.parametrize("extensions", ["", EXTENSIONS], ids=["renamed", "moved"])
+def test_what_revisions_hang_on_a_schema_goes_with_them(ground: Ground, extensions: str) -> None:
+    revisions = """
+        CREATE TABLE early ();
+        COMMENT ON SCHEMA public IS 'made by a revision';
+        GRANT USAGE ON SCHEMA public TO reader;
+        ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO reader;
+        CREATE TABLE late ();
+    """
+    with (
+        ground.target(revisions, before=extensions) as direct,
+        ground.target("CREATE TABLE t ()", before=extensions) as target,
+    ):
+        old = target.dump()
+        first = ground.replace(target, revisions)
+        assert target.dump() == direct.dump()
+        second = ground.bring_back(target, first.mark)
+        assert target.dump() == old
+        ground.bring_back(target, second.mark)
+        assert target.dump() == direct.dump()
+
+
 def test_revisions_act_as_the_same_role_and_find_the_same_settings(ground: Ground) -> None:
     with ground.target() as target:
         target.sql(
