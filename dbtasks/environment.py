@@ -8,6 +8,7 @@ from dbtasks.conninfo import Permit
 from dbtasks.migrations.environment import scrub, without_session
 from dbtasks.project import Project
 from dbtasks.settings_keys import DEPRECATED_FLAG
+from dbtasks.surroundings import Kind
 from dbtasks.targets import Target
 
 # What `run` leaves for a `dbtasks.database_url()` in the command. It grants nothing: who can set it has the URL.
@@ -33,6 +34,9 @@ def _with_one_database(project: Project, url: str) -> dict[str, str]:
         url=url,
         declared=settings.migrations.variables,
     )
+    if url and project.surroundings.kind is Kind.PYTEST:
+        # A test's children are pinned to what this variable names, and lose their other ways in where it names nothing.
+        clean[settings.default.url_variable] = url
     return {name: value for name, value in clean.items() if name not in (HANDED_TIER, HANDED_URL)}
 
 
