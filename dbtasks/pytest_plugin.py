@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dbtasks import pytest_fixtures, pytest_fixtures_held
+from dbtasks import pytest_fixtures, pytest_fixtures_held, pytest_keeping
 from dbtasks.pin import PIN, driver, project_around
-from dbtasks.pytest_fixtures import SUPPLY, Supply
+from dbtasks.pytest_supply import SUPPLY, Supply
 
 if TYPE_CHECKING:
     from dbtasks.project import Project
@@ -44,7 +44,7 @@ def join(manager: pytest.PytestPluginManager) -> None:
     """Register our plugin, once, under names that nobody can have put after `-p no:`."""
     if not any(isinstance(plugin, Pinned) for plugin in manager.get_plugins()):
         manager.register(Pinned(), name=f"dbtasks pin {secrets.token_hex(8)}")
-        for module in (pytest_fixtures, pytest_fixtures_held):
+        for module in (pytest_fixtures, pytest_fixtures_held, pytest_keeping):
             manager.register(module, name=f"dbtasks fixtures {secrets.token_hex(8)}")
 
 
@@ -139,7 +139,7 @@ class Pinned:
             return
         self.supply.databases = made
         if hands_on:
-            made.prepare()
+            made.template()
             self.told = f"each worker runs on a clone of its own of [{ready.label}] {ready.masked}"
             return
         self.supply.clone = made.clone()
@@ -157,6 +157,10 @@ class Pinned:
             raise pytest.UsageError(f"dbtasks: {self.refused}\n{_ALONE}")
         if not self.refused and not workers:  # they were asked for, and something else has taken them back
             self.make_ready()
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if self.supply.clone is not None and not session.config.option.collectonly:
+            self.supply.expect(session.items)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_header(self) -> str | None:
@@ -179,8 +183,23 @@ class Pinned:
         return value
 
     @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        # Workers of pytest-xdist that are not done ten seconds after they said so are killed: before they say so, then.
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            self._end()
+
+    @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
-        self.supply.close()
+        self._end()
+
+    def _end(self) -> None:
+        from dbtasks.console import Console
+        from dbtasks.errors import DbtasksError
+
+        try:
+            self.supply.close()
+        except DbtasksError as error:
+            Console().say(f"! {_sentence(error)}\n  What is left of this run goes with the next one.")
 
     def _said(self) -> str:
         flags = ", ".join(f"{name}={value}" for name, value in PIN.ignored.items())

@@ -127,11 +127,12 @@ def swap(registry: Registry, change: Swap, second: Callable[[], Connection]) -> 
     return retired
 
 
-def clone(connection: Connection, name: str, template: str) -> None:
+def clone(connection: Connection, name: str, template: str, new_oid: int | None = None) -> None:
     """Create a database from a template that nobody is connected to, by the strategy that is quicker there.
 
     A clone lacks what is kept outside of the database: settings, grants, limit and comment are copied, too. The owner
-    is the connection's role. 55006 after five seconds where somebody stays connected to the template.
+    is the connection's role. 55006 after five seconds where somebody stays connected to the template. `new_oid` is
+    the clone's (PostgreSQL 15); 42710 where it is taken.
     """
     row = connection.execute(_TEMPLATE, [template]).fetchone()
     if row is None:
@@ -141,6 +142,8 @@ def clone(connection: Connection, name: str, template: str) -> None:
     if version >= _FIRST_WITH_STRATEGY:
         by_log = durable and size < _FILE_COPY_FROM_BYTES
         statement += sql.SQL(" STRATEGY WAL_LOG" if by_log else " STRATEGY FILE_COPY")
+    if new_oid is not None:
+        statement += sql.SQL(" OID {}").format(sql.Literal(new_oid))
     await_quiet(connection, oid)
     connection.execute(statement)
     made = connection.execute("SELECT oid::bigint FROM pg_database WHERE datname = %s", [name]).fetchone()

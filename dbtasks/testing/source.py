@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing, nullcontext
 
+from dbtasks import readiness
 from dbtasks.operations import prepare
 from dbtasks.pipeline import Call, carry_out
 from dbtasks.recipe import Fit
@@ -24,8 +25,9 @@ def template(way_in: WayIn, registry: Registry) -> str | None:
     return _kept(way_in, registry) or _prepared(way_in)
 
 
-def live(way_in: WayIn, registry: Registry) -> str:
-    """Return the name of the default tier's own database, also where the variables lead to a clone of it."""
+def up_to_date(way_in: WayIn, registry: Registry) -> str:
+    """Return the name of the default tier's own database, brought up to date, also where variables lead to a clone."""
+    readiness.make_ready(way_in.project, way_in.console, readiness.PURPOSE)
     rows = registry.rows(way_in.tier.name, "live")
     return rows[-1].name if rows else way_in.conninfo.database
 

@@ -100,3 +100,59 @@ def test_operations_that_a_test_starts_work_on_its_clone_and_reset_is_refused(bu
     told = re.findall(r"REFUSED .*", done.out)
     assert (done.code, built.clones()) == (0, set()), done.text
     assert [("E-NOT-LIVE" in each, "the fixture fresh_database" in each) for each in told] == [(True, True)] * 2
+
+
+def test_a_failed_tests_databases_are_kept_where_that_is_asked_for(built: Built) -> None:
+    code = """
+        def test_fine(fresh_database):
+            pass
+
+        def test_broken(fresh_database, empty_database):
+            with fresh_database.connect() as connection:
+                connection.execute("CREATE TABLE evidence (id int)")
+            assert False
+        """
+    plain = run(built, code)
+    assert (plain.code, built.clones()) == (1, set()), plain.text
+    done = run(built, code, "--dbtasks-keep")
+    told = re.findall(r"invoke run -- psql (\S+)", done.out)
+    assert (done.code, len(told), set(told)) == (1, 3, built.clones()), done.text
+    found = [built.sql("SELECT to_regclass('evidence') IS NOT NULL", name)[0][0] for name in told]
+    assert found == [True, False, False]
+    look = built.box.run("invoke", "run", "--", "psql", "-Atc", "SELECT current_database()", told[0])
+    assert look.out == f"{told[0]}\n", look.text
+    # Kept through the next runs, until their time is over.
+    run(built, "def test_nothing():\n    pass\n")
+    assert set(told) == built.clones()
+    built.sql("UPDATE dbtasks.registry SET keep_until = now() WHERE keep_until IS NOT NULL RETURNING 1")
+    run(built, "def test_nothing():\n    pass\n")
+    assert built.clones() == set()
+
+
+def test_the_workers_of_xdist_keep_and_tell_too(built: Built) -> None:
+    code = """
+        @pytest.mark.parametrize("turn", range(2))
+        def test_broken(fresh_database, turn):
+            assert False
+        """
+    done = run(built, code, "--dbtasks-keep", "-n", "2")
+    told = re.findall(r"invoke run -- psql (\S+)", done.out)
+    assert (done.code, set(told)) == (1, built.clones()), done.text
+    built.sql("UPDATE dbtasks.registry SET keep_until = now() WHERE keep_until IS NOT NULL RETURNING 1")
+    run(built, "def test_nothing():\n    pass\n")
+    assert built.clones() == set()
+
+
+def test_the_databases_of_a_killed_run_go_with_the_next(built: Built) -> None:
+    built.box.write(
+        "test_killed.py",
+        "import os, signal\n\n"
+        "def test_killed(fresh_database, empty_database):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n",
+    )
+    killed = built.box.pytest("test_killed.py")
+    left = built.clones()
+    assert (killed.code, len(left) >= 3) == (-9, True), killed.text
+    built.box.run("rm", "test_killed.py")
+    done = run(built, "def test_nothing():\n    pass\n")
+    assert (done.code, built.clones()) == (0, set()), done.text
