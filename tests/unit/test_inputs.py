@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 import sys
@@ -335,6 +336,12 @@ def test_every_damage_of_a_stored_record_is_a_change(root: Path) -> None:
 @pytest.mark.parametrize("data", [None, [], {}, "text", {"version": 1, "sum": ""}, {"sum": {}}], ids=repr)
 def test_what_is_no_record_is_a_change(root: Path, data: Any) -> None:
     assert changed(data, root, ENVIRON) == "the record of what it was built from is damaged"
+
+
+def test_what_another_version_has_written_more_is_a_change(root: Path) -> None:
+    record = {key: value for key, value in stored(seen(root)).items() if key != "sum"} | {"more": []}
+    record["sum"] = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    assert changed(record, root, ENVIRON) == "the record of what it was built from is damaged"
 
 
 def test_a_record_comes_back_as_it_was_stored(root: Path) -> None:
