@@ -154,7 +154,8 @@ def load_seeds(bench: Workbench, step: LoadSeeds) -> str:
     with bench.open(bench.place) as connection:
         connection.autocommit = False  # one transaction, committed as the block ends without an error
         free = bench.clearance.evidence.situation.floor.may_lose is Loss.EVERYTHING
-        loaded = seeders.load(connection, seeds, heard, may_lose=free or bench.built is not None)
+        aside = bench.built is not None
+        loaded = seeders.load(connection, seeds, heard, may_lose=free or aside, alone=aside)
     counts = {"added": loaded.added, "changed": loaded.changed, "kept": loaded.kept}
     bench.result.facts["seeded"] = counts
     rows = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count or word == "added")
