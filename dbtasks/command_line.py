@@ -5,6 +5,8 @@ Safety does not live here: a task's body calls the pipeline, which asks the guar
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 import time
@@ -21,6 +23,10 @@ from dbtasks.console import Console
 from dbtasks.errors import DbtasksError, InterruptedByPersonError, RefusedError, UsageError
 
 FORMATS = ("text", "json")
+
+# What a command leaves behind is the operating system's to clear away. Without this, Python looks twice through all of
+# it for circles, which is a fifth of the time that a short command takes.
+atexit.register(gc.freeze)
 
 
 class GuardedTask(Task[Callable[..., Any]]):
