@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from dbtasks import identity, inside, snapshots
+from dbtasks import identity, snapshots
 from dbtasks.environment import for_worker
 from dbtasks.errors import DbtasksError, PlanChangedError
 from dbtasks.inspection import count_tables
@@ -71,6 +71,8 @@ def keeps_stock(bench: Workbench) -> bool:
 
 def build_aside(bench: Workbench) -> str:
     if bench.by_schemas:
+        from dbtasks import inside  # late: most databases are replaced whole
+
         return inside.build(bench)
     known = bench.registry()
     for name in known.sweep(bench.plan.tier):

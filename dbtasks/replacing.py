@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import psycopg
 
-from dbtasks import inside, registry, snapshots
+from dbtasks import registry, snapshots
 from dbtasks.errors import RefusedError
 from dbtasks.plan import BringBack, DropKept, SwapIn
 from dbtasks.recipe import Fit
@@ -21,6 +21,8 @@ from dbtasks.workbench import Workbench
 def swap_in(bench: Workbench, step: SwapIn) -> str:
     """Put what was built, or the spare, in the target's place."""
     if step.schemas is not None:
+        from dbtasks import inside  # late, here and below: most databases are replaced whole
+
         return inside.replace(bench, step)
     if bench.built is None:
         raise RuntimeError("a swap without a database built aside")
@@ -36,6 +38,8 @@ def swap_in(bench: Workbench, step: SwapIn) -> str:
 def bring_back(bench: Workbench, step: BringBack) -> str:
     """Put a kept database in the target's place, with all that it had when it was replaced."""
     if step.mark is not None:
+        from dbtasks import inside
+
         return inside.bring_back(bench, step, step.mark)
     rows = bench.registry().rows(bench.plan.tier, "retired")
     row = next((row for row in rows if row.oid == step.oid), None)
@@ -116,7 +120,11 @@ def drop_ended(bench: Workbench, *, beyond: int = 0) -> tuple[Row, ...]:
 
 def drop_kept(bench: Workbench, step: DropKept) -> str:
     """Drop kept databases by their oids, and schemas by their marks: none that has become something else meanwhile."""
-    dropped = list(inside.drop(bench, step.marks)) if step.marks else []
+    dropped: list[str] = []
+    if step.marks:
+        from dbtasks import inside
+
+        dropped += inside.drop(bench, step.marks)
     if step.oids:
         known = bench.registry()
         rows = [row for row in known.rows(bench.plan.tier, "retired", ended=True) if row.oid in step.oids]

@@ -18,10 +18,9 @@ from dbtasks.errors import TrailError
 from dbtasks.masking import mask
 from dbtasks.trail_detail import JsonValue, clean, encode
 from dbtasks.trail_file import LineTooLongError, append
-from dbtasks.trail_proof import Verdict, verify
 from dbtasks.values import dataclass
 
-__all__ = ["Act", "Outcome", "Trail", "Verdict", "Who", "verify", "whoami"]
+__all__ = ["Act", "Outcome", "Trail", "Who", "whoami"]
 
 _MENDING = {
     errno.ENOSPC: "Free space",

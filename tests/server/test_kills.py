@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from dbtasks import embedded
-from dbtasks.trail import verify
+from dbtasks.trail_proof import verify
 from tests import outside
 from tests.server.road import Project, contents, project, said, until
 

@@ -21,9 +21,9 @@ from dbtasks.author import commit, host, is_running
 from dbtasks.effects import Effect
 from dbtasks.errors import TrailError
 from dbtasks.masking import remember
-from dbtasks.trail import Act, Outcome, Trail, Verdict, Who, verify, whoami
+from dbtasks.trail import Act, Outcome, Trail, Who, whoami
 from dbtasks.trail_file import MAX_LINE_BYTES, START, parse_link, seal
-from dbtasks.trail_proof import _lines
+from dbtasks.trail_proof import Verdict, _lines, verify
 
 WHO = Who(person="anna", host="laptop", pid=os.getpid(), started="b-1", surroundings="terminal", commit="c" * 40)
 RESET = Act(

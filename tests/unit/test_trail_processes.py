@@ -16,7 +16,8 @@ import pytest
 
 from dbtasks import trail_file
 from dbtasks.errors import TrailError
-from dbtasks.trail import Act, Outcome, Trail, verify, whoami
+from dbtasks.trail import Act, Outcome, Trail, whoami
+from dbtasks.trail_proof import verify
 from dbtasks.trail_query import Filters, read
 
 SEED = Act(operation="seed", tier="int")
