@@ -5,12 +5,12 @@ A revision file that computes its own identifiers cannot be read this way; then 
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dbtasks.errors import MigrationHistoryError, Mistake, SettingsError
+from dbtasks.migrations.script_cache import ScriptCache
 from dbtasks.migrations.scripts import Script, read_script, revision_files
 from dbtasks.settings import MigrationSettings
 from dbtasks.values import dataclass
@@ -69,7 +69,9 @@ def read_history(
     without `environ` such a file is a mistake.
     """
     files = revision_files(root, settings)
-    read = [read_script(root, file) for file in files]
+    cache = ScriptCache(root)
+    read = [read_script(root, file, cache) for file in files]
+    cache.save()
     mistakes = [each for each in read if isinstance(each, Mistake)]
     if mistakes:
         raise SettingsError(mistakes)
@@ -110,7 +112,7 @@ def _ask(
     files: Sequence[Path],
 ) -> list[Script]:
     if environ is None:
-        computed = [file for file in files if read_script(root, file) is None]
+        computed = [file for file in files if read_script(root, file, ScriptCache(root)) is None]
         text = "its revision ids are computed, so they can be learned only by running it. Write them as plain strings."
         raise SettingsError([Mistake(file=_relative(root, file), text=text) for file in computed])
     from dbtasks.migrations.upgrade import ask_history  # late: reading a literal history starts no process
@@ -125,7 +127,7 @@ def _revision(root: Path, script: Script) -> Revision:
         depends_on=script.depends_on,
         labels=script.labels,
         path=Path(_relative(root, script.path)),
-        checksum=hashlib.sha256(script.path.read_bytes()).hexdigest(),
+        checksum=script.checksum,
         message=script.message,
     )
 
@@ -176,4 +178,7 @@ def _cycle(root: Path, script: Script) -> Mistake:
 
 
 def _relative(root: Path, path: Path) -> str:
+    whole, folder = path.as_posix(), f"{root.as_posix()}/"
+    if whole.startswith(folder):  # nearly always, and a tenth of what pathlib takes for hundreds of files
+        return whole.removeprefix(folder)
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

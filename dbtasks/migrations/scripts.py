@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import hashlib
 import importlib.machinery
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 from dbtasks.errors import Mistake, SettingsError
+from dbtasks.migrations.script_cache import Said, ScriptCache
 from dbtasks.settings import MigrationSettings
 from dbtasks.values import dataclass
 
@@ -22,8 +24,12 @@ _NAMES = ("revision", "down_revision", "depends_on", "branch_labels")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """One revision file as read. `line` is that of `revision`, `down_line` that of `down_revision`."""
+    """One revision file as read. `line` is that of `revision`, `down_line` that of `down_revision`.
 
+    `checksum` is the sha256 of the very bytes that were read.
+    """
+
+    checksum: str
     id: str
     down: tuple[str, ...]
     depends_on: tuple[str, ...]
@@ -39,10 +45,21 @@ def revision_files(root: Path, settings: MigrationSettings) -> list[Path]:
     folders, recursive = _version_folders(root, settings)
     files: dict[Path, None] = {}
     for folder in folders:
-        for file in sorted(folder.rglob("*.py") if recursive else folder.glob("*.py")):
-            if _REVISION_FILE.match(file.name) and "__pycache__" not in file.parts:
-                files[file.resolve()] = None
+        if recursive:
+            for file in sorted(folder.rglob("*.py")):
+                if _REVISION_FILE.match(file.name) and "__pycache__" not in file.parts:
+                    files[file.resolve()] = None
+        elif folder.is_dir():
+            files |= dict.fromkeys(_files_in(folder))
     return list(files)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Return the revision files of one folder, resolved: each by itself where it is a link, else by their folder."""
+    resolved = folder.resolve()
+    with os.scandir(resolved) as entries:
+        found = sorted((entry for entry in entries if _REVISION_FILE.match(entry.name)), key=lambda entry: entry.name)
+        return [resolved / entry.name if not entry.is_symlink() else Path(entry).resolve() for entry in found]
 
 
 def working_folder(root: Path, settings: MigrationSettings) -> Path:
@@ -54,11 +71,34 @@ def working_folder(root: Path, settings: MigrationSettings) -> Path:
     return root
 
 
-def read_script(root: Path, file: Path) -> Script | Mistake | None:
+def read_script(root: Path, file: Path, cache: ScriptCache) -> Script | Mistake | None:
     """Return what a revision file says; `None` when it computes its ids, a mistake when it is no Python."""
+    content = file.read_bytes()
+    checksum = hashlib.sha256(content).hexdigest()
+    said = cache.get(checksum)
+    if said is None:
+        parsed = _parse(root, file, content)
+        if not isinstance(parsed, tuple):
+            return parsed
+        cache.put(checksum, said := parsed)
+    id_, down, depends_on, labels, message, line, down_line = said
+    return Script(
+        checksum=checksum,
+        id=id_,
+        down=down,
+        depends_on=depends_on,
+        labels=labels,
+        path=file,
+        message=message,
+        line=line,
+        down_line=down_line,
+    )
+
+
+def _parse(root: Path, file: Path, content: bytes) -> Said | Mistake | None:
     name = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()
     try:
-        tree = ast.parse(file.read_bytes(), filename=str(file))
+        tree = ast.parse(content, filename=str(file))
     except SyntaxError as error:
         return Mistake(file=name, line=error.lineno, text=f"is no valid Python: {error.msg}")
     except ValueError:
@@ -77,16 +117,9 @@ def read_script(root: Path, file: Path) -> Script | Mistake | None:
         return None
     if "down_revision" not in values:
         return Mistake(file=name, line=lines["revision"], text="down_revision is missing. The first one says None.")
-    return Script(
-        id=revision,
-        down=as_tuple(values["down_revision"]),
-        depends_on=as_tuple(values.get("depends_on")),
-        labels=as_tuple(values.get("branch_labels")),
-        path=file,
-        message=((ast.get_docstring(tree) or "").splitlines() or [""])[0],
-        line=lines["revision"],
-        down_line=lines["down_revision"],
-    )
+    names = [as_tuple(values.get(each)) for each in ("down_revision", "depends_on", "branch_labels")]
+    message = ((ast.get_docstring(tree) or "").splitlines() or [""])[0]
+    return revision, names[0], names[1], names[2], message, lines["revision"], lines["down_revision"]
 
 
 def as_tuple(value: object) -> tuple[str, ...]:

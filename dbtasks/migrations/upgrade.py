@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -134,6 +135,7 @@ def ask_history(
 
 def _script(message: dict[str, Any]) -> Script:
     return Script(
+        checksum=hashlib.sha256(Path(message["path"]).read_bytes()).hexdigest(),
         id=message["id"],
         down=tuple(message["down"]),
         depends_on=tuple(message["depends_on"]),
