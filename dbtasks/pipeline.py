@@ -51,6 +51,7 @@ class Call:
 class Report:
     """What became of a call. `plan` and `target` are as they were cleared, or planned on a dry run."""
 
+    project: Project
     tier: Tier
     target: Target
     plan: Plan
@@ -181,7 +182,7 @@ class _Road:
         return self._report(target, seen.plan, words, Result())
 
     def _report(self, target: Target, plan: Plan, verdict: str, result: Result) -> Report:
-        return Report(tier=target.tier, target=target, plan=plan, verdict=verdict, result=result)
+        return Report(project=self.project, tier=target.tier, target=target, plan=plan, verdict=verdict, result=result)
 
     def _clear(self, seen: Survey, target: Target) -> Clearance:
         verdict = decide(self.request, seen.plan, seen.evidence)

@@ -7,11 +7,13 @@ stays the same while people work, and differs as soon as the plan would do somet
 from __future__ import annotations
 
 import enum
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence, Identity
@@ -204,9 +206,12 @@ def plan_of(operation: Operation, evidence: Evidence, effect: Effect, steps: tup
 
 
 def _canonical(value: object) -> object:
+    if type(value) is str:  # nearly all of them, in hundreds of revisions
+        return value
     if is_dataclass(value):
-        content = {field.name: _canonical(getattr(value, field.name)) for field in fields(value)}
-        return {"is": type(value).__name__, **content}
+        kind: Any = type(value)
+        content = {name: _canonical(getattr(value, name)) for name in _names(kind)}
+        return {"is": kind.__name__, **content}
     if isinstance(value, tuple):
         return [_canonical(item) for item in value]
     if isinstance(value, Mapping):
@@ -219,3 +224,8 @@ def _canonical(value: object) -> object:
         return value
     # A type that has no one spelling must not slip into a hash that people consent to.
     raise TypeError(f"a plan cannot hold a {type(value).__name__}")
+
+
+@functools.cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))

@@ -11,19 +11,18 @@ import sys
 from dbtasks import embedded
 from dbtasks.project import Project, open_project
 from dbtasks.surroundings import Kind
-from dbtasks.tiers import Consent, Embedded
+from dbtasks.tiers import Consent, Embedded, Tier
 
 
-def start_in_background(tier: str) -> None:
+def start_in_background(project: Project, tier: Tier) -> None:
     """Start `prepare` for a tier where that is of use: not on a machine that is thrown away, nor for guarded tiers."""
-    project = open_project()
     if _is_of_use(project, tier):
         command = [
             sys.executable,
             "-m",
             "dbtasks",
             "prepare",
-            f"--tier={tier}",
+            f"--tier={tier.name}",
             "--if-running",
             "--reason=after a reset",
         ]
@@ -48,8 +47,8 @@ def is_running(name: str) -> bool:
     return server is not None and server.running
 
 
-def _is_of_use(project: Project, tier: str) -> bool:
+def _is_of_use(project: Project, tier: Tier) -> bool:
     stock, kind = project.settings.stock, project.surroundings.kind
     if stock.by_hand or not stock.databases or kind in (Kind.CI, Kind.PYTEST):
         return False
-    return project.settings.tier(tier).consent < Consent.PERSON
+    return tier.consent < Consent.PERSON

@@ -5,6 +5,8 @@ Invoke makes a task's flags from its parameters, so these functions have more of
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from invoke.context import Context
 
 from dbtasks.command_line import checked_format
@@ -14,6 +16,9 @@ from dbtasks.operations import reset as reset_
 from dbtasks.operations import undo as undo_
 from dbtasks.task_calls import Options, carry_out, guarded
 
+if TYPE_CHECKING:
+    from dbtasks.pipeline import Report
+
 
 @guarded()
 def reset(
@@ -21,7 +26,7 @@ def reset(
 ) -> None:
     """Build the database anew from migrations and seeds beside the old one, then swap it in whole."""
     reports = carry_out(reset_.OPERATION, Options(tier=tier, format_=format_), dry_run=dry_run, yes=yes, reason=reason)
-    _look_ahead(reports[0].tier.name, dry_run=dry_run or "mark" in reports[0].result.facts)
+    _look_ahead(reports[0], dry_run=dry_run or "mark" in reports[0].result.facts)
 
 
 @guarded(
@@ -75,9 +80,9 @@ def prepare(
     carry_out(prepare_.OPERATION, Options(tier=tier, format_=format_), dry_run=dry_run, yes=False, reason=reason)
 
 
-def _look_ahead(tier: str, *, dry_run: bool) -> None:
+def _look_ahead(report: Report, *, dry_run: bool) -> None:
     """Prepare the next reset in the background, where it may be soon."""
     if not dry_run:
         from dbtasks.preparing import start_in_background
 
-        start_in_background(tier)
+        start_in_background(report.project, report.tier)
