@@ -22,7 +22,7 @@ from dbtasks.seeders.queries import (
     update,
     without_key,
 )
-from dbtasks.seeders.shapes import Documents, Group, Reference, is_required
+from dbtasks.seeders.shapes import Documents, Group, Reference, identifies
 from dbtasks.seeders.statements import Purpose, Query, Rows, Statement, Watch
 
 _CHUNK_CHARACTERS = 1 << 20
@@ -66,7 +66,7 @@ class Filling:
         """Bring what lies in the temporary table into the group's table."""
         rows = rows_in_stage(group, stage)
         self._remember(rows)
-        if group.copied and not is_required(group.table, group.key):
+        if group.copied and not identifies(group.table, group.key):
             self._check(without_key(rows), Purpose.KEYLESS, rows)
         now = tuple(one for one in group.shape.references if one.column.name not in group.late)
         if now:

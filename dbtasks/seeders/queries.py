@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from psycopg import sql
 
 from dbtasks.seeders.catalogue import Column, ForeignKey, Table
+from dbtasks.seeders.checksum import row_hash
 from dbtasks.seeders.shapes import NUMBER, Documents, Group, Reference
 from dbtasks.seeders.statements import Query, Rows
 
@@ -92,7 +93,15 @@ def absent(group: Group) -> sql.Composed:
 
 
 def same_key(group: Group) -> sql.Composed:
-    return equal("t", group.key.columns, "s", group.key.columns)
+    """Return the condition that row `t` of the table has the key of row `s`, as the key's index compares them."""
+    if not group.key.nulls_equal:
+        return equal("t", group.key.columns, "s", group.key.columns)
+    columns = [column for column in group.table.columns if column.name in group.key.columns]
+    # The server joins by hashes only where there is an equality.
+    hashes = sql.SQL("{} = {}").format(row_hash("t", columns), row_hash("s", columns))
+    text = sql.SQL("{} IS NOT DISTINCT FROM {}")
+    pairs = (text.format(sql.Identifier("t", name), sql.Identifier("s", name)) for name in group.key.columns)
+    return sql.SQL(" AND ").join([hashes, *pairs])
 
 
 def equal(left: str, columns: Sequence[str], right: str, others: Sequence[str]) -> sql.Composed:

@@ -121,7 +121,7 @@ class Sorter:
         given = {column.name for column in shape.given}
         usable = [key for key in self.table.keys if given.issuperset(key.columns)]
         if usable:
-            return min(usable, key=lambda key: (not key.primary, not is_required(self.table, key)))
+            return min(usable, key=lambda key: (not key.primary, not identifies(self.table, key)))
         wanted = " or ".join(f"({', '.join(key.columns)})" for key in self.table.keys)
         if wanted:
             text = f"nothing tells whether this row is there already. Give the columns {wanted} of table {self.table}."
@@ -134,11 +134,12 @@ class Sorter:
         """Note rows without a value in their key, and rows of different shapes with one key."""
         first: dict[tuple[str, ...], int] = {}
         for group in groups:
-            if len(groups) == 1 and is_required(self.table, group.key):
+            if len(groups) == 1 and identifies(self.table, group.key):
                 continue
             for number, text in group.documents:
                 document = json.loads(text, parse_int=str, parse_float=str)
-                if any(document.get(name, "") is None for name in group.key.columns):
+                empty = any(document.get(name, "") is None for name in group.key.columns)
+                if empty and not group.key.nulls_equal:
                     name = next(name for name in group.key.columns if document.get(name, "") is None)
                     self.note("a value is required here, since it tells this row from others.", number, name)
                     continue
@@ -200,9 +201,11 @@ class Sorter:
         self.mistakes.append(self.source.mistake(text, self.form.place(self.source, number, column), column))
 
 
-def is_required(table: Table, key: Key) -> bool:
-    """Return whether no row of the table can be without a value in this key."""
-    return key.primary or all(column.required for column in table.columns if column.name in key.columns)
+def identifies(table: Table, key: Key) -> bool:
+    """Return whether this key tells every row from all others, also those without a value in it."""
+    return (
+        key.primary or key.nulls_equal or all(column.required for column in table.columns if column.name in key.columns)
+    )
 
 
 def _document(number: int, record: Mapping[str, str]) -> str:

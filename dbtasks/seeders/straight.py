@@ -10,7 +10,7 @@ from dbtasks.seeders import copy_diagnosis, rebuilding, sizes
 from dbtasks.seeders.batch import StatementFailedError, plain, run
 from dbtasks.seeders.copying import Copy
 from dbtasks.seeders.queries import table_name
-from dbtasks.seeders.shapes import is_required
+from dbtasks.seeders.shapes import identifies
 from dbtasks.seeders.statements import Query, Statement
 
 _SAVEPOINT = "dbtasks_seed_copy"
@@ -24,7 +24,7 @@ def copy_straight(copy: Copy, *, alone: bool) -> int | None:
     """
     group = copy.group
     table = table_name(group.table)
-    if group.late or not is_required(group.table, group.key):
+    if group.late or not identifies(group.table, group.key):
         return None
     look = Statement(query=Query(text=sql.SQL("SELECT FROM {} LIMIT 1").format(table)))
     run(copy.connection, [look, plain(f"SAVEPOINT {_SAVEPOINT}")])

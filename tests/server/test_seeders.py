@@ -502,6 +502,24 @@ def test_a_row_without_a_value_in_its_unique_columns_is_refused(connection: Conn
     ]
 
 
+@pytest.mark.parametrize("large", [False, True], ids=["small", "large"])
+@pytest.mark.parametrize("mode", ["missing", "match"])
+def test_where_nulls_are_not_distinct_a_row_without_a_value_is_known_again(
+    connection: Connection, load: Load, monkeypatch: pytest.MonkeyPatch, mode: str, large: bool
+) -> None:
+    if large:
+        monkeypatch.setattr(sizes, "SMALL_BYTES", 0)
+        monkeypatch.setattr(sizes, "WORTH_COPYING_BYTES", 0)
+    connection.execute("CREATE TABLE t (a int NOT NULL, b int, n int, UNIQUE NULLS NOT DISTINCT (a, b))")
+    files = {"demo/t.csv": "a,b,n\n1,,1\n1,2,2\n2,,3\n", "demo/set.yaml": f"mode: {mode}"}
+    load(files)
+    connection.execute("UPDATE t SET n = 0; DELETE FROM t WHERE a = 2")
+    again = load(files)
+    assert (again.added, again.changed) == (1, 2 if mode == "match" else 0)
+    assert rows(connection, "SELECT count(*) FROM t") == [(3,)]
+    assert mistakes(load, {"demo/t.csv": "a,b,n\n3,,1\n3,,2\n"})[0].startswith("seeds/demo/t.csv:3:1: a: a, b '3'")
+
+
 def test_rows_of_different_shape_with_one_key_are_refused(connection: Connection, load: Load) -> None:
     connection.execute("CREATE TABLE t (id int PRIMARY KEY, a int, b int)")
     assert mistakes(load, {"demo/t.yaml": "- {id: 1, a: 1}\n- {id: 1, b: 2}"}) == [
