@@ -80,6 +80,25 @@ def _inside(each: schemas.Kept) -> Kept:
     )
 
 
+def gone(conninfo: Conninfo, project: str, tier: str) -> tuple[Kept, ...]:
+    """Return what is registered as kept and is not there any more: a run was killed between the drop and its note."""
+    try:
+        with closing(look(conninfo.with_database(COORDINATION))) as connection:
+            rows = connection.execute(_GONE, [project, tier]).fetchall()
+    except (ServerUnreachableError, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+        return ()
+    return tuple(_kept((*row, 0, True))[0] for row in rows)
+
+
+_GONE = """
+SELECT r.oid, r.name, r.entry, r.made_by, coalesce(r.since, r.made_at), r.keep_until
+  FROM dbtasks.registry r
+ WHERE r.project = %s AND r.tier = %s AND r.kind = 'retired'
+   AND NOT EXISTS (SELECT FROM pg_database d WHERE d.oid::bigint = r.oid)
+ ORDER BY r.id
+"""
+
+
 def _kept(row: Sequence[object]) -> tuple[Kept, bool]:
     oid, name, entry, made_by, since, until, size, ended = row
     found = Kept(

@@ -127,7 +127,8 @@ def drop_kept(bench: Workbench, step: DropKept) -> str:
         dropped += inside.drop(bench, step.marks)
     if step.oids:
         known = bench.registry()
-        rows = [row for row in known.rows(bench.plan.tier, "retired", ended=True) if row.oid in step.oids]
+        # What has ended, or is gone and only its row is left: the plan was made once more under the lock.
+        rows = [row for row in known.rows(bench.plan.tier, "retired") if row.oid in step.oids]
         for done, row in enumerate(rows, start=1):
             known.drop(row)
             bench.site.report(Moment(step="prune", done=done, total=len(rows)))

@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql
 
 from dbtasks.database import Connection
-from dbtasks.errors import RefusedError
+from dbtasks.errors import RefusedError, ServerUnreachableError
 from dbtasks.registry import Registry, Row
 from dbtasks.values import dataclass
 
@@ -185,7 +185,7 @@ def _ending_sessions(name: str, oids: Sequence[int], second: Callable[[], Connec
     def end() -> None:
         if done.wait(_QUIET_S):
             return
-        with suppress(psycopg.Error), second() as connection:
+        with suppress(psycopg.Error, ServerUnreachableError), second() as connection:
             while not done.wait(0.01):
                 connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

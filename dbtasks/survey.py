@@ -254,7 +254,8 @@ def _with_kept(
     there = kept.read(beside, name, tier) if beside else kept.kept(target.conninfo, name, tier)
     if operation.drops:
         there = (*there, *kept.inside(target.conninfo))
-        return replace(materials, ended=tuple(each for each, ended in there if ended))
+        gone = kept.gone(target.conninfo, name, tier)
+        return replace(materials, ended=(*(each for each, ended in there if ended), *gone))
     there = kept.inside(target.conninfo, whole=True) if inside else there
     chosen = kept.choose([each for each, _ in there], wish.entry, kept.maker(project.who), tier)
     return replace(materials, kept=chosen if beside or inside else _looked_into(chosen, name, tier, target))
