@@ -37,9 +37,18 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def kills(session: nox.Session) -> None:
-    """SIGKILL of commands and servers at many moments; takes ten minutes and prints how many."""
+    """SIGKILL of commands and servers at every statement, write and child, and at random; prints how many."""
     install(session)
+    session.run("python", "-m", "tests.faults", *session.posargs, env=nox_sessions.scrubbed_env(session))
     nox_sessions.tests(session, "-m", "kills", "-s", "tests/server/test_kills.py")
+
+
+@nox.session
+def kills_quick(session: nox.Session) -> None:
+    """The same at every fortieth point, in two or three minutes."""
+    install(session)
+    options = ("--every=40", "--moments=10", *session.posargs)
+    session.run("python", "-m", "tests.faults", *options, env=nox_sessions.scrubbed_env(session))
 
 
 @nox.session

@@ -1,0 +1,293 @@
+"""Goes through the points of an operation: kill, look, run again, look again."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import random
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+
+import psycopg
+
+from dbtasks.errors import DbtasksError
+from tests.faults.ground import Ground, Record, Run, strays
+from tests.faults.operations import Operation
+
+ABSENT = "no database"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """The two dumps, and those of the templates by what they were built from: revisions, seeds or not."""
+
+    old: str
+    new: str
+    templates: dict[tuple[int, bool], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kill:
+    """One kill: at which point of the command who, or (`moment` in seconds) at any time."""
+
+    at: int = 0
+    whom: str = "own"
+    moment: float | None = None
+
+    @property
+    def is_of_server(self) -> bool:
+        return self.whom in ("server", "postmaster")
+
+
+@dataclass(slots=True)
+class ViolationError(Exception):
+    """What did not hold, and where."""
+
+    operation: str
+    kill: Kill
+    last: str
+    what: str
+    text: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.operation}, {self.kill}, after {self.last}\n  {self.what}\n{self.text}"
+
+
+@dataclass(slots=True)
+class Trial:
+    """One operation on one ground."""
+
+    ground: Ground
+    operation: Operation
+    stored: Stored = field(init=False)
+    counted: Run = field(init=False)
+    seconds: float = field(init=False)
+    arranged: bool = False
+    left: Counter[tuple[object, ...]] = field(default_factory=Counter)
+
+    def begin(self) -> None:
+        """Let the command run once as it is, and store what was and what came of it."""
+        self.operation.begin(self.ground)
+        self.operation.arrange(self.ground)
+        old = self.dump()
+        self.operation.last(self.ground)
+        began = time.monotonic()
+        self.counted = self.ground.run(self.operation.words)
+        self.seconds = time.monotonic() - began
+        if self.counted.code != 0 or self.operation.says not in self.counted.text:
+            raise AssertionError(f"{self.operation.name} without a kill:\n{self.counted.text}")
+        self.stored = Stored(old=old, new=self.dump(), templates=self.templates(frozenset()))
+
+    # One kill
+
+    def kill(self, kill: Kill) -> str:
+        """Return the outcome, `old`, `new` or `part`; empty where the command ended before. Raises `ViolationError`."""
+        ground, operation = self.ground, self.operation
+        if not self.arranged:
+            operation.arrange(ground)
+        ground.mark_trail()
+        before = ground.databases(operation.tier), ground.registry(operation.tier)
+        there, self.arranged = frozenset(before[0]), False
+        operation.last(ground)
+        try:
+            run = self.strike(kill)
+        except TimeoutError as error:
+            raise ViolationError(operation.name, kill, "?", str(error)) from error
+        try:
+            ground.settle(operation.tier)
+            outcome = self.outcome()
+            self.check_after(run, outcome, there)
+            after = ground.databases(operation.tier), ground.registry(operation.tier)
+            if run.struck and self.is_worth_another(outcome, after[1]):
+                again = ground.run(operation.words)
+                assert again.code == 0, f"the next run ended with {again.code}:\n{again.text}"
+                self.check_again(outcome, there)
+            else:
+                self.arranged = outcome == "old" and after == before
+        except (AssertionError, DbtasksError, psycopg.Error, TimeoutError) as error:
+            raise ViolationError(operation.name, kill, run.last, str(error), run.text) from error
+        return outcome if run.struck else ""
+
+    def is_worth_another(self, outcome: str, rows: list[Record]) -> bool:
+        """Return whether to run the command again: always, until a kill has left the same three times; then at times.
+
+        The same: so many databases of each kind, there or not, known by their oid or not.
+        """
+        shape = Counter((row.kind, row.oid is None, row.there is None) for row in rows)
+        left = (outcome, *sorted(shape.items()))
+        self.left[left] += 1
+        return self.left[left] <= 3 or self.left[left] % 4 == 0
+
+    def strike(self, kill: Kill) -> Run:
+        if kill.moment is None:
+            return self.ground.run(self.operation.words, at=kill.at, whom=kill.whom, tier=self.operation.tier)
+        return at_a_moment(self.ground, self.operation, kill.moment, kill.whom)
+
+    def dump(self) -> str:
+        tier, target = self.operation.tier, self.operation.target
+        return self.ground.dump(tier, target, "--create") if target in self.ground.databases(tier) else ABSENT
+
+    def outcome(self) -> str:
+        """Return which of the two states this is; AssertionError where it is neither."""
+        now, stored, operation = self.dump(), self.stored, self.operation
+        done = operation.done
+        if done is None:
+            if operation.moves_sequences and _but_sequences(now) == _but_sequences(stored.old):
+                return "old"
+            assert now in (stored.old, stored.new), (
+                f"neither the old nor the new database; from the old:\n{differences(stored.old, now)}"
+                f"from the new:\n{differences(stored.new, now)}"
+            )
+            return "old" if now == stored.old else "new"
+        assert now == stored.old, f"another database than before:\n{differences(stored.old, now)}"
+        return {False: "old", True: "new", None: "part"}[done(self.ground)]
+
+    def check_after(self, run: Run, outcome: str, there: frozenset[str]) -> None:
+        """Assert what must hold right after a kill, before anything is cleared up."""
+        ground, tier = self.ground, self.operation.tier
+        if self.stored.old != ABSENT or outcome == "new":
+            ground.sql(tier, "SET ROLE app; SELECT * FROM people", database=self.operation.target)
+        rows = ground.registry(tier)
+        unknown = set(ground.databases(tier)) - {row.name for row in rows} - {self.operation.target}
+        assert not unknown, f"nobody knows of {unknown}"
+        for row in rows:
+            assert row.kind == "building" or row.oid == row.there or row.there is None, f"another database: {row}"
+        kept = [row for row in rows if row.kind == "retired" and row.name not in there]
+        if kept and not self.operation.toggles:
+            assert ground.dump(tier, kept[-1].name, "--create") == self.stored.old, "what is kept is not the old one"
+        self.templates(there)
+        entries = ground.entries(run.pid)
+        kinds = [entry["kind"] for entry in entries]
+        assert kinds in ([], ["refusal"], ["intent"], ["intent", "result"]), f"the trail says {kinds}"
+        changed = outcome != "old" or frozenset(ground.databases(tier)) != there
+        assert "intent" in kinds or not changed, "something was done and no intent is in the trail"
+        if kinds[1:] and entries[1]["outcome"] == "done":
+            assert outcome == "new", "the trail says that it is done"
+        assert "Traceback" not in run.text
+        assert run.code or kinds[1:] or not run.struck or self.stored.old == self.stored.new, (
+            "it seems to have ended well"
+        )
+
+    def check_again(self, outcome: str, known: frozenset[str]) -> None:
+        """Assert what must hold once the command was run again, and has ended well."""
+        ground, operation, stored = self.ground, self.operation, self.stored
+        now = self.dump()
+        wanted = stored.old if operation.done or (operation.toggles and outcome == "new") else stored.new
+        assert now == wanted, f"the next run made another database:\n{differences(wanted, now)}"
+        assert operation.done is None or operation.done(ground), "the next run did not do it"
+        there, rows = ground.databases(operation.tier), ground.registry(operation.tier)
+        assert there == {row.name: row.oid for row in rows}, f"{there} is there, registered are {rows}"
+        assert {row.kind for row in rows} <= {"live", "retired", "template", "spare"}, f"left over: {rows}"
+        live = [row.name for row in rows if row.kind == "live" and row.tier == operation.tier]
+        assert live == [operation.target], f"live are {live}"
+        own = ground.sql(operation.tier, _OWN_STAMPS, database=operation.target)
+        assert own == [(1,)], f"{own} stamps of its own"
+        self.templates(known)
+
+    def templates(self, known: frozenset[str]) -> dict[tuple[int, bool], str]:
+        """Return the dumps of the stock, but of those templates that are known; each must be as it was stored."""
+        found: dict[tuple[int, bool], str] = {}
+        for row in self.ground.registry(self.operation.tier):
+            if row.kind not in ("template", "spare") or row.name in known or row.there is None:
+                continue
+            made = row.made["recipe"]
+            key = len(made["revisions"]), made["seeds"] != ""
+            found[key] = self.cloned(row)
+            if hasattr(self, "stored") and key in self.stored.templates:
+                wanted = self.stored.templates[key]
+                assert found[key] == wanted, f"{row.kind} {row.name}:\n{differences(wanted, found[key])}"
+        return found
+
+    def cloned(self, row: Record) -> str:
+        """Return the dump of a clone of a database: into a template nobody can look."""
+        ground, tier = self.ground, self.operation.tier
+        ground.sql(tier, f"CREATE DATABASE looked_at TEMPLATE {row.name} STRATEGY file_copy")
+        try:
+            return ground.dump(tier, "looked_at")
+        finally:
+            ground.sql(tier, "DROP DATABASE looked_at")
+
+
+_OWN_STAMPS = """
+SELECT count(*) FROM dbtasks.identity i JOIN pg_database d ON d.oid::bigint = i.database_oid
+ WHERE d.datname = current_database()
+"""
+
+
+def _but_sequences(dump: str) -> str:
+    return re.sub(r"(?m)^SELECT pg_catalog.setval\(.*\n", "", dump)
+
+
+def differences(wanted: str, found: str) -> str:
+    """Return the lines that differ."""
+    lines = difflib.unified_diff(wanted.splitlines(), found.splitlines(), "wanted", "found", n=1, lineterm="")
+    return "".join(f"    {line[:150]}\n" for line in islice(lines, 40))
+
+
+def at_a_moment(ground: Ground, operation: Operation, seconds: float, whom: str) -> Run:
+    """Run the command and kill it after some seconds: `own` it alone, `all` of its processes, or the `server`."""
+    output = ground.root.with_name("faults") / "output"
+    pid = ground.start(operation.words, output)
+    time.sleep(seconds)
+    victims = [pid] if whom == "own" else strays(ground.root)
+    if whom == "server":
+        victims = [ground.server(operation.tier).pid or 0]
+    for victim in victims:
+        with suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGKILL)
+    code = ground.end(pid)
+    text = output.read_text(encoding="utf-8", errors="replace")
+    return Run(words=operation.words, pid=pid, code=code, text=text, points=(f"{seconds:.3f} s",), struck=code != 0)
+
+
+def kills(counted: Run, until: str = "") -> Iterator[Kill]:
+    """Yield the kills of a command's own processes, up to the first point that holds `until`.
+
+    One for each point; where several processes run, in turn of one of them or of all. The moment at which something
+    that only reads was sent is left out: it is the one before.
+    """
+    pids = [int(line.split()[0]) for line in counted.points]
+    ends = {pid: number for number, pid in enumerate(pids)}
+    begins = {pid: number for number, pid in reversed(list(enumerate(pids)))}
+    turn = 0
+    for number, (pid, line) in enumerate(zip(pids, counted.points, strict=True)):
+        if until and until in line:
+            return
+        kind, statement = _parsed(line)
+        if kind == "sql sent" and _READING.match(statement):
+            continue
+        whom = ["own"]
+        if any(begins[other] <= number < ends[other] for other in begins if other != pid):
+            whom += ["all"] if pid == pids[0] else ["all", "first"]
+        yield Kill(at=number + 1, whom="torn" if kind == "file write begun" else whom[turn % len(whom)])
+        turn += 1
+
+
+def server_kills(counted: Run, seen: set[str], chance: random.Random) -> Iterator[Kill]:
+    """Yield a kill of the server in the middle of each distinct statement: what only reads, if it was not seen."""
+    mine: set[str] = set()
+    for number, line in enumerate(counted.points):
+        kind, statement = _parsed(line)
+        known = seen if _READING.match(statement) else mine
+        if kind == "sql sent" and statement not in known:
+            known.add(statement)
+            yield Kill(at=number + 1, whom=chance.choice(("server", "postmaster")))
+
+
+def _parsed(line: str) -> tuple[str, str]:
+    """Return the kind of a point and what is done, without names and numbers of this one run."""
+    kind, _, what = line.partition(" ")[2].partition(": ")
+    return kind, re.sub(r"[0-9a-f]{8}|\d+", "?", what)
+
+
+# What changes nothing beyond its session.
+_READING = re.compile(
+    r"(?!.*(setval|pg_terminate|INSERT|UPDATE|DELETE))(SELECT|WITH|SHOW|SET|SAVEPOINT|_rollback_gen|_enter_gen)\b",
+    re.IGNORECASE,
+)

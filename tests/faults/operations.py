@@ -1,0 +1,191 @@
+"""What is killed: each command in each of its ways, from which state, and how to tell what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tests.faults import states
+from tests.faults.ground import NAMES, Ground
+from tests.faults.states import REVISIONS, Stocked, two_to_swap, unseeded
+from tests.server.road import FILES
+
+
+def _nothing(_ground: Ground) -> None:
+    """There is nothing to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One command in one of its ways.
+
+    `ready` is done once on a ground, `arrange` before each run: it makes the state that is called old; `last` comes
+    right before the command. `says` is what only this way of it prints. `done` tells whether the command's own result
+    is there (`None`: a part of it), for commands that leave the tier's database as it is. `toggles`: once more takes it
+    back. `moves_sequences`: PostgreSQL does not take a sequence's new value back with the transaction, so the old
+    database may have it. `until` ends the points that are tried, and `every` how many of them are passed over, where
+    other operations have the same.
+    """
+
+    name: str
+    words: str
+    tier: str = "int"
+    ready: Callable[[Ground], None] = _nothing
+    arrange: Callable[[Ground], None]
+    last: Callable[[Ground], None] = _nothing
+    says: str
+    done: Callable[[Ground], bool | None] | None = None
+    toggles: bool = False
+    moves_sequences: bool = False
+    until: str = ""
+    every: int = 1
+    servers: bool = True
+    moments: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def target(self) -> str:
+        return NAMES[self.tier]
+
+    def begin(self, ground: Ground) -> None:
+        """Write the project as the operation wants it, and get its ground ready."""
+        for path in (ground.root / "migrations" / "versions").glob("r*.py"):
+            path.unlink()
+        ground.project.write(revisions=REVISIONS, files=FILES | dict(self.files))
+        for old, new in ({"most: 0 databases": "most: 8 databases"} | dict(self.settings)).items():
+            ground.project.edit("config/tiers.yaml", old, new)
+        states.begin(ground, self.tier)
+        self.ready(ground)
+
+
+def _stocked(name: str, says: str, words: str, stock: Stocked, **more: object) -> Operation:
+    return Operation(
+        name=name,
+        says=says,
+        words=words,
+        tier=stock.tier,
+        ready=stock.ready,
+        arrange=stock.arrange,
+        **more,  # type: ignore[arg-type]  # what the operation takes besides
+    )
+
+
+def _spare(ground: Ground) -> bool:
+    return any(row.kind == "spare" for row in ground.registry("int"))
+
+
+def _pruned(ground: Ground) -> bool | None:
+    names = {states.more_name("stg", "retired", number) for number in range(3)}
+    left = len(names & ground.databases("stg").keys())
+    return None if 0 < left < len(names) else not left
+
+
+_STG = "--tier=stg --yes"
+
+
+def _resets() -> tuple[Operation, ...]:
+    return (
+        Operation(name="reset, the first one", says="migrate   3 revisions", words="reset", arrange=states.no_database),
+        Operation(
+            name="reset, nothing in stock",
+            says="migrate   3 revisions",
+            words="reset",
+            arrange=states.nothing_in_stock,
+            moments=True,
+        ),
+        _stocked("reset, an ancestor's template", "migrate   1 revision to r4", "reset", Stocked(newer=True)),
+        _stocked("reset, a template", "build     cache", "reset", Stocked(more={"retired": 2}), moments=True),
+        _stocked("reset, a spare", "from      cache", "reset", Stocked(spare=True), moments=True),
+        _stocked(
+            "reset, a spare, with clients",
+            "from      cache",
+            "reset",
+            Stocked(spare=True),
+            last=lambda it: it.connect_clients("int"),
+        ),
+        _stocked(
+            "reset, the server down",
+            "from      cache",
+            "reset",
+            Stocked(spare=True),
+            last=lambda it: it.stop("int"),
+            until=" sql ",
+            servers=False,
+        ),
+        _stocked(
+            "reset, then prepare behind it",
+            "from      cache",
+            "reset",
+            Stocked(spare=True),
+            settings={"by_hand: true": "by_hand: false"},
+            every=4,
+            servers=False,
+        ),
+        _stocked("reset of STG, a template", "build     cache", f"reset {_STG}", Stocked("stg")),
+        _stocked("reset of STG, a spare", "from      cache", f"reset {_STG}", Stocked("stg", spare=True)),
+    )
+
+
+def _others() -> tuple[Operation, ...]:
+    full, ended = Stocked(more={"template": 2}), Stocked("stg", more={"retired": 3})
+    small = {"most: 0 databases": "most: 3 databases"}
+    return (
+        Operation(
+            name="prepare, nothing in stock",
+            says="migrate   3 revisions",
+            words="prepare",
+            arrange=states.nothing_in_stock,
+            done=_spare,
+        ),
+        _stocked("prepare, a full stock", "room      dropped", "prepare", full, done=_spare, settings=small),
+        Operation(
+            name="seed", says="rows 3 added", words="seed", arrange=unseeded("int"), moves_sequences=True, moments=True
+        ),
+        Operation(
+            name="seed, by COPY",
+            says="rows 601 added",
+            words="seed",
+            arrange=unseeded("int"),
+            moves_sequences=True,
+            files=states.LARGE,
+        ),
+        Operation(
+            name="seed of STG",
+            says="rows 3 added",
+            words="seed --tier=stg",
+            tier="stg",
+            arrange=unseeded("stg"),
+            moves_sequences=True,
+        ),
+        Operation(
+            name="undo",
+            says="brought back",
+            words="undo",
+            arrange=two_to_swap("int", newer=True),
+            toggles=True,
+            moments=True,
+        ),
+        Operation(
+            name="undo of STG",
+            says="brought back",
+            words=f"undo {_STG}",
+            tier="stg",
+            arrange=two_to_swap("stg", newer=True),
+            toggles=True,
+        ),
+        Operation(
+            name="undo of STG's undo",
+            says="brought back",
+            words=f"undo {_STG}",
+            tier="stg",
+            arrange=two_to_swap("stg", newer=False),
+            toggles=True,
+        ),
+        _stocked("prune of STG", "dropped dbtasks_small_stg_retired0", f"prune {_STG}", ended, done=_pruned),
+    )
+
+
+def operations() -> tuple[Operation, ...]:
+    """Return what is tried, each with a state of its own."""
+    return (*_resets(), *_others())
