@@ -16,6 +16,7 @@ from dbtasks import nox_sessions  # it needs nothing but Nox
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 DEV = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "dev")
+BENCH = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "bench")
 TYPED = ("dbtasks", "noxfile.py", "tasks.py", "tests", "benchmarks", "migrations", "examples")
 
 nox.needs_version = ">=2026.8"
@@ -97,4 +98,5 @@ def coverage(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """The measurements, printed as a table; `-- --write` puts them into docs/performance.md."""
     install(session)
+    session.install(*BENCH)
     session.run("python", "-m", "benchmarks", *session.posargs, env=nox_sessions.scrubbed_env(session))

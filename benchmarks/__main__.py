@@ -10,14 +10,18 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import guard, reset
+from benchmarks import clones, guard, reset
 from benchmarks.measured import Bench, Measured
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "performance.md"
 
 # By the name that stands in the page's marks: `<!-- guard: begin -->`, `<!-- guard: end -->`.
-BENCHMARKS: dict[str, Callable[[Bench], Measured]] = {"guard": guard.measure, "reset": reset.measure}
+BENCHMARKS: dict[str, Callable[[Bench], Measured]] = {
+    "guard": guard.measure,
+    "reset": reset.measure,
+    "clones": clones.measure,
+}
 
 
 def main() -> None:

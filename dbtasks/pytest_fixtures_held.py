@@ -22,24 +22,15 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from dbtasks.testing import Database
-    from dbtasks.testing.held_psycopg import AsyncHeldConnection, HeldConnection
+    from dbtasks.testing.held_psycopg import AsyncHeldConnection
 
 _ASYNC = ("psycopg", "psycopg_async", "asyncpg")
 _SYNC = ("psycopg", "psycopg2", "pg8000")
 
 
 @pytest.fixture
-def db(int_database: Database) -> Iterator[HeldConnection]:
-    """A psycopg connection to this process's clone; what is done with it is rolled back after the test."""
-    from dbtasks.testing import held_psycopg
-
-    with held_psycopg.connection(int_database.url) as connection:
-        yield connection
-
-
-@pytest.fixture
 def async_db(int_database: Database) -> Callable[[], AbstractAsyncContextManager[AsyncHeldConnection]]:
-    """The same for asyncio: `async with async_db() as connection`, rolled back as the block ends."""
+    """What `db` is, for asyncio: `async with async_db() as connection`, rolled back as the block ends."""
     from dbtasks.testing import held_psycopg
 
     return lambda: held_psycopg.async_connection(int_database.url)

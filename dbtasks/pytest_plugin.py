@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dbtasks import pytest_fixtures, pytest_fixtures_held, pytest_keeping
+from dbtasks import pytest_fixture_db, pytest_fixtures, pytest_fixtures_held, pytest_keeping
 from dbtasks.pin import PIN, driver, project_around
 from dbtasks.pytest_supply import SUPPLY, Supply
 
@@ -44,8 +44,7 @@ def join(manager: pytest.PytestPluginManager) -> None:
     """Register our plugin, once, under names that nobody can have put after `-p no:`."""
     if not any(isinstance(plugin, Pinned) for plugin in manager.get_plugins()):
         manager.register(Pinned(), name=f"dbtasks pin {secrets.token_hex(8)}")
-        for module in (pytest_fixtures, pytest_fixtures_held, pytest_keeping):
-            manager.register(module, name=f"dbtasks fixtures {secrets.token_hex(8)}")
+        manager.register(pytest_keeping, name=f"dbtasks keeping {secrets.token_hex(8)}")
 
 
 def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -72,6 +71,7 @@ class Pinned:
     def pytest_load_initial_conftests(self, early_config: pytest.Config) -> Generator[None, object, object]:
         early_config.stash[SUPPLY] = self.supply
         self.pin(early_config)
+        _offer_fixtures(early_config.pluginmanager)
         if self.wanted is not Wanted.NOTHING:
             self.make_ready(hands_on=_distributes(early_config.known_args_namespace))
         return (yield)
@@ -204,6 +204,18 @@ class Pinned:
     def _said(self) -> str:
         flags = ", ".join(f"{name}={value}" for name, value in PIN.ignored.items())
         return f"{self.told} ({flags} {'are' if len(PIN.ignored) > 1 else 'is'} ignored here)" if flags else self.told
+
+
+def _offer_fixtures(manager: pytest.PytestPluginManager) -> None:
+    """Register the fixtures, in a project alone: elsewhere their names are free."""
+    if not PIN.root:
+        return
+    modules = [pytest_fixtures, pytest_fixtures_held]
+    if not manager.hasplugin("django"):
+        modules.append(pytest_fixture_db)
+    for module in modules:
+        if not manager.is_registered(module):
+            manager.register(module, name=f"dbtasks fixtures {secrets.token_hex(8)}")
 
 
 def _starts(config: pytest.Config, options: argparse.Namespace) -> tuple[str, ...]:

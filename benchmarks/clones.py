@@ -1,0 +1,226 @@
+"""Databases for tests of 200 revisions and 100,000 rows, side by side with what a user would do otherwise."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import psycopg
+from psycopg import sql
+
+from benchmarks.clones_suites import Suites
+from benchmarks.measured import Bench, Measured, machine, scrubbed
+from benchmarks.reset_chart import Bar, chart
+from benchmarks.reset_inside import settle
+from benchmarks.reset_places import Place, durable, throwaway
+from benchmarks.reset_project import Generated, generate
+from benchmarks.timing import Way, in_turn, ratio
+from dbtasks import readiness
+from dbtasks.project import open_project
+from dbtasks.testing import Database, Databases
+from dbtasks.testing.way_in import WayIn
+
+STRATEGIES = ("WAL_LOG", "FILE_COPY")
+AT_ONCE, THREADS = 100, 8
+WORK_S = 0.02
+
+Taken = Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the table. `aim` is what the ratio must not exceed, or, with `>=`, not fall below."""
+
+    what: str
+    ours: Sequence[float]
+    against: str
+    theirs: Sequence[float]
+    aim: str = ""
+
+    def cells(self) -> tuple[str, ...]:
+        faster = self.aim.startswith(">")
+        found = ratio(self.theirs, self.ours) if faster else ratio(self.ours, self.theirs)
+        taken = f"{statistics.median(self.ours):.1f} / {statistics.median(self.theirs):.1f}"
+        return self.what, self.against, taken, f"{found:.2f}", self.aim
+
+
+def measure(bench: Bench) -> Measured:
+    """Measure both servers one after the other; on each, all ways in turn."""
+    project = generate(bench.scratch / "project", revisions=200, rows=100_000)
+    versions = machine("psycopg", "pytest", "pytest-postgresql")
+    lines = [f"Medians of {bench.runs} runs, all ways in turn, {versions}."]
+    pictures = {}
+    with throwaway(bench.scratch / "server") as fast, durable() as team:
+        for number, place in enumerate((fast, team), start=1):
+            rows = _on(place, project, bench)
+            lines += ["", f"**{place.name}**", "", *_table(rows)]
+            picture = f"performance-clones-{number}.svg"
+            pictures[picture] = chart(f"A database of its own for each test: {place.name}", _bars(rows))
+            lines += ["", f"![Milliseconds of each way]({picture})"]
+    return Measured(lines=tuple(lines), pictures=pictures)
+
+
+def _on(place: Place, made: Generated, bench: Bench) -> list[Row]:
+    with _databases(place, made) as databases:
+        template = databases.template()
+        bare = Bare(place, template)
+        inside = in_turn(list(_inside_ways(place, databases, bare)), bench.runs)
+        strategy = min(STRATEGIES, key=lambda each: statistics.median(inside[each]))
+        at_once = in_turn(list(_at_once_ways(place, databases, bare, strategy)), 3)
+    suites = Suites(place, made, bench.scratch / f"theirs-{place.base_url.rpartition(':')[2]}")
+    whole = in_turn(list(_suite_ways(suites)), max(3, bench.runs // 3))
+    return _rows(inside, at_once, whole, strategy)
+
+
+@contextmanager
+def _databases(place: Place, made: Generated) -> Iterator[Databases]:
+    environ = {**scrubbed(), "test_database_url": place.url(made.database)}
+    project, quiet = open_project(made.root, environ), readiness.Unheard()
+    databases = Databases(WayIn(project=project, ready=readiness.make_ready(project, quiet), console=quiet))
+    try:
+        yield databases
+    finally:
+        databases.close()
+
+
+class Bare:
+    """`CREATE DATABASE ... TEMPLATE` of the same template, through one connection that stays open."""
+
+    def __init__(self, place: Place, template: str) -> None:
+        self.place, self.template = place, template
+        self.connection = psycopg.connect(place.url("postgres"), autocommit=True)
+
+    def create(self, name: str, strategy: str, connection: psycopg.Connection | None = None) -> None:
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY {}")
+        words = (sql.Identifier(name), sql.Identifier(self.template), sql.Identifier(strategy.lower()))
+        (connection or self.connection).execute(statement.format(*words))
+
+    def drop(self, name: str) -> None:
+        self.connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _timed(act: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    act()
+    return (time.perf_counter() - began) * 1000
+
+
+def _inside_ways(place: Place, databases: Databases, bare: Bare) -> Iterator[Way]:
+    made: list[Database] = []
+
+    def ready() -> None:
+        while made:
+            made.pop().drop()
+        bare.drop("bare")
+        settle(place)
+
+    def clone() -> None:
+        made.append(databases.clone())
+
+    def used() -> None:
+        clone()
+        with made[-1].connect() as connection:
+            connection.execute("SELECT 1")
+
+    def bare_used(strategy: str) -> None:
+        bare.create("bare", strategy)
+        with psycopg.connect(place.url("bare")) as connection:
+            connection.execute("SELECT 1")
+
+    yield Way(name="clone", ready=ready, act=lambda: _timed(clone))
+    yield Way(name="used", ready=ready, act=lambda: _timed(used))
+    yield Way(name="empty", ready=ready, act=lambda: _timed(lambda: made.append(databases.empty())))
+    for strategy in STRATEGIES:
+        create = partial(bare.create, "bare", strategy)
+        yield Way(name=strategy, ready=ready, act=partial(_timed, create))
+        yield Way(name=f"{strategy} used", ready=ready, act=partial(_timed, partial(bare_used, strategy)))
+
+
+def _at_once_ways(place: Place, databases: Databases, bare: Bare, strategy: str) -> Iterator[Way]:
+    made: list[Database] = []
+
+    def ours() -> None:
+        _at_once(lambda _number: made.append(databases.clone()))
+
+    def theirs() -> None:
+        connections = [psycopg.connect(place.url("postgres"), autocommit=True) for _ in range(THREADS)]
+        _at_once(lambda number: bare.create(f"bare_{number}", strategy, connections[number % THREADS]))
+        for connection in connections:
+            connection.close()
+
+    def ready() -> None:
+        while made:
+            made.pop().drop()
+        for number in range(AT_ONCE):
+            bare.drop(f"bare_{number}")
+        settle(place)
+
+    yield Way(name="at once", ready=ready, act=lambda: _timed(ours))
+    yield Way(name="bare at once", ready=ready, act=lambda: _timed(theirs))
+    ready()
+
+
+def _at_once(act: Callable[[int], None]) -> None:
+    """Do it a hundred times in eight threads."""
+
+    def some(first: int) -> None:
+        for number in range(first, AT_ONCE, THREADS):
+            act(number)
+
+    threads = [threading.Thread(target=some, args=[first]) for first in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _suite_ways(suites: Suites) -> Iterator[Way]:
+    for seconds in (0.0, WORK_S):
+        for fixture in ("fresh_database", "db"):
+            yield Way(name=f"{fixture} {seconds}", act=partial(suites.ours, fixture, seconds))
+        yield Way(name=f"theirs {seconds}", act=partial(suites.pytest_postgresql, seconds))
+
+
+def _rows(inside: Taken, at_once: Taken, whole: Taken, strategy: str) -> list[Row]:
+    create, theirs = f"`CREATE DATABASE ... TEMPLATE`, {strategy}", "pytest-postgresql, template"
+    work = f"{WORK_S * 1000:.0f} ms"
+    return [
+        Row(what="`clone()`", ours=inside["clone"], against=create, theirs=inside[strategy], aim="<= 1.2"),
+        Row(what="`clone()`, connected to and asked", ours=inside["used"], against="the same, connected to and asked",
+            theirs=inside[f"{strategy} used"]),
+        Row(what="`empty()`", ours=inside["empty"], against=create, theirs=inside[strategy]),
+        Row(what=f"{AT_ONCE} clones, {THREADS} threads", ours=at_once["at once"],
+            against=f"{create}, {THREADS} connections", theirs=at_once["bare at once"]),
+        Row(what="a test with `fresh_database` that does nothing", ours=whole["fresh_database 0.0"], against=theirs,
+            theirs=whole["theirs 0.0"], aim=">= 3.0"),
+        Row(what=f"a test with `fresh_database` that takes {work}", ours=whole[f"fresh_database {WORK_S}"],
+            against=theirs, theirs=whole[f"theirs {WORK_S}"]),
+        Row(what="a test with `db` that does nothing", ours=whole["db 0.0"], against=theirs,
+            theirs=whole["theirs 0.0"], aim=">= 3.0"),
+        Row(what=f"a test with `db` that takes {work}", ours=whole[f"db {WORK_S}"], against=theirs,
+            theirs=whole[f"theirs {WORK_S}"]),
+    ]  # fmt: skip
+
+
+def _bars(rows: Sequence[Row]) -> list[Bar]:
+    clone, _, _, at_once, fresh, _, held, _ = rows
+    shown = (
+        ("test with pytest-postgresql's template", fresh.theirs, False),
+        ("test with fresh_database", fresh.ours, True),
+        ("test with db", held.ours, True),
+        ("CREATE DATABASE ... TEMPLATE", clone.theirs, False),
+        ("clone()", clone.ours, True),
+        ("one of 100 at once, CREATE DATABASE", [each / AT_ONCE for each in at_once.theirs], False),
+        ("one of 100 at once, clone()", [each / AT_ONCE for each in at_once.ours], True),
+    )
+    return [Bar(name=name, value=statistics.median(taken), ours=ours) for name, taken, ours in shown]
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    lines = ["| ours | against | ms, ours / theirs | ratio | aim |", "|---|---|---|---|---|"]
+    return [*lines, *("| " + " | ".join(row.cells()) + " |" for row in rows)]
