@@ -163,7 +163,7 @@ def try_words(target: Target, act: Act, kill: Callable[[Target, Act, int], None]
 
 
 KILLS = [pytest.param(killed_client, id="the client"), pytest.param(killed_server, id="the server")]
-FEW = [pytest.param(5, id="some words"), pytest.param(None, id="every word", marks=pytest.mark.kills)]
+FEW = [pytest.param(2, id="some words"), pytest.param(None, id="every word", marks=pytest.mark.kills)]
 
 
 @pytest.fixture(scope="module")
