@@ -142,8 +142,7 @@ class Pinned:
             made.template()
             self.told = f"each worker runs on a clone of its own of [{ready.label}] {ready.masked}"
             return
-        self.supply.clone = made.clone()
-        PIN.point(self.supply.clone.url, {})
+        self.supply.own()
         self.told = f"tests run on a clone of [{ready.label}] {ready.masked}"
 
     # While tests run

@@ -26,6 +26,7 @@ class Supply:
         self.databases: Databases | None = None
         self.clone: Database | None = None
         self.kept: set[str] = set()
+        self._before = ""  # where the variables led, which a session inside of another's test gives back
         self._ahead: dict[str, Ahead] = {}
 
     def open(self) -> Databases:
@@ -41,6 +42,7 @@ class Supply:
         """Return this process's clone, to which every variable leads from now on."""
         if self.clone is None:
             self.clone = self.open().clone()
+            self._before = PIN.url
             PIN.point(self.clone.url, {})
         return self.clone
 
@@ -63,6 +65,8 @@ class Supply:
         """Drop everything but what is kept, and what workers left that were killed."""
         for ahead in self._ahead.values():
             ahead.close()
+        if self.clone is not None and self.clone.url == PIN.url:
+            PIN.point(self._before, {})
         made, self.databases = self.databases, None
         if made is None:
             return

@@ -34,16 +34,16 @@ UPDATE dbtasks.registry SET record = jsonb_set(record, '{mould,next}', to_jsonb(
  WHERE id = (SELECT r.id FROM dbtasks.registry r JOIN pg_database d ON d.oid::bigint = r.oid AND d.datname = r.name
               WHERE r.project = %(project)s AND r.tier = %(tier)s AND r.kind = 'template'
                 AND r.record #>> '{mould,source}' = %(source)s AND r.record #> '{mould,stamp}' = %(stamp)s::jsonb
-                AND (r.record #>> '{mould,next}')::int < %(count)s
+                AND (r.record #>> '{mould,next}')::int < (r.record #>> '{mould,count}')::int
               ORDER BY r.id LIMIT 1)
-   AND (record #>> '{mould,next}')::int < %(count)s
+   AND (record #>> '{mould,next}')::int < (record #>> '{mould,count}')::int
 RETURNING name, (record #>> '{mould,first}')::bigint + (record #>> '{mould,next}')::int - 1
 """
 
 _USED_UP = """
 SELECT id, tier, kind, name, oid, keep_until, entry, made_by, since FROM dbtasks.registry
  WHERE project = %(project)s AND tier = %(tier)s AND kind = 'template' AND record ? 'mould'
-   AND (record #>> '{mould,next}')::int >= %(count)s
+   AND (record #>> '{mould,next}')::int >= (record #>> '{mould,count}')::int
 """
 
 _SHAPE = """
@@ -113,7 +113,6 @@ def _wanted(way_in: WayIn, registry: Registry, source: str) -> Mapping[str, obje
         "tier": way_in.tier.name,
         "source": source,
         "stamp": json.dumps(stamp),
-        "count": _STAMPS,
     }
 
 
@@ -136,7 +135,13 @@ def _make(
             identity.put_stamp(inside, project=registry.project, tier=tier, floor=floor, person=person, alone=True)
             inside.execute(_STAMP_AHEAD, [first, _STAMPS])
         connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(row.name)))
-        mould = {"source": wanted["source"], "stamp": json.loads(str(wanted["stamp"])), "first": first, "next": 0}
+        mould = {
+            "source": wanted["source"],
+            "stamp": json.loads(str(wanted["stamp"])),
+            "first": first,
+            "next": 0,
+            "count": _STAMPS,
+        }
         connection.execute(
             "UPDATE dbtasks.registry SET kind = 'template', record = %s, used_at = now(), since = now() WHERE id = %s",
             [json.dumps({"mould": mould}), row.id],

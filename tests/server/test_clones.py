@@ -139,3 +139,66 @@ def test_one_opening_is_in_the_trail_for_a_process_and_not_one_for_each_database
     built.python("with dbtasks.testing.databases() as made:\n    made.clone(), made.clone(), made.empty()")
     after = built.box.run("invoke", "audit", "--format=json", "--limit=1000").out.count('"clones for tests"')
     assert after - before == 1
+
+
+def test_a_fork_takes_nothing_from_its_parent(built: Built) -> None:
+    done = built.python(
+        """
+        import os
+        with dbtasks.testing.databases() as made:
+            clone = made.clone()
+            child = os.fork()
+            if not child:
+                try:
+                    made.clone()
+                except dbtasks.DbtasksError as error:
+                    print(error, flush=True)
+                made.close()
+                os._exit(0)
+            os.waitpid(child, 0)
+            with clone.connect() as connection:
+                print(connection.execute("SELECT 1").fetchone())
+        """
+    )
+    told = "A process that was forked makes databases of its own: open databases() in it.\n(1,)\n"
+    assert (done.code, done.out, built.clones()) == (0, told, set()), done.text
+
+
+def test_clones_go_on_when_their_template_and_moulds_were_dropped_for_room(built: Built) -> None:
+    done = built.python(
+        """
+        with dbtasks.testing.databases() as made:
+            made.clone()
+            with made.way_in.open("dbtasks") as connection:
+                rows = connection.execute("SELECT name FROM dbtasks.registry WHERE kind = 'template'").fetchall()
+                for (name,) in rows:
+                    connection.execute(f'DROP DATABASE "{name}"')
+                connection.execute("DELETE FROM dbtasks.registry WHERE kind = 'template'")
+            made.empty()
+            clone = made.clone()
+            with clone.connect() as connection:
+                print(len(rows) > 1, connection.execute("SELECT count(*) FROM regions").fetchone())
+        """
+    )
+    assert (done.code, done.out, built.clones()) == (0, "True (12,)\n", set()), done.text
+
+
+def test_a_mould_that_is_used_up_makes_room_for_the_next_and_no_stamp_serves_twice(built: Built) -> None:
+    done = built.python(
+        """
+        from dbtasks.testing import mould
+        mould._STAMPS = 3
+        with dbtasks.testing.databases() as made:
+            oids = set()
+            for turn in range(7):
+                with made.clone().connect() as connection:
+                    own = "SELECT tier, database_oid FROM dbtasks.identity JOIN pg_database d"
+                    own += " ON database_oid = d.oid AND datname = current_database()"
+                    oids |= {row for row in connection.execute(own).fetchall()}
+            print(len(oids))
+        """
+    )
+    moulds = built.sql(
+        "SELECT count(*) FROM dbtasks.registry WHERE record ? 'mould' AND record #>> '{mould,next}' = '3'"
+    )
+    assert (done.code, done.out, moulds, built.clones()) == (0, "7\n", [(0,)], set()), done.text

@@ -156,3 +156,35 @@ def test_the_databases_of_a_killed_run_go_with_the_next(built: Built) -> None:
     built.box.run("rm", "test_killed.py")
     done = run(built, "def test_nothing():\n    pass\n")
     assert (done.code, built.clones()) == (0, set()), done.text
+
+
+def test_a_session_inside_of_a_test_has_a_clone_of_its_own_and_gives_the_variables_back(built: Built) -> None:
+    built.box.write("inner.py", "import os\n\ndef test_it(database_url):\n    print('INNER', database_url[-8:])\n")
+    done = run(
+        built,
+        """
+        def test_outer(database_url):
+            assert pytest.main(["-q", "-s", "inner.py"]) == 0
+            assert os.environ["DATABASE_URL"] == database_url
+            with psycopg.connect(database_url):
+                print("OUTER", database_url[-8:])
+        """,
+    )
+    inner, outer = (re.findall(f"{which} (.*)", done.out) for which in ("INNER", "OUTER"))
+    assert (done.code, len(inner), len(outer), built.clones()) == (0, 1, 1, set()), done.text
+    assert inner != outer
+
+
+def test_a_test_may_make_databases_without_the_fixtures_too(built: Built) -> None:
+    done = run(
+        built,
+        """
+        import dbtasks.testing
+
+        def test_it(int_database):
+            with dbtasks.testing.databases() as made:
+                names = {made.clone().name, made.empty().name, int_database.name}
+            assert len(names) == 3
+        """,
+    )
+    assert (done.code, built.clones()) == (0, set()), done.text
