@@ -80,7 +80,7 @@ class Loading:
         for table in plan.tables:
             for column in table.columns:
                 if column.sequence is not None and column.name in self.filling.given.get(table.oid, ()):
-                    self.batch.other(forward(table, column))
+                    self.batch.other(forward(table, column, alone=self.alone))
         mine = [self.scripts[source.file] for source in sources if source.file in self.scripts]
         for statement in scripts.statements(mine):
             self.batch.add(statement)

@@ -185,22 +185,51 @@ def constraints(keys: Sequence[ForeignKey], *, deferred: bool) -> Query:
     return Query(text=sql.SQL("SET CONSTRAINTS {} {}").format(names, when))
 
 
-def forward(table: Table, column: Column) -> Query:
-    """Return what moves a sequence behind the highest number in use, never backwards."""
-    text = sql.SQL(
-        "SELECT setval({name}::regclass, m.top) FROM (SELECT max({column}) AS top FROM {table}) m, {sequence} q"
-        " WHERE m.top >= q.last_value + q.is_called::int"
-        " AND (SELECT seqincrement > 0 FROM pg_catalog.pg_sequence WHERE seqrelid = {name}::regclass)"
+def forward(table: Table, column: Column, *, alone: bool = False) -> Query:
+    """Return what moves a sequence behind the highest number in use, never backwards.
+
+    Where the database is in use, a transaction that does not come to its end takes the move back, too.
+    """
+    return Query(
+        text=sql.SQL(_FORWARD_ALONE if alone else _FORWARD).format(
+            name=sql.Literal(column.sequence or ""),
+            column=sql.Identifier(column.name),
+            table=table_name(table),
+            # The server's own, already quoted text.
+            sequence=sql.SQL(column.sequence or ""),
+        )
     )
-    sequence = column.sequence or ""
-    query = text.format(
-        name=sql.Literal(sequence),
-        column=sql.Identifier(column.name),
-        table=table_name(table),
-        # The server's own, already quoted text.
-        sequence=sql.SQL(sequence),
-    )
-    return Query(text=query)
+
+
+_FORWARD_ALONE = """
+SELECT setval({name}::regclass, m.top) FROM (SELECT max({column}) AS top FROM {table}) m, {sequence} q
+ WHERE m.top >= q.last_value + q.is_called::int
+   AND (SELECT seqincrement > 0 FROM pg_catalog.pg_sequence WHERE seqrelid = {name}::regclass)
+"""
+
+# No transaction takes setval back. ALTER SEQUENCE gives the sequence a new storage that does go with the transaction,
+# and setval then writes there. Others who want a number wait for the end meanwhile; where it cannot be had soon, for
+# somebody who has taken a number or for want of a right, the value is set for good, which costs numbers only.
+_FORWARD = """
+DO $forward$
+DECLARE
+    top bigint := (SELECT max({column}) FROM {table});
+    patience text := current_setting('lock_timeout');
+BEGIN
+    IF (SELECT top >= last_value + is_called::int FROM {sequence})
+       AND (SELECT seqincrement > 0 FROM pg_catalog.pg_sequence WHERE seqrelid = {name}::regclass) THEN
+        BEGIN
+            PERFORM set_config('lock_timeout', '500ms', true);
+            ALTER SEQUENCE {sequence} RESTART;
+            PERFORM set_config('lock_timeout', patience, true);
+        EXCEPTION WHEN OTHERS THEN
+            NULL;
+        END;
+        PERFORM setval({name}::regclass, top);
+    END IF;
+END
+$forward$
+"""
 
 
 def _definitions(group: Group) -> sql.Composed:

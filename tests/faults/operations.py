@@ -22,9 +22,8 @@ class Operation:
     `ready` is done once on a ground, `arrange` before each run: it makes the state that is called old; `last` comes
     right before the command. `says` is what only this way of it prints. `done` tells whether the command's own result
     is there (`None`: a part of it), for commands that leave the tier's database as it is. `toggles`: once more takes it
-    back. `moves_sequences`: PostgreSQL does not take a sequence's new value back with the transaction, so the old
-    database may have it. `until` ends the points that are tried, and `every` how many of them are passed over, where
-    other operations have the same.
+    back. `until` ends the points that are tried, and `every` how many of them are passed over, where other operations
+    have the same.
     """
 
     name: str
@@ -36,7 +35,6 @@ class Operation:
     says: str
     done: Callable[[Ground], bool | None] | None = None
     toggles: bool = False
-    moves_sequences: bool = False
     until: str = ""
     every: int = 1
     servers: bool = True
@@ -139,15 +137,12 @@ def _others() -> tuple[Operation, ...]:
             done=_spare,
         ),
         _stocked("prepare, a full stock", "room      dropped", "prepare", full, done=_spare, settings=small),
-        Operation(
-            name="seed", says="rows 3 added", words="seed", arrange=unseeded("int"), moves_sequences=True, moments=True
-        ),
+        Operation(name="seed", says="rows 3 added", words="seed", arrange=unseeded("int"), moments=True),
         Operation(
             name="seed, by COPY",
             says="rows 601 added",
             words="seed",
             arrange=unseeded("int"),
-            moves_sequences=True,
             files=states.LARGE,
         ),
         Operation(
@@ -156,7 +151,6 @@ def _others() -> tuple[Operation, ...]:
             words="seed --tier=stg",
             tier="stg",
             arrange=unseeded("stg"),
-            moves_sequences=True,
         ),
         Operation(
             name="undo",

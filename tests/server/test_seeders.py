@@ -192,6 +192,38 @@ def test_sequences_go_on_behind_the_ids_given(connection: Connection, load: Load
     assert rows(connection, "INSERT INTO t (a) VALUES (0) RETURNING id") == [(9,)]
 
 
+def test_a_load_that_is_taken_back_leaves_the_sequences_as_they_were(connection: Connection, load: Load) -> None:
+    connection.execute("CREATE TABLE t (id serial PRIMARY KEY, a int)")
+    connection.execute("SELECT nextval('t_id_seq'); SAVEPOINT before")
+    load({"demo/t.csv": "id,a\n7,1\n"})
+    assert rows(connection, "SELECT last_value, is_called FROM t_id_seq") == [(7, True)]
+    connection.execute("ROLLBACK TO before")
+    assert rows(connection, "SELECT last_value, is_called FROM t_id_seq") == [(1, True)]
+
+
+def test_sequences_move_for_a_role_that_may_use_and_not_alter_them(connection: Connection, load: Load) -> None:
+    connection.execute("CREATE TABLE t (id serial PRIMARY KEY, a int); CREATE ROLE plain")
+    connection.execute("GRANT ALL ON t, t_id_seq TO plain; SET ROLE plain")
+    load({"demo/t.csv": "id,a\n7,1\n"})
+    assert rows(connection, "INSERT INTO t (a) VALUES (0) RETURNING id") == [(8,)]
+
+
+def test_sequences_move_while_somebody_else_has_taken_a_number(
+    seed_server: tuple[str, int], connection: Connection, load: Load
+) -> None:
+    with psycopg.connect(host=seed_server[0], port=seed_server[1], user="postgres", dbname="postgres") as other:
+        other.execute("CREATE TABLE taken (id serial PRIMARY KEY, a int)")
+        other.commit()
+        try:
+            other.execute("SELECT nextval('taken_id_seq')")
+            load({"demo/taken.csv": "id,a\n7,1\n"})
+            assert rows(connection, "INSERT INTO taken (a) VALUES (0) RETURNING id") == [(8,)]
+            connection.rollback()
+        finally:
+            other.rollback()
+            other.execute("DROP TABLE taken")
+
+
 def test_tables_are_filled_in_the_order_of_their_foreign_keys(connection: Connection, load: Load) -> None:
     connection.execute(USERS)
     connection.execute("CREATE TABLE bookings (id int PRIMARY KEY, user_id int NOT NULL REFERENCES users)")
