@@ -10,6 +10,7 @@ import os
 import secrets
 import stat
 import sys
+import time
 from pathlib import Path
 
 from dbtasks.errors import EmbeddedServerError
@@ -162,9 +163,20 @@ if sys.platform == "linux":
     def process_lives(pid: int, data: Path) -> bool:
         """Whether this process is alive and works on that data directory; a zombie does not."""
         try:
-            return os.fsencode(data) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            for _ in range(_LOOKS):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes()
+                if words or _has_ended(pid):
+                    return os.fsencode(data) in words.split(b"\0")
+                time.sleep(_PAUSE_S)
         except (FileNotFoundError, ProcessLookupError):
             return False
+        return False  # a thread of the system's own, which never has any
+
+    # In the middle of execve(2) a process has no words either, for as long as a busy machine lets it wait there.
+    _LOOKS, _PAUSE_S = 200, 0.005
+
+    def _has_ended(pid: int) -> bool:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2][:1] in b"ZX"
 
 elif sys.platform == "win32":
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from dbtasks.embedded import Kind, Server, ensure, look, stop
+from dbtasks.embedded.state import process_lives
 from dbtasks.errors import EmbeddedServerError
 from dbtasks.programs import child_environment, find_client, find_server_programs
 
@@ -187,6 +188,19 @@ def test_eight_processes_at_once_start_one_server(project: Path) -> None:
     assert server is not None
     assert told == {str(server.pid)}
     assert postmasters(server.data) == [server.pid]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only /proc shows a process without its command line")
+def test_a_process_that_becomes_another_program_lives_meanwhile() -> None:
+    again = 'test "$1" -gt 0 && exec /bin/sh -c "$0" "$0" $(($1 - 1)) "$2"; read line'
+    process = subprocess.Popen(["/bin/sh", "-c", again, again, "300", "/some/data"], stdin=subprocess.PIPE)
+    try:
+        looks = [process_lives(process.pid, Path("/some/data")) for _ in range(5000)]
+        assert len(looks) == sum(looks)
+    finally:
+        process.kill()
+        process.communicate()
+    assert not process_lives(process.pid, Path("/some/data"))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
