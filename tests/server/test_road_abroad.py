@@ -299,7 +299,9 @@ def test_a_database_that_is_read_only_by_default_is_left_and_told(team: Project,
     with nothing_changes(abroad, "small_stg"):
         abroad.sql("SELECT 1")
         found = team.invoke("adopt --tier=stg --dry-run")
+        team.edit("seeds/demo/lessons.csv", "2,2,Cello\n", "2,2,Cello\n3,2,Violin\n")
         seeded = team.invoke("seed --tier=stg")
+        team.edit("seeds/demo/lessons.csv", "3,2,Violin\n", "")
     abroad.sql("ALTER DATABASE small_stg RESET default_transaction_read_only")
 
     assert (found.code, seeded.code) == (0, 1), seeded.text
