@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -27,6 +28,12 @@ LOCK_WAIT_S = 120
 LOCK_CLASS = 0x64627431  # "dbt1"
 
 Connection = psycopg.Connection[tuple[object, ...]]
+
+# SET LOCAL ends with the transaction: through a transaction pooler a plain SET would reach other clients.
+BOUNDS = (
+    sql.SQL("SET LOCAL statement_timeout = {}").format(LOOK_TIMEOUT_MS),
+    sql.SQL("SET LOCAL lock_timeout = {}").format(LOCK_TIMEOUT_MS),
+)
 
 
 class Inspection(Permit):
@@ -71,19 +78,29 @@ _hidden = _Hidden()
 
 def look(conninfo: Conninfo) -> Connection:
     """Return a connection whose transactions are read-only and bounded. It holds one snapshot from its first query."""
-    connection = _connect(conninfo, Inspection(), autocommit=False)
-    connection.read_only = True
-    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    # SET LOCAL ends with the transaction: through a transaction pooler a plain SET would reach other clients.
-    connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(LOOK_TIMEOUT_MS))
-    connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(LOCK_TIMEOUT_MS))
+    connection = connect_to_look(conninfo)
+    several(connection, *BOUNDS)
     return connection
 
 
-def look_again(connection: Connection) -> None:
-    """End the snapshot, so that the next query sees what has happened since."""
-    connection.rollback()
-    connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(LOOK_TIMEOUT_MS))
+def connect_to_look(conninfo: Conninfo) -> Connection:
+    """Return the same connection before its first statement, for whoever sends `BOUNDS` along with others."""
+    connection = _connect(conninfo, Inspection(), autocommit=False)
+    connection.read_only = True
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    return connection
+
+
+def several(connection: Connection, *statements: sql.Composable) -> list[list[tuple[object, ...]]]:
+    """Run statements in one round trip, and return the rows of each. Nothing runs after one that fails.
+
+    There are no parameters in this: values are composed as literals.
+    """
+    cursor = connection.execute(sql.SQL(";\n").join(statements))
+    found = [cursor.fetchall() if cursor.description else []]
+    while cursor.nextset():
+        found.append(cursor.fetchall() if cursor.description else [])
+    return found
 
 
 def open_to_write(clearance: Clearance, conninfo: Conninfo) -> Connection:
@@ -108,19 +125,24 @@ def _unlimited(connection: Connection) -> Connection:
 
     The session that holds a lock is idle for as long as a build takes, and its end would give the lock away.
     """
-    wanted = {
-        "lock_timeout": str(LOCK_TIMEOUT_MS),
-        "statement_timeout": "0",
-        "idle_in_transaction_session_timeout": "0",
-    }
-    if connection.info.server_version >= 140000:
-        wanted["idle_session_timeout"] = "0"
-    each = sql.SQL(", ").join(sql.SQL("set_config({}, {}, false)").format(*pair) for pair in wanted.items())
-    connection.execute(sql.SQL("SELECT {}").format(each))
-    with suppress(psycopg.errors.UndefinedObject, psycopg.errors.InvalidParameterValue):
-        # A server whose client was killed stops within a second instead of finishing the statement (Linux, 14+).
-        connection.execute("SET client_connection_check_interval = '1s'")
+    settings = [sql.SQL("SELECT set_config({}, {}, false)").format(*pair) for pair in _UNLIMITED.items()]
+    several(connection, *settings, sql.SQL(_NEWER_LIMITS))
     return connection
+
+
+_UNLIMITED = {
+    "lock_timeout": str(LOCK_TIMEOUT_MS),
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
+
+# PostgreSQL 14 has both. A server whose client was killed stops within a second instead of finishing the statement,
+# where its system can tell it.
+_NEWER_LIMITS: LiteralString = """
+SELECT set_config('idle_session_timeout', '0', false),
+       CASE WHEN position('linux' IN version()) > 0 THEN set_config('client_connection_check_interval', '1s', false) END
+ WHERE current_setting('server_version_num')::int >= 140000
+"""
 
 
 def exists_elsewhere(conninfo: Conninfo, name: str) -> Conninfo | None:

@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import cast
 
 import psycopg
+from psycopg import sql
 
-from dbtasks.database import Connection
+from dbtasks.database import Connection, several
 from dbtasks.evidence import Database, Identity, Server, Session, Stamp, Table
 from dbtasks.identity import floor_from
 from dbtasks.migrations import ledger
@@ -28,17 +29,14 @@ SELECT (SELECT system_identifier FROM pg_control_system()),
   FROM pg_roles r WHERE r.rolname = session_user
 """
 
-# What every database of the server can tell of another.
+# What every database of the server can tell of another. The functions, not the views over them: a session that has
+# just begun has to read about everything that a query names.
 _OF_A_DATABASE = """
        d.oid::bigint, d.datname::text, pg_get_userbyid(d.datdba)::text, pg_has_role(d.datdba, 'USAGE'),
        d.datistemplate,
-       (SELECT array_agg(slot_name::text) FROM pg_replication_slots WHERE database = d.datname),
-       (SELECT count(*) FROM pg_prepared_xacts WHERE database = d.datname),
-       (SELECT array_agg(split_part(assignment, '=', 1))
-          FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS assignment
-          LEFT JOIN pg_settings p ON p.name = split_part(assignment, '=', 1)
-         WHERE s.setdatabase = d.oid AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = session_user)
-           AND (p.name IS NULL OR p.context = 'superuser' OR s.setrole::regrole::text NOT IN ('-', session_user)))
+       (SELECT array_agg(slot_name::text) FROM pg_get_replication_slots() WHERE datoid = d.oid),
+       (SELECT count(*) FROM pg_prepared_xact() WHERE dbid = d.oid),
+       EXISTS (SELECT FROM pg_db_role_setting WHERE setdatabase = d.oid)
 """
 
 _DATABASE = f"""
@@ -46,13 +44,22 @@ SELECT {_OF_A_DATABASE}, pg_database_size(d.oid), to_regclass('dbtasks.identity'
   FROM pg_database d WHERE d.datname = current_database()
 """  # noqa: S608 - our own text
 
+# Settings of a database that a role which is no superuser cannot give to another one.
+_UNSETTABLE = """
+SELECT split_part(assignment, '=', 1)
+  FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS assignment
+  LEFT JOIN pg_settings p ON p.name = split_part(assignment, '=', 1)
+ WHERE s.setdatabase::bigint = %s
+   AND (p.name IS NULL OR p.context = 'superuser' OR s.setrole::regrole::text NOT IN ('-', session_user))
+"""
+
 # Registered as the tier's live one, and bearing its name: then the registry's word stands for the stamp.
 _FROM_BESIDE = f"""
 SELECT {_OF_A_DATABASE}, r.record,
-       (SELECT bool_and(has_table_privilege('dbtasks.registry', needed))
-          FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE']) AS needed)
+       has_table_privilege('dbtasks.registry', 'INSERT') AND has_table_privilege('dbtasks.registry', 'UPDATE')
+       AND has_table_privilege('dbtasks.registry', 'DELETE')
   FROM pg_database d JOIN dbtasks.registry r ON r.oid = d.oid::bigint AND r.name = d.datname
- WHERE d.datname = %s AND r.project = %s AND r.tier = %s AND r.kind = 'live' AND r.record IS NOT NULL
+ WHERE d.datname = {{}} AND r.project = {{}} AND r.tier = {{}} AND r.kind = 'live' AND r.record IS NOT NULL
 """  # noqa: S608 - as above
 
 # What a user made: relations, types, functions and schemas that belong to no extension and are not our bookkeeping,
@@ -110,6 +117,10 @@ def look_at_server(connection: Connection) -> Server:
         row = connection.execute(_SERVER).fetchone()
     except psycopg.errors.InsufficientPrivilege as error:
         raise PermissionError("the role may not read the server's identity (pg_control_system)") from error
+    return _server(connection, row)
+
+
+def _server(connection: Connection, row: tuple[object, ...] | None) -> Server:
     if row is None:
         raise PermissionError("the role's own row in pg_roles cannot be read")
     identifier, timeline, version, number, address, role, superuser, creates, standby, backend = row
@@ -141,7 +152,7 @@ def look_at_database(
     row = connection.execute(_DATABASE).fetchone()
     if row is None:
         raise PermissionError("the database's own row in pg_database cannot be read")
-    oid, name, owner, owned, template, slots, prepared, unsettable, size, has_identity = row
+    oid, name, owner, owned, template, slots, prepared, has_settings, size, has_identity = row
     return Database(
         oid=cast(int, oid),
         name=str(name),
@@ -152,7 +163,7 @@ def look_at_database(
         user_objects=cast(int, _one(connection, _USER_OBJECTS)),
         logical_slots=tuple(cast(list[str], slots or [])),
         prepared=cast(int, prepared),
-        unsettable=tuple(cast(list[str], unsettable or [])),
+        unsettable=_unsettable(connection, server, oid) if has_settings else (),
         sessions=tuple(_sessions(connection)),
         tables=tuple(Table(name=str(name), rows=cast(int, rows)) for name, rows in connection.execute(_TABLES)),
         revisions=ledger.current(connection, version_table) if version_table else frozenset(),
@@ -164,17 +175,19 @@ def look_at_database(
 
 
 def look_from_beside(
-    connection: Connection, server: Server, name: str, project: str, tier: str
-) -> tuple[Database, bool] | None:
-    """Return a tier's live database as the coordination database knows it, and whether the role may write there.
+    connection: Connection, name: str, project: str, tier: str, *before: sql.Composable
+) -> tuple[Server, Database, bool] | None:
+    """Return the server, a tier's live database as it is known beside, and whether the role may write there.
 
-    `None` where it is not registered as that, or not with its stamp. What lies inside is not looked at: it is taken
-    to hold user objects.
+    All in one round trip, with the statements that are to be run `before`. `None` where the database is not registered
+    as the tier's live one, or not with its stamp. What lies inside is not looked at: it is taken to hold user objects.
     """
-    row = connection.execute(_FROM_BESIDE, [name, project, tier]).fetchone()
-    if row is None:
+    wanted = sql.SQL(_FROM_BESIDE).format(name, project, tier)
+    *_, servers, rows = several(connection, *before, sql.SQL(_SERVER), wanted)
+    server = _server(connection, servers[0] if servers else None)
+    if not rows:
         return None
-    oid, found, owner, owned, template, slots, prepared, unsettable, record, registers = row
+    oid, found, owner, owned, template, slots, prepared, has_settings, record, registers = rows[0]
     stamp = _recorded(project, cast("Mapping[str, object]", record), server, cast(int, oid))
     if stamp is None:
         return None
@@ -188,11 +201,17 @@ def look_from_beside(
         user_objects=1,
         logical_slots=tuple(cast(list[str], slots or [])),
         prepared=cast(int, prepared),
-        unsettable=tuple(cast(list[str], unsettable or [])),
+        unsettable=_unsettable(connection, server, oid) if has_settings else (),
         stamps=(stamp,),
         registered="live",
     )
-    return database, bool(registers)
+    return server, database, bool(registers)
+
+
+def _unsettable(connection: Connection, server: Server, oid: object) -> tuple[str, ...]:
+    if server.superuser:
+        return ()
+    return tuple(str(name) for (name,) in connection.execute(_UNSETTABLE, [oid]).fetchall())
 
 
 def _recorded(project: str, record: Mapping[str, object], server: Server, oid: int) -> Stamp | None:
@@ -219,7 +238,7 @@ def count_rows(connection: Connection, tables: tuple[Table, ...], most: int) -> 
             counted.append(table)
             continue
         schema, _, name = table.name.rpartition(".")
-        query = psycopg.sql.SQL("SELECT count(*) FROM {}").format(psycopg.sql.Identifier(schema or "public", name))
+        query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema or "public", name))
         counted.append(Table(name=table.name, rows=cast(int, _one(connection, query)), exact=True))
     return tuple(counted)
 

@@ -11,13 +11,13 @@ import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import cast
+from typing import LiteralString, cast
 
 import psycopg
 from psycopg import sql
 
 from dbtasks.conninfo import Conninfo
-from dbtasks.database import Connection, look, open_to_write, try_lock
+from dbtasks.database import Connection, look, open_to_write, several, try_lock
 from dbtasks.errors import ServerUnreachableError
 from dbtasks.guard import Clearance
 from dbtasks.values import dataclass
@@ -144,20 +144,22 @@ def row_of(values: Sequence[object]) -> Row:
     )
 
 
+_LEAVE_NAME: LiteralString = "DELETE FROM dbtasks.registry WHERE name = {name} AND oid IS DISTINCT FROM {oid}"
+
 # The oid's own row becomes the new one, or there is none yet.
-_BECOME = """
+_BECOME: LiteralString = """
 WITH there AS (
     UPDATE dbtasks.registry
-       SET project = %(project)s, tier = %(tier)s, kind = %(kind)s, name = %(name)s, entry = %(entry)s,
-           made_by = %(by)s, since = now(), keep_until = now() + %(keep)s::interval,
-           record = CASE WHEN kind IN ('live', 'retired') THEN coalesce(%(record)s::jsonb, record)
-                         ELSE %(record)s::jsonb END
-     WHERE oid = %(oid)s
+       SET project = {project}, tier = {tier}, kind = {kind}, name = {name}, entry = {entry},
+           made_by = {by}, since = now(), keep_until = now() + {keep}::interval,
+           record = CASE WHEN kind IN ('live', 'retired') THEN coalesce({record}::jsonb, record)
+                         ELSE {record}::jsonb END
+     WHERE oid = {oid}
     RETURNING id
 )
 INSERT INTO dbtasks.registry (project, tier, kind, name, oid, entry, made_by, since, keep_until, record)
-SELECT %(project)s, %(tier)s, %(kind)s, %(name)s, %(oid)s, %(entry)s, %(by)s, now(), now() + %(keep)s::interval,
-       %(record)s::jsonb
+SELECT {project}, {tier}, {kind}, {name}, {oid}, {entry}::bigint, {by}, now(), now() + {keep}::interval,
+       {record}::jsonb
  WHERE NOT EXISTS (SELECT FROM there)
 """
 
@@ -199,26 +201,29 @@ class Registry:
         return cast(int, found[0]) if found else 0
 
     def record_live(self, tier: str, name: str, oid: int, stamp: Mapping[str, object] | None = None) -> None:
-        """Note which database is a tier's live one, and what its stamp says, where that is news.
+        """Note which database is a tier's live one, and what its stamp says, where that is news."""
+        several(self.connection, *self.becoming_live(tier, name, oid, stamp))
+
+    def becoming_live(
+        self, tier: str, name: str, oid: int, stamp: Mapping[str, object] | None = None
+    ) -> tuple[sql.Composed, ...]:
+        """Return the statements that note it.
 
         Whatever row the oid had becomes this one. A look takes what stands here for the stamp itself, so it is
         written by whoever writes the stamp, and in the transaction that makes the database live.
         """
-        self._become(
-            {"tier": tier, "kind": "live", "name": name, "oid": oid, "keep": None, "entry": None},
-            None if stamp is None else json.dumps(stamp),
-        )
+        record = None if stamp is None else json.dumps(stamp)
+        return self._becoming({"tier": tier, "kind": "live", "name": name, "oid": oid, "record": record})
 
-    def record_retired(self, tier: str, name: str, oid: int, keep: timedelta, entry: int) -> None:
-        """Note a database that was taken out of service by an entry of the trail, and until when it is kept."""
-        self._become({"tier": tier, "kind": "retired", "name": name, "oid": oid, "keep": keep, "entry": entry}, None)
+    def becoming_retired(self, tier: str, name: str, oid: int, keep: timedelta, entry: int) -> tuple[sql.Composed, ...]:
+        """Return the statements that note a database taken out of service, by which entry, and its retention."""
+        return self._becoming({"tier": tier, "kind": "retired", "name": name, "oid": oid, "keep": keep, "entry": entry})
 
-    def _become(self, values: dict[str, object], record: str | None) -> None:
+    def _becoming(self, values: dict[str, object]) -> tuple[sql.Composed, ...]:
+        unset = {"keep": None, "entry": None, "record": None}
+        literals = {**unset, **values, "project": self.project, "by": self.made_by}
         # A name that moves to another database leaves its old row. Not in one statement: names are unique all through.
-        self.connection.execute(
-            "DELETE FROM dbtasks.registry WHERE name = %(name)s AND oid IS DISTINCT FROM %(oid)s", values
-        )
-        self.connection.execute(_BECOME, values | {"project": self.project, "by": self.made_by, "record": record})
+        return tuple(sql.SQL(each).format(**literals) for each in (_LEAVE_NAME, _BECOME))
 
     def rows(self, tier: str, kind: str, *, ended: bool = False) -> tuple[Row, ...]:
         """Return the rows of one kind, oldest first; `ended`: those past their retention, by the server's clock."""

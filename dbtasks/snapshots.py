@@ -7,7 +7,6 @@ whenever: either all of it has happened or nothing.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,23 +17,11 @@ from typing import LiteralString, cast
 import psycopg
 from psycopg import sql
 
-from dbtasks.database import Connection
+from dbtasks.clothes import CLOTHES, dress, dressing
+from dbtasks.database import Connection, several
 from dbtasks.errors import RefusedError, ServerUnreachableError
 from dbtasks.registry import Registry, Row
 from dbtasks.values import dataclass
-
-# How long the rename waits quietly before sessions are ended: an idle database never pays for a second connection.
-_QUIET_S = 0.03
-_LIST_SETTINGS = frozenset(
-    {
-        "search_path",
-        "temp_tablespaces",
-        "local_preload_libraries",
-        "session_preload_libraries",
-        "shared_preload_libraries",
-        "unix_socket_directories",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,32 +86,89 @@ _PROVIDERS: dict[str, LiteralString] = {
 def swap(registry: Registry, change: Swap, second: Callable[[], Connection]) -> str | None:
     """Do the swap and return the name under which the old database is kept; `None` where there was none.
 
-    `second` opens another connection to the server, used only when sessions must be ended.
+    It takes two round trips: a look, and the whole transaction. `second` opens another connection to the server, used
+    only when sessions must be ended.
     """
     connection = registry.connection
     retired = f"{registry.new_name(change.tier)}_old" if change.old_oid is not None else None
+    busy, clothes = _looked_at(connection, change)
+    statements = tuple(_statements(registry, change, retired, clothes))
     oids = [oid for oid in (change.old_oid, change.new_oid) if oid is not None]
-    with _ending_sessions(change.name, oids, second), connection.transaction():
-        connection.execute("SET LOCAL lock_timeout = '30s'")
-        found = connection.execute("SELECT oid::bigint FROM pg_database WHERE datname = %s", [change.name]).fetchone()
-        if (found[0] if found else None) != change.old_oid:
-            raise RefusedError(
-                code="E-CHANGED",
-                saw=f"The database {change.name} was replaced by somebody else in the meantime.",
-                why="Nothing was changed.",
-                instead="Run the command again.",
-            )
-        clothes: tuple[sql.Composed, ...] = ()
-        if change.old_oid is not None and change.dressed:
-            clothes = tuple(dress(connection, change.old_oid, change.new_oid, change.name))
-        if retired is not None and change.old_oid is not None:
-            connection.execute(_rename(change.name, retired))
-            registry.record_retired(change.tier, retired, change.old_oid, change.keep, change.entry)
-        connection.execute(_rename(change.new.name, change.name))
-        for statement in clothes:
-            connection.execute(statement)
-        registry.record_live(change.tier, change.name, change.new_oid, change.stamp)
+    try:
+        if busy or not _at_once(connection, statements):
+            with _ending_sessions(change.name, oids, second):
+                _transact(connection, "30s", "0", statements)
+    except (psycopg.errors.DivisionByZero, psycopg.errors.InvalidCatalogName):
+        raise _changed(change) from None
     return retired
+
+
+def _looked_at(connection: Connection, change: Swap) -> tuple[bool, tuple[sql.Composed, ...]]:
+    """Return whether anybody is connected to what is swapped, and the statements that dress the new database.
+
+    RefusedError where the name belongs to another database than is to be replaced.
+    """
+    old, new, name = change.old_oid, change.new_oid, change.name
+    there, clothed = several(connection, _THERE.format(name, old, new), sql.SQL(CLOTHES).format(old, new))
+    found, busy = there[0]
+    if found != old:
+        raise _changed(change)
+    dressed = old is not None and change.dressed and clothed
+    return bool(busy), tuple(dressing(connection, clothed[0], old or 0, name)) if dressed else ()
+
+
+def _statements(
+    registry: Registry, change: Swap, retired: str | None, clothes: Sequence[sql.Composed]
+) -> Iterator[sql.Composed]:
+    """Yield the statements of the swap's transaction."""
+    meant = [(change.new_oid, change.name)]
+    if retired is not None and change.old_oid is not None:
+        meant.append((change.old_oid, retired))
+        yield _rename(change.name, retired)
+        yield from registry.becoming_retired(change.tier, retired, change.old_oid, change.keep, change.entry)
+    yield _rename(change.new.name, change.name)
+    yield from clothes
+    yield from registry.becoming_live(change.tier, change.name, change.new_oid, change.stamp)
+    pairs = sql.SQL(", ").join(sql.SQL("({}, {})").format(*pair) for pair in meant)
+    yield sql.SQL(_AS_MEANT).format(len(meant), pairs)
+
+
+def _at_once(connection: Connection, statements: Sequence[sql.Composed]) -> bool:
+    """Do the transaction where nobody stands in its way, and return whether that was so."""
+    try:
+        _transact(connection, "1s", "1s", statements)
+    except (psycopg.errors.QueryCanceled, psycopg.errors.ObjectInUse, psycopg.errors.LockNotAvailable):
+        return False
+    return True
+
+
+def _transact(connection: Connection, lock: str, statement: str, statements: Sequence[sql.Composed]) -> None:
+    """Run one transaction in one round trip. Whatever goes wrong, the connection is in none afterwards."""
+    bounds = sql.SQL("SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}").format(lock, statement)
+    try:
+        several(connection, sql.SQL("BEGIN"), bounds, *statements, sql.SQL("COMMIT"))
+    except BaseException:
+        with suppress(psycopg.Error):
+            connection.rollback()
+        raise
+
+
+def _changed(change: Swap) -> RefusedError:
+    return RefusedError(
+        code="E-CHANGED",
+        saw=f"The database {change.name} was replaced by somebody else in the meantime.",
+        why="Nothing was changed.",
+        instead="Run the command again.",
+    )
+
+
+_THERE = sql.SQL("""
+SELECT (SELECT oid::bigint FROM pg_database WHERE datname = {}),
+       coalesce(pg_stat_get_db_numbackends({}::oid), 0) + pg_stat_get_db_numbackends({}::oid) > 0
+""")
+
+# A division by zero, which ends the transaction, where the names are not those of the databases that were meant.
+_AS_MEANT: LiteralString = "SELECT 1 / (count(*) = {})::int FROM pg_database WHERE (oid::bigint, datname::text) IN ({})"
 
 
 def clone(connection: Connection, name: str, template: str, new_oid: int | None = None) -> None:
@@ -183,8 +227,6 @@ def _ending_sessions(name: str, oids: Sequence[int], second: Callable[[], Connec
     done = threading.Event()
 
     def end() -> None:
-        if done.wait(_QUIET_S):
-            return
         with suppress(psycopg.Error, ServerUnreachableError), second() as connection:
             while not done.wait(0.01):
                 connection.execute(
@@ -200,72 +242,3 @@ def _ending_sessions(name: str, oids: Sequence[int], second: Callable[[], Connec
     finally:
         done.set()
         helper.join(timeout=5)
-
-
-def dress(connection: Connection, old: int, new: int, new_name: str) -> Iterator[sql.Composed]:
-    """Yield what a clone or a new database lacks: owner, limit, comment, grants and settings of the old one, by oid."""
-    name = sql.Identifier(new_name)
-    row = connection.execute(
-        "SELECT o.datdba = n.datdba, pg_get_userbyid(o.datdba)::text, o.datconnlimit,"
-        " shobj_description(o.oid, 'pg_database'), o.datacl IS NOT NULL, o.datconnlimit <> n.datconnlimit,"
-        " EXISTS (SELECT FROM pg_db_role_setting WHERE setdatabase = o.oid)"
-        " FROM pg_database o, pg_database n WHERE o.oid::bigint = %s AND n.oid::bigint = %s",
-        [old, new],
-    ).fetchone()
-    if row is None:
-        return
-    same_owner, owner, limit, comment, has_grants, other_limit, has_settings = row
-    if not same_owner:
-        yield sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, sql.Identifier(str(owner)))
-    if other_limit:
-        yield sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(name, sql.Literal(limit))
-    if comment is not None:
-        yield sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(comment))
-    if has_grants:
-        yield sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name)
-        yield from _grants(connection, old, name)
-    if has_settings:
-        yield from _settings(connection, old, name)
-
-
-def _grants(connection: Connection, old: int, name: sql.Identifier) -> Iterator[sql.Composed]:
-    rows = connection.execute(
-        "SELECT CASE a.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(a.grantee)::text END, a.privilege_type,"
-        " a.is_grantable FROM pg_database d, aclexplode(d.datacl) a WHERE d.oid::bigint = %s ORDER BY 1, 2",
-        [old],
-    ).fetchall()
-    for grantee, privilege, grantable in rows:
-        yield sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(
-            sql.SQL(_PRIVILEGES[str(privilege)]),
-            name,
-            sql.SQL("PUBLIC") if grantee is None else sql.Identifier(str(grantee)),
-            sql.SQL(" WITH GRANT OPTION" if grantable else ""),
-        )
-
-
-_PRIVILEGES = {"CREATE": "CREATE", "CONNECT": "CONNECT", "TEMPORARY": "TEMPORARY"}
-
-
-def _settings(connection: Connection, old: int, name: sql.Identifier) -> Iterator[sql.Composed]:
-    rows = connection.execute(
-        "SELECT CASE setrole WHEN 0 THEN NULL ELSE pg_get_userbyid(setrole)::text END, unnest(setconfig)"
-        " FROM pg_db_role_setting WHERE setdatabase::bigint = %s",
-        [old],
-    ).fetchall()
-    for role, assignment in rows:
-        key, _, value = str(assignment).partition("=")
-        whom = sql.SQL("DATABASE {}").format(name)
-        if role is not None:
-            whom = sql.SQL("ROLE {} IN ").format(sql.Identifier(str(role))) + whom
-        yield sql.SQL("ALTER {} SET {} TO {}").format(whom, sql.Identifier(*key.split(".")), _setting_value(key, value))
-
-
-def _setting_value(key: str, value: str) -> sql.Composable:
-    # A list setting is stored as quoted identifiers; as one literal it would come back as a single name.
-    if key not in _LIST_SETTINGS:
-        return sql.Literal(value)
-    parts = [
-        (quoted.replace('""', '"') if quoted else plain)
-        for quoted, plain in re.findall(r'"((?:[^"]|"")*)"|([^,\s"]+)', value)
-    ]
-    return sql.SQL(", ").join([sql.Literal(part) for part in parts] or [sql.Literal("")])

@@ -14,7 +14,7 @@ import psycopg
 
 from dbtasks import inspection, kept, registry
 from dbtasks.conninfo import Conninfo
-from dbtasks.database import Connection, exists_elsewhere, look, unreachable, unreadable
+from dbtasks.database import BOUNDS, Connection, connect_to_look, exists_elsewhere, look, unreachable, unreadable
 from dbtasks.errors import DbtasksError, RefusedError, ServerUnreachableError
 from dbtasks.evidence import Database, Evidence, Proof, Replacing, Server, own_stamp
 from dbtasks.means import with_means
@@ -93,6 +93,9 @@ def survey(project: Project, request: Request, target: Target, wish: Wish, befor
     """
     operation, settings = request.operation, project.settings
     files = before.files if before else Files(project)
+    needs_history = operation.proves or operation.builds or operation.catalogue_only
+    history = files.history if needs_history else None  # what is wrong in a file is told before anything is contacted
+    seed_sets, seed_digest = _seeds(request, wish, files)
     beside = before.beside if before else _beside(request, target)
     glance = _glance(beside, project, request, target)
     if glance is None and beside is not None:
@@ -101,9 +104,7 @@ def survey(project: Project, request: Request, target: Target, wish: Wish, befor
     server, database, server_way = glance or _look(project, request, target)
     if glance is None and operation.replaces:
         server, database = with_means(server, database, request, target)
-    needs_history = operation.proves or operation.builds or operation.catalogue_only
-    materials = _materials(request, wish, files.history if needs_history else None, database)
-    materials = _with_seeds(materials, request, wish, files)
+    materials = replace(_materials(request, wish, history, database), seed_sets=seed_sets, seed_digest=seed_digest)
     name = target.conninfo.database
     proof = Proof.NOT_NEEDED
     if operation.proves and request.tier.after is not None:
@@ -159,7 +160,7 @@ def _beside(request: Request, target: Target) -> Connection | None:
     if request.dry_run or not request.operation.replaces or not free:
         return None
     try:
-        return look(target.conninfo.with_database(registry.COORDINATION))
+        return connect_to_look(target.conninfo.with_database(registry.COORDINATION))
     except ServerUnreachableError:
         return None
 
@@ -172,13 +173,15 @@ def _glance(
         return None
     tier, name = request.tier.name, target.conninfo.database
     try:
-        server = inspection.look_at_server(beside)
-        found = inspection.look_from_beside(beside, server, name, project.settings.project, tier)
+        bounds = () if beside.autocommit else BOUNDS  # on the second look it may write, and waits as long as it needs
+        found = inspection.look_from_beside(beside, name, project.settings.project, tier, *bounds)
     except _CANNOT_TELL:
         return None
-    if found is None or not server.can_create:
+    if found is None:
         return None
-    database, registers = found
+    server, database, registers = found
+    if not server.can_create:
+        return None
     # A stamp that asks more than the settings do is looked at where it is.
     if any(stamp.floor != request.tier.floor for stamp in database.stamps or ()):
         return None
@@ -232,11 +235,10 @@ def _materials(request: Request, wish: Wish, history: History | None, database: 
     )
 
 
-def _with_seeds(materials: Materials, request: Request, wish: Wish, files: Files) -> Materials:
-    sets = wish.seed_sets if wish.seed_sets is not None else request.tier.seeds
-    if not (request.operation.seeds and sets):
-        return materials
-    return replace(materials, seed_sets=tuple(sets), seed_digest=files.seeds(tuple(sets)).digest)
+def _seeds(request: Request, wish: Wish, files: Files) -> tuple[tuple[str, ...], str]:
+    """Return the seed sets that are wanted, and the digest over their files."""
+    sets = tuple(wish.seed_sets if wish.seed_sets is not None else request.tier.seeds)
+    return (sets, files.seeds(sets).digest) if request.operation.seeds and sets else ((), "")
 
 
 def _with_kept(
