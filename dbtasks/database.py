@@ -114,19 +114,19 @@ def let_write(clearance: Clearance, connection: Connection) -> Connection:
     """Return a connection of the look as one for a cleared plan's steps: a second one would take twice as long."""
     if not isinstance(clearance, Clearance):
         raise TypeError("a connection that writes needs a Clearance")
-    connection.rollback()
+    _unlimited(connection, sql.SQL("ROLLBACK"))
     connection.read_only = connection.isolation_level = None
     connection.autocommit = True
-    return _unlimited(connection)
+    return connection
 
 
-def _unlimited(connection: Connection) -> Connection:
+def _unlimited(connection: Connection, *before: sql.SQL) -> Connection:
     """Lift the limits that a role or database carries: they are for its application.
 
     The session that holds a lock is idle for as long as a build takes, and its end would give the lock away.
     """
     settings = [sql.SQL("SELECT set_config({}, {}, false)").format(*pair) for pair in _UNLIMITED.items()]
-    several(connection, *settings, sql.SQL(_NEWER_LIMITS))
+    several(connection, *before, *settings, sql.SQL(_NEWER_LIMITS))
     return connection
 
 

@@ -19,15 +19,19 @@ from dbtasks.migrations import ledger
 from dbtasks.tiers import Consent, Floor, Loss
 
 # A timeline from the current WAL file, not from the last checkpoint, which lags behind a promotion.
-_SERVER = """
+_OF_A_SERVER = """
 SELECT (SELECT system_identifier FROM pg_control_system()),
        CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint())
             ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END,
        current_setting('server_version'), current_setting('server_version_num')::int,
        coalesce(host(inet_server_addr()) || ':' || inet_server_port(), 'local socket'),
-       session_user::text, r.rolsuper, r.rolcreatedb OR r.rolsuper, pg_is_in_recovery(), pg_backend_pid()
-  FROM pg_roles r WHERE r.rolname = session_user
+       session_user::text, pg_is_in_recovery(), pg_backend_pid()
 """
+
+_SERVER = f"{_OF_A_SERVER}, r.rolsuper, r.rolcreatedb OR r.rolsuper FROM pg_roles r WHERE r.rolname = session_user"
+
+# The same of a superuser, whose rights need not be looked up in a session that has just begun.
+_SUPERUSERS_SERVER = f"{_OF_A_SERVER}, true, true WHERE current_setting('is_superuser') = 'on'"
 
 # What every database of the server can tell of another. The functions, not the views over them: a session that has
 # just begun has to read about everything that a query names.
@@ -123,7 +127,7 @@ def look_at_server(connection: Connection) -> Server:
 def _server(connection: Connection, row: tuple[object, ...] | None) -> Server:
     if row is None:
         raise PermissionError("the role's own row in pg_roles cannot be read")
-    identifier, timeline, version, number, address, role, superuser, creates, standby, backend = row
+    identifier, timeline, version, number, address, role, standby, backend, superuser, creates = row
     if role == "dbtasks":
         # Its search path finds our schema first, so that the application's tables would be made in it.
         raise PermissionError("the role is called dbtasks, as our schema is; connect with a role of another name")
@@ -183,8 +187,10 @@ def look_from_beside(
     as the tier's live one, or not with its stamp. What lies inside is not looked at: it is taken to hold user objects.
     """
     wanted = sql.SQL(_FROM_BESIDE).format(name, project, tier)
-    *_, servers, rows = several(connection, *before, sql.SQL(_SERVER), wanted)
-    server = _server(connection, servers[0] if servers else None)
+    says_superuser = connection.info.parameter_status("is_superuser") == "on"
+    of_server = sql.SQL(_SUPERUSERS_SERVER if says_superuser else _SERVER)
+    *_, servers, rows = several(connection, *before, of_server, wanted)
+    server = _server(connection, servers[0]) if servers else look_at_server(connection)
     if not rows:
         return None
     oid, found, owner, owned, template, slots, prepared, has_settings, record, registers = rows[0]

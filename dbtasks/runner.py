@@ -63,9 +63,11 @@ def _locked(bench: Workbench) -> Iterator[None]:
     try:
         if site.beside is not None:
             connection = let_write(bench.clearance, site.beside)
+            registers = bench.clearance.evidence.server.registers
         else:
             connection = registry.open_registry(bench.clearance, conninfo, site.server_way)
-        if registry.may_write(connection):
+            registers = registry.may_write(connection)
+        if registers:
             bench.registers(connection)
     except (ServerUnreachableError, psycopg.errors.InsufficientPrivilege):
         connection = bench.open(conninfo)

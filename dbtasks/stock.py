@@ -7,14 +7,15 @@ built from. A spare is used once, by renaming; a template as often as somebody c
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import field, replace
-from typing import cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import LiteralString, cast
 
 import psycopg
 from psycopg import sql
 
 from dbtasks import recipe, snapshots
+from dbtasks.database import several
 from dbtasks.recipe import Fit, Recipe
 from dbtasks.registry import BUILD_LOCK_CLASS, Registry, Row, row_of
 from dbtasks.settings import StockLimits
@@ -47,7 +48,7 @@ class Found:
 
     fit: Fit
     item: Item
-    inputs: Mapping[str, object] = field(default_factory=dict)
+    inputs: Mapping[str, object] | None = None
 
     @property
     def is_spare(self) -> bool:
@@ -73,19 +74,25 @@ class Stock:
         Only what our own role made with the encoding, locale and tablespace of the model counts, or of `template1`.
         A spare counts where its stamp says what `stamp` does; whoever takes no spare passes `None`.
         """
-        found = (Found(fit=recipe.fit(item.made, want), item=item) for item in self._items(model_oid))
+        items = self._items(model_oid, claim=stamp is not None)
+        found = (Found(fit=recipe.fit(item.made, want), item=item, inputs=inputs) for item, inputs in items)
         usable = [each for each in found if each.fit is not Fit.NOTHING and (not each.is_spare or each.serves(stamp))]
         usable.sort(key=lambda each: (each.fit, each.is_spare, len(each.item.made.revisions)), reverse=True)
         for each in usable:
-            inputs = self._inputs(each.item) if self._claim(each.item) else None
+            inputs = each.inputs if each.is_spare else self._claimed(each.item)
             if inputs is not None and self._is_current(each.item, inputs):
                 return replace(each, inputs=inputs)
         return None
 
-    def _claim(self, item: Item) -> bool:
-        """Keep others from dropping it until this session ends. What was dropped meanwhile has no inputs any more."""
-        query = "SELECT pg_try_advisory_lock_shared(%s, %s)"
-        return self.known.connection.execute(query, [BUILD_LOCK_CLASS, item.row.id]).fetchone() == (True,)
+    def _claimed(self, item: Item) -> Mapping[str, object] | None:
+        """Keep others from dropping it until this session ends, and return what its build had opened, as recorded.
+
+        `None` where somebody drops it right now, or it was dropped meanwhile: inputs are read after the claim.
+        """
+        claim = sql.SQL("SELECT pg_try_advisory_lock_shared({}, {})").format(BUILD_LOCK_CLASS, item.row.id)
+        read = sql.SQL("SELECT inputs FROM dbtasks.registry WHERE id = {}").format(item.row.id)
+        claimed, rows = several(self.known.connection, claim, read)
+        return _mapping(rows[0][0]) if claimed == [(True,)] and rows else None
 
     def keep(self, source: str, record: Mapping[str, object], inputs: Mapping[str, object], entry: int) -> Row:
         """Clone a database that nobody is connected to, and keep the clone as a template."""
@@ -119,13 +126,6 @@ class Stock:
         """Note that a template was used: what is used least goes first."""
         self.known.connection.execute("UPDATE dbtasks.registry SET used_at = now() WHERE id = %s", [item.row.id])
 
-    def _inputs(self, item: Item) -> Mapping[str, object] | None:
-        """Return what a build had opened, as it was recorded; `None` where there is no such database any more."""
-        row = self.known.connection.execute(
-            "SELECT inputs FROM dbtasks.registry WHERE id = %s", [item.row.id]
-        ).fetchone()
-        return cast("Mapping[str, object]", row[0]) if row and isinstance(row[0], dict) else None
-
     def make_room(self, limits: StockLimits) -> tuple[Row, ...]:
         """Drop what is over the limits, least used first, and every spare but the newest; return what went."""
         rows = self.known.connection.execute(_BY_USE, [self.known.project, self.tier]).fetchall()
@@ -149,18 +149,28 @@ class Stock:
                 return False
         return self._changed(inputs) is None
 
-    def _items(self, model_oid: int | None) -> list[Item]:
-        rows = self.known.connection.execute(_ITEMS, [model_oid, self.known.project, self.tier]).fetchall()
-        items = []
-        for *columns, record in rows:
-            data = record if isinstance(record, dict) else {}
-            made = recipe.from_data(data.get("recipe") or {})
+    def _items(self, model_oid: int | None, *, claim: bool) -> Iterator[tuple[Item, Mapping[str, object] | None]]:
+        """Yield what there is, the last used first, and with spares that could be claimed what their builds had opened.
+
+        One round trip: spares are read after they are claimed, so that none is dropped by others from then on.
+        """
+        project, tier = self.known.project, self.tier
+        claims = sql.SQL(_CLAIM).format(BUILD_LOCK_CLASS, project, tier, claim)
+        claimed, rows = several(self.known.connection, claims, sql.SQL(_ITEMS).format(model_oid, project, tier))
+        mine = {id_ for id_, free in claimed if free}
+        for *columns, record, inputs in rows:
+            row, data = row_of(columns), _mapping(record) or {}
+            made = recipe.from_data(_mapping(data.get("recipe")) or {})
             if made is not None:
-                extensions = tuple((str(name), str(version)) for name, version in data.get("extensions", ()))
-                facts = str(data.get("facts", ""))
-                row = row_of(columns)
-                items.append(Item(row=row, made=made, stamp=data.get("stamp"), facts=facts, extensions=extensions))
-        return items
+                listed = cast("Sequence[Sequence[object]]", data.get("extensions", ()))
+                extensions = tuple((str(name), str(version)) for name, version in listed)
+                facts, stamp = str(data.get("facts", "")), _mapping(data.get("stamp"))
+                item = Item(row=row, made=made, stamp=stamp, facts=facts, extensions=extensions)
+                yield item, _mapping(inputs) if row.id in mine else None
+
+
+def _mapping(value: object) -> Mapping[str, object] | None:
+    return value if isinstance(value, dict) else None
 
 
 _COLUMNS = "r.id, r.tier, r.kind, r.name, r.oid, r.keep_until, r.entry, r.made_by, r.since"
@@ -173,15 +183,20 @@ WITH shapes AS (
                                'datlastsysoid', 'datfrozenxid', 'datminmxid', 'dathasloginevt'] AS shape
       FROM pg_database d
 )
-SELECT {_COLUMNS}, r.record
+SELECT {_COLUMNS}, r.record, CASE r.kind WHEN 'spare' THEN r.inputs END
   FROM dbtasks.registry r
   JOIN shapes d ON d.oid::bigint = r.oid AND d.datname = r.name
   JOIN shapes m ON m.shape = d.shape
-   AND m.oid::bigint = coalesce(%s, (SELECT oid::bigint FROM pg_database WHERE datname = 'template1'))
- WHERE r.project = %s AND r.tier = %s AND r.kind IN ('spare', 'template')
+   AND m.oid::bigint = coalesce({{}}, (SELECT oid::bigint FROM pg_database WHERE datname = 'template1'))
+ WHERE r.project = {{}} AND r.tier = {{}} AND r.kind IN ('spare', 'template')
    AND pg_get_userbyid(d.datdba) = session_user
  ORDER BY r.used_at DESC
 """  # noqa: S608 - a list of columns, no value
+
+_CLAIM: LiteralString = """
+SELECT id, pg_try_advisory_lock_shared({}, id) FROM dbtasks.registry
+ WHERE project = {} AND tier = {} AND kind = 'spare' AND {}
+"""
 
 _OFFERED = "SELECT name::text, default_version FROM pg_available_extensions WHERE name = ANY(%s)"
 
