@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import clones, guard, reset
+from benchmarks import clones, guard, reset, seeding
 from benchmarks.measured import Bench, Measured
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Measured]] = {
     "guard": guard.measure,
     "reset": reset.measure,
     "clones": clones.measure,
+    "seeding": seeding.measure,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import psycopg
@@ -643,18 +644,42 @@ def test_a_large_file_is_copied_into_an_empty_table_and_beside_what_is_there(
     assert (done, done[-1], done[0] < 299_999) == (sorted(done), 299_999, True)
 
 
-def test_unchanged_rows_of_a_large_file_are_not_written_again(connection: Connection, load: Load) -> None:
+@pytest.mark.parametrize("remembered", [False, True], ids=["rows unchanged", "file unchanged"])
+@pytest.mark.parametrize("mode", ["missing", "match"])
+def test_what_is_unchanged_writes_no_row_and_almost_no_wal(
+    connection: Connection, load: Load, mode: str, remembered: bool
+) -> None:
+    connection.execute("CREATE SCHEMA dbtasks; CREATE TABLE t (id int PRIMARY KEY, a text); CREATE INDEX ON t (a)")
+    files = {
+        "demo/t.csv": "id,a\n" + "".join(f"{i},{'x' * 40}\n" for i in range(120_000)),
+        "demo/set.yaml": f"mode: {mode}",
+    }
+    load(files)
+    if not remembered:
+        connection.execute("TRUNCATE dbtasks.seeds")
+    written = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_xact_user_tables WHERE relname = 't'"
+    places = "SELECT sum(hashtext(t.ctid::text)) FROM t"
+    before = rows(connection, written), rows(connection, places)
+    start = rows(connection, "SELECT pg_current_wal_insert_lsn()")[0]
+    again = load(files)
+    little = connection.execute("SELECT pg_current_wal_insert_lsn() - %s::pg_lsn < 65536", start).fetchone()
+    assert (again.kept, [table.recognised for table in again.tables]) == (120_000, [remembered])
+    assert (rows(connection, written), rows(connection, places)) == before
+    assert little == (True,)
+
+
+def test_a_large_file_is_never_held_in_memory(connection: Connection, load: Load, tmp_path: Path) -> None:
     connection.execute("CREATE TABLE t (id int PRIMARY KEY, a text)")
-    text = "id,a\n" + "".join(f"{i},{'x' * 40}\n" for i in range(120_000))
-    load({"demo/t.csv": text})
-    places = rows(connection, "SELECT sum(hashtext(t.ctid::text)) FROM t")
-    for mode in ("missing", "match"):
-        before = connection.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
-        assert before is not None
-        assert load({"demo/t.csv": text, "demo/set.yaml": f"mode: {mode}"}).kept == 120_000
-        wal = connection.execute("SELECT (pg_current_wal_insert_lsn() - %s::pg_lsn)::int < 65536", before).fetchone()
-        assert wal == (True,)
-        assert rows(connection, "SELECT sum(hashtext(t.ctid::text)) FROM t") == places
+    load({"demo/t.csv": "id,a\n" + "".join(f"{i},{'x' * 90}\n" for i in range(200_000))})
+    seeds = seeders.read(tmp_path, Path("seeds"), ["demo"])
+    for _ in range(2):  # straight, and through the temporary table
+        tracemalloc.start()
+        try:
+            seeders.load(connection, seeds, lambda _: None)
+            assert tracemalloc.get_traced_memory()[1] < 4 << 20  # of nineteen megabytes
+        finally:
+            tracemalloc.stop()
+        connection.execute("DELETE FROM t WHERE id % 2 = 0")
 
 
 @pytest.mark.parametrize("mode", ["missing", "match"])
