@@ -95,10 +95,8 @@ class Pinned:
         """
         # Late, and dear: other projects in the same virtual environment never get here.
         from dbtasks import readiness
-        from dbtasks.console import Console
         from dbtasks.errors import DbtasksError
         from dbtasks.project import open_project
-        from dbtasks.testing.way_in import WayIn
 
         try:
             project = open_project(Path(PIN.root))
@@ -107,11 +105,8 @@ class Pinned:
             if self.wanted is not Wanted.UP_TO_DATE:
                 self._use(project, readiness.let_in(project))
                 return
-            # The controller of pytest-xdist has made the tier ready for its workers, who say nothing.
-            console = readiness.Unheard() if "PYTEST_XDIST_WORKER" in os.environ else Console()
-            ready = readiness.make_ready(project, console, readiness.PURPOSE)
-            self._use(project, ready)
-            self._clone(WayIn(project=project, ready=ready, console=console), hands_on=hands_on)
+            self._use(project, (way_in := self._way_in(project)).ready)
+            self._clone(way_in, hands_on=hands_on)
         except DbtasksError as error:
             if self.wanted is Wanted.UP_TO_DATE:
                 raise pytest.UsageError(_sentence(error)) from None
@@ -119,6 +114,18 @@ class Pinned:
             return
         except KeyboardInterrupt:  # pytest catches it only later
             raise SystemExit(130) from None
+
+    def _way_in(self, project: Project) -> WayIn:
+        from dbtasks import readiness
+        from dbtasks.console import Console
+        from dbtasks.testing.way_in import WayIn, let_in
+
+        # The controller of pytest-xdist has made the tier ready for its workers, and said so.
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            return let_in(project)
+        console = Console()
+        ready = readiness.make_ready(project, console, readiness.PURPOSE)
+        return WayIn(project=project, ready=ready, console=console)
 
     def _use(self, project: Project, ready: Ready) -> None:
         """Lead every variable to the default tier itself."""

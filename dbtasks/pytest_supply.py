@@ -32,10 +32,11 @@ class Supply:
     def open(self) -> Databases:
         """Return what makes databases; where it is not at hand this process is let in now. Raises what that raises."""
         if self.databases is None:
+            from dbtasks.project import open_project
             from dbtasks.testing import Databases
             from dbtasks.testing.way_in import let_in
 
-            self.databases = Databases(let_in(Path(PIN.root)))
+            self.databases = Databases(let_in(open_project(Path(PIN.root))))
         return self.databases
 
     def own(self) -> Database:

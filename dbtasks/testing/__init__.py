@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dbtasks.errors import ClonesImpossibleError
+from dbtasks.project import open_project
 from dbtasks.testing.clones import Database, Databases
 from dbtasks.testing.way_in import let_in
 
@@ -29,7 +30,7 @@ def databases(start: Path | None = None, *, keep: bool = False) -> Iterator[Data
     `start` is a folder in the project; by default the working directory. `keep` leaves the databases on the server
     for some days instead, to be looked at. Raises ClonesImpossibleError where the server gives no right to make any.
     """
-    made = Databases(let_in(start))
+    made = Databases(let_in(open_project(start)))
     try:
         made.sweep()
         yield made

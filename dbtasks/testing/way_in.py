@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-from pathlib import Path
 
 import psycopg
 
@@ -14,7 +13,7 @@ from dbtasks.database import Connection, open_to_write
 from dbtasks.errors import ClonesImpossibleError, RefusedError, ServerUnreachableError
 from dbtasks.guard import Clearance
 from dbtasks.kept import maker
-from dbtasks.project import Project, open_project
+from dbtasks.project import Project
 from dbtasks.readiness import PURPOSE, Ready
 from dbtasks.registry import Registry, may_write, open_registry
 from dbtasks.tiers import Tier
@@ -96,12 +95,11 @@ class WayIn:
         return ClonesImpossibleError(self.ready.label, reason, instead)
 
 
-def let_in(start: Path | None = None) -> WayIn:
-    """Return the way into the default tier of the project around a folder; it is built first where it is missing.
+def let_in(project: Project) -> WayIn:
+    """Return the way into the default tier of a project; the tier is built first where it is missing.
 
     Raises what the road raises.
     """
-    project = open_project(start)
     try:
         ready = readiness.let_in(project, PURPOSE)
     except RefusedError as refused:
