@@ -90,20 +90,23 @@ class Trial:
         """Return the outcome, `old`, `new` or `part`; empty where the command ended before. Raises `ViolationError`."""
         ground, operation = self.ground, self.operation
         if not self.arranged:
-            operation.arrange(ground)
+            try:
+                operation.arrange(ground)
+            except (AssertionError, DbtasksError, psycopg.Error, OSError) as error:
+                raise ViolationError(operation.name, kill, "the kill before", f"no way on: {error}") from error
         ground.mark_trail()
-        before = ground.databases(operation.tier), ground.registry(operation.tier)
+        before = ground.databases(operation.home), ground.registry(operation.home)
         there, self.arranged = frozenset(before[0]), False
         operation.last(ground)
         try:
             run = self.strike(kill)
-        except TimeoutError as error:
-            raise ViolationError(operation.name, kill, "?", str(error)) from error
+        except OSError as error:
+            raise ViolationError(operation.name, kill, "?", f"no answer: {error}") from error
         try:
             ground.settle(operation.tier)
             outcome = self.outcome()
             self.check_after(run, outcome, there)
-            after = ground.databases(operation.tier), ground.registry(operation.tier)
+            after = ground.databases(operation.home), ground.registry(operation.home)
             if run.struck and self.is_worth_another(outcome, after[1]):
                 again = ground.run(operation.words)
                 assert again.code == 0, f"the next run ended with {again.code}:\n{again.text}"
@@ -131,7 +134,8 @@ class Trial:
 
     def dump(self) -> str:
         tier, target = self.operation.tier, self.operation.target
-        return self.ground.dump(tier, target, "--create") if target in self.ground.databases(tier) else ABSENT
+        options = ("--create", "--exclude-schema=*_dbtasks_*")
+        return self.ground.dump(tier, target, *options) if target in self.ground.databases(tier) else ABSENT
 
     def outcome(self) -> str:
         """Return which of the two states this is; AssertionError where it is neither."""
@@ -147,9 +151,9 @@ class Trial:
 
     def check_after(self, run: Run, outcome: str, there: frozenset[str]) -> None:
         """Assert what must hold right after a kill, before anything is cleared up."""
-        ground, tier = self.ground, self.operation.tier
+        ground, tier = self.ground, self.operation.home
         if self.stored.old != ABSENT or outcome == "new":
-            ground.sql(tier, "SET ROLE app; SELECT * FROM people", database=self.operation.target)
+            ground.sql(self.operation.tier, "SET ROLE app; SELECT * FROM people", database=self.operation.target)
         rows = ground.registry(tier)
         unknown = set(ground.databases(tier)) - {row.name for row in rows} - {self.operation.target}
         assert not unknown, f"nobody knows of {unknown}"
@@ -178,11 +182,11 @@ class Trial:
         wanted = stored.old if operation.done or (operation.toggles and outcome == "new") else stored.new
         assert now == wanted, f"the next run made another database:\n{differences(wanted, now)}"
         assert operation.done is None or operation.done(ground), "the next run did not do it"
-        there, rows = ground.databases(operation.tier), ground.registry(operation.tier)
+        there, rows = ground.databases(operation.home), ground.registry(operation.home)
         assert there == {row.name: row.oid for row in rows}, f"{there} is there, registered are {rows}"
         assert {row.kind for row in rows} <= {"live", "retired", "template", "spare"}, f"left over: {rows}"
         live = [row.name for row in rows if row.kind == "live" and row.tier == operation.tier]
-        assert live == [operation.target], f"live are {live}"
+        assert operation.inside or live == [operation.target], f"live are {live}"
         own = ground.sql(operation.tier, _OWN_STAMPS, database=operation.target)
         assert own == [(1,)], f"{own} stamps of its own"
         self.templates(known)
@@ -190,7 +194,7 @@ class Trial:
     def templates(self, known: frozenset[str]) -> dict[tuple[int, bool], str]:
         """Return the dumps of the stock, but of those templates that are known; each must be as it was stored."""
         found: dict[tuple[int, bool], str] = {}
-        for row in self.ground.registry(self.operation.tier):
+        for row in self.ground.registry(self.operation.home):
             if row.kind not in ("template", "spare") or row.name in known or row.there is None:
                 continue
             made = row.made["recipe"]
@@ -203,7 +207,7 @@ class Trial:
 
     def cloned(self, row: Record) -> str:
         """Return the dump of a clone of a database: into a template nobody can look."""
-        ground, tier = self.ground, self.operation.tier
+        ground, tier = self.ground, self.operation.home
         ground.sql(tier, f"CREATE DATABASE looked_at TEMPLATE {row.name} STRATEGY file_copy")
         try:
             return ground.dump(tier, "looked_at")
@@ -230,7 +234,7 @@ def at_a_moment(ground: Ground, operation: Operation, seconds: float, whom: str)
     time.sleep(seconds)
     victims = [pid] if whom == "own" else strays(ground.root)
     if whom == "server":
-        victims = [ground.server(operation.tier).pid or 0]
+        victims = [found for found in (ground.server(operation.tier).pid,) if found]
     for victim in victims:
         with suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)

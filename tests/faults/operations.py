@@ -23,7 +23,7 @@ class Operation:
     right before the command. `says` is what only this way of it prints. `done` tells whether the command's own result
     is there (`None`: a part of it), for commands that leave the tier's database as it is. `toggles`: once more takes it
     back. `until` ends the points that are tried, and `every` how many of them are passed over, where other operations
-    have the same.
+    have the same. `inside`: schemas are replaced inside of a database where none can be created.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Operation:
     says: str
     done: Callable[[Ground], bool | None] | None = None
     toggles: bool = False
+    inside: bool = False
     until: str = ""
     every: int = 1
     servers: bool = True
@@ -44,7 +45,12 @@ class Operation:
 
     @property
     def target(self) -> str:
-        return NAMES[self.tier]
+        return states.INSIDE if self.inside else NAMES[self.tier]
+
+    @property
+    def home(self) -> str:
+        """Whose server has the registry and what is built aside."""
+        return "int" if self.inside else self.tier
 
     def begin(self, ground: Ground) -> None:
         """Write the project as the operation wants it, and get its ground ready."""
@@ -53,7 +59,10 @@ class Operation:
         ground.project.write(revisions=REVISIONS, files=FILES | dict(self.files))
         for old, new in ({"most: 0 databases": "most: 8 databases"} | dict(self.settings)).items():
             ground.project.edit("config/tiers.yaml", old, new)
-        states.begin(ground, self.tier)
+        if self.inside:
+            states.begin_inside(ground)
+        else:
+            states.begin(ground, self.tier)
         self.ready(ground)
 
 
@@ -122,6 +131,14 @@ def _resets() -> tuple[Operation, ...]:
         ),
         _stocked("reset of STG, a template", "build     cache", f"reset {_STG}", Stocked("stg")),
         _stocked("reset of STG, a spare", "from      cache", f"reset {_STG}", Stocked("stg", spare=True)),
+        Operation(
+            name="reset, inside a database",
+            says="swap      replaced public",
+            words="reset",
+            tier="stg",
+            arrange=states.edit_inside,
+            inside=True,
+        ),
     )
 
 
@@ -174,6 +191,15 @@ def _others() -> tuple[Operation, ...]:
             words=f"undo {_STG}",
             tier="stg",
             arrange=two_to_swap("stg", newer=False),
+            toggles=True,
+        ),
+        Operation(
+            name="undo, inside a database",
+            says="brought back public",
+            words="undo",
+            tier="stg",
+            arrange=states.two_inside,
+            inside=True,
             toggles=True,
         ),
         _stocked("prune of STG", "dropped dbtasks_small_stg_retired0", f"prune {_STG}", ended, done=_pruned),

@@ -28,7 +28,7 @@ LARGE = {
 }
 
 # What somebody does with a database: rows, a sequence's value, a comment, a grant; around it a limit and settings.
-_INSIDE = """
+_EDIT = """
 INSERT INTO people VALUES (99, 'somebody who was here before');
 UPDATE people SET name = 'anna marries' WHERE id = 1;
 DELETE FROM lessons WHERE id = 2;
@@ -46,6 +46,7 @@ GRANT CONNECT, TEMPORARY ON DATABASE {name} TO app;
 _APP = "SELECT 1 FROM pg_roles WHERE rolname = 'app'"
 _MAKE_APP = "CREATE ROLE app LOGIN IN ROLE pg_read_all_data"
 _COMMENT = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
+INSIDE = "inside_int"  # a database of a role that may not create another, on the durable server
 _STOCK = ("building", "spare", "template", "retired")
 
 
@@ -68,11 +69,14 @@ def clear(ground: Ground, tier: str, *kinds: str, keep: frozenset[str] = frozens
             ground.sql(tier, "DELETE FROM dbtasks.registry WHERE name = %s", row.name, database="dbtasks")
 
 
-def edit(ground: Ground, tier: str) -> None:
-    """Let the database of a tier be one in which somebody has worked."""
-    name = NAMES[tier]
-    if ground.sql(tier, "SELECT count(*) FROM people WHERE id = 99", database=name) == [(0,)]:
-        ground.sql(tier, _INSIDE, database=name)
+def edit(ground: Ground, tier: str, name: str = "") -> None:
+    """Let the database of a tier, or another one there, be one in which somebody has worked."""
+    if not is_edited(ground, tier, name or NAMES[tier]):
+        ground.sql(tier, _EDIT, database=name or NAMES[tier])
+
+
+def is_edited(ground: Ground, tier: str, name: str) -> bool:
+    return ground.sql(tier, "SELECT count(*) FROM people WHERE id = 99", database=name) == [(1,)]
 
 
 def keep_more(ground: Ground, tier: str, kind: str, like: str, count: int) -> None:
@@ -170,3 +174,29 @@ def two_to_swap(tier: str, *, newer: bool) -> Callable[[Ground], None]:
             ground.works(f"undo --tier={tier} --yes")
 
     return arrange
+
+
+def begin_inside(ground: Ground) -> None:
+    """Let INT be a database of a role that may not create another."""
+    ground.sql("stg", _MAKE_APP)
+    ground.sql("stg", "CREATE ROLE keeper LOGIN PASSWORD 'keeper'; GRANT app TO keeper")
+    ground.sql("stg", f"CREATE DATABASE {INSIDE} OWNER keeper TEMPLATE template0")
+    server = ground.server("stg")
+    ground.environ["test_database_url"] = f"postgresql://keeper:keeper@{server.host}:{server.port}/{INSIDE}"
+    ground.works("reset")
+
+
+def edit_inside(ground: Ground) -> None:
+    edit(ground, "stg", INSIDE)
+
+
+def two_inside(ground: Ground) -> None:
+    """Let schemas be live that are new, and others be kept in which somebody has worked."""
+    if not ground.sql("stg", _KEPT_PEOPLE, database=INSIDE):
+        edit_inside(ground)
+        ground.works("reset")
+    elif is_edited(ground, "stg", INSIDE):
+        ground.works("undo")
+
+
+_KEPT_PEOPLE = "SELECT 1 FROM pg_tables WHERE tablename = 'people' AND schemaname ~ '_dbtasks_'"
