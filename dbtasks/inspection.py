@@ -30,7 +30,7 @@ SELECT (SELECT system_identifier FROM pg_control_system()),
 
 _SERVER = f"{_OF_A_SERVER}, r.rolsuper, r.rolcreatedb OR r.rolsuper FROM pg_roles r WHERE r.rolname = session_user"
 
-# The same of a superuser, whose rights need not be looked up in a session that has just begun.
+# The same of a superuser, whose rights need no looking up.
 _SUPERUSERS_SERVER = f"{_OF_A_SERVER}, true, true WHERE current_setting('is_superuser') = 'on'"
 
 # What every database of the server can tell of another. The functions, not the views over them: a session that has
@@ -183,13 +183,12 @@ def look_from_beside(
 ) -> tuple[Server, Database, bool] | None:
     """Return the server, a tier's live database as it is known beside, and whether the role may write there.
 
-    All in one round trip, with the statements that are to be run `before`. `None` where the database is not registered
-    as the tier's live one, or not with its stamp. What lies inside is not looked at: it is taken to hold user objects.
+    One round trip, with the statements that are to be run `before`. `None` where the database is not registered as the
+    tier's live one with its stamp. What lies inside is not looked at: it is taken to hold user objects.
     """
     wanted = sql.SQL(_FROM_BESIDE).format(name, project, tier)
-    says_superuser = connection.info.parameter_status("is_superuser") == "on"
-    of_server = sql.SQL(_SUPERUSERS_SERVER if says_superuser else _SERVER)
-    *_, servers, rows = several(connection, *before, of_server, wanted)
+    superuser = connection.info.parameter_status("is_superuser") == "on"
+    *_, servers, rows = several(connection, *before, sql.SQL(_SUPERUSERS_SERVER if superuser else _SERVER), wanted)
     server = _server(connection, servers[0]) if servers else look_at_server(connection)
     if not rows:
         return None
