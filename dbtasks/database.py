@@ -5,8 +5,6 @@ Nothing here decides. A connection for a look is read-only by its transaction; o
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import LiteralString
@@ -18,6 +16,8 @@ from psycopg.rows import tuple_row
 from dbtasks.conninfo import Conninfo, Permit, mask
 from dbtasks.errors import LockTimeoutError, RefusedError, ServerFailedError, ServerUnreachableError
 from dbtasks.guard import Clearance
+from dbtasks.reach.ourselves import connecting
+from dbtasks.reach.ourselves import without_pg_environment as without_pg_environment
 
 CONNECT_TIMEOUT_S = 10
 LOOK_TIMEOUT_MS = 15_000
@@ -38,42 +38,6 @@ BOUNDS = (
 
 class Inspection(Permit):
     """Permission for the read-only look. It opens read-only transactions, and nothing else asks for one."""
-
-
-@contextmanager
-def without_pg_environment() -> Iterator[None]:
-    """Hide every `PG*` variable from libpq, which would fill gaps and redirect even a complete URL (PGHOSTADDR).
-
-    Threads that connect at the same time share this: the last one to leave puts the variables back.
-    """
-    _hidden.enter()
-    try:
-        yield
-    finally:
-        _hidden.leave()
-
-
-class _Hidden:
-    """The environment's `PG*` variables while at least one thread of this process connects."""
-
-    def __init__(self) -> None:
-        self._turn, self._inside, self._values = threading.Lock(), 0, dict[str, str]()
-
-    def enter(self) -> None:
-        with self._turn:
-            self._inside += 1
-            for name in [name for name in os.environ if name.startswith("PG")]:
-                self._values[name] = os.environ.pop(name)
-
-    def leave(self) -> None:
-        with self._turn:
-            self._inside -= 1
-            if not self._inside:
-                os.environ.update(self._values)
-                self._values.clear()
-
-
-_hidden = _Hidden()
 
 
 def look(conninfo: Conninfo) -> Connection:
@@ -202,7 +166,7 @@ def _holder(connection: Connection, key: int) -> str:
 def _connect(conninfo: Conninfo, permit: Permit, *, autocommit: bool) -> Connection:
     defaults = {"application_name": "dbtasks", "connect_timeout": CONNECT_TIMEOUT_S}
     try:
-        with without_pg_environment():
+        with connecting():
             return psycopg.connect(
                 **{**defaults, **conninfo.parameters(permit)},  # type: ignore[arg-type]  # libpq's own keywords
                 autocommit=autocommit,

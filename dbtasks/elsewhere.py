@@ -8,6 +8,7 @@ from typing import cast
 from dbtasks import embedded
 from dbtasks.conninfo import Conninfo
 from dbtasks.guard import Clearance
+from dbtasks.pin import PIN
 from dbtasks.project import Project
 from dbtasks.registry import Registry, open_registry
 from dbtasks.values import dataclass
@@ -28,6 +29,7 @@ class Elsewhere:
 def find(clearance: Clearance, project: Project, made_by: str, report: Callable[[str], None]) -> Elsewhere:
     """Return the private throw-away server, started where needed. EmbeddedServerError says what to install."""
     server = embedded.ensure(project.settings.root, embedded.Kind.THROWAWAY, report)
+    PIN.enter(server.host, server.port)
     maintenance = server.conninfo("postgres")
     connection = open_registry(clearance, maintenance, maintenance)
     row = connection.execute("SELECT system_identifier FROM pg_control_system()").fetchone()

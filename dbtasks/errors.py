@@ -76,6 +76,10 @@ class RefusedError(DbtasksError):
         super().__init__(f"refused ({code})\n" + "\n".join(f"  {line}" for line in lines if line))
 
 
+class UnheldDriverError(RefusedError, ImportError):
+    """A test process imports a PostgreSQL driver that cannot be held; whoever has another one may go on with that."""
+
+
 class PlanChangedError(RefusedError):
     """Under the lock the plan was not any more the one that was cleared. Nothing was changed."""
 

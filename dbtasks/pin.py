@@ -20,8 +20,18 @@ if TYPE_CHECKING:
 
 UNDER_PYTEST = "DBTASKS_UNDER_PYTEST"  # the process id of the first pytest; its children inherit it
 MARKERS = (UNDER_PYTEST, "PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER", "PYTEST_VERSION")
+PINNED_PROJECT = "DBTASKS_PINNED_PROJECT"  # the folder that a child stays held to, wherever it is started
+PINNED_DATABASE = "DBTASKS_PINNED_DATABASE"  # the name of the default tier's own database, beside its clones
 HANDED = ("DBTASKS_HANDED_TIER", "DBTASKS_HANDED_URL")  # what `invoke run` gave to the command that runs pytest
 _FILE = os.path.join("config", "tiers.yaml")  # noqa: PTH118  # pathlib is dear at each start of Python
+# The packages that speak to PostgreSQL, whose modules `dbtasks.reach` holds, and what else could be used to do so.
+DRIVERS = frozenset(
+    {
+        *("psycopg", "psycopg_binary", "psycopg_c", "psycopg_pool", "psycopg2", "asyncpg", "pg8000", "sqlalchemy"),
+        *("psqlpy", "psycopg2cffi", "_pg", "pg", "postgresql", "adbc_driver_postgresql"),
+    }
+)
+_HEARD = frozenset({"import", "socket.connect", "socket.getaddrinfo", "ctypes.dlsym", "ctypes.dlsym/handle"})
 
 
 def watch(*looked_for: Any) -> ModuleSpec | None:
@@ -41,6 +51,10 @@ class Watcher:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        if PIN.root and name.partition(".")[0] in DRIVERS:
+            # By name, as below: what holds the drivers stands above this module.
+            spec: ModuleSpec | None = _reach().find(self, name, path, target)
+            return spec
         if not name.startswith("_pytest."):
             return None
         if not PIN.root:
@@ -64,6 +78,24 @@ class Watcher:
         return spec
 
 
+def _reach() -> Any:
+    """Return what holds the drivers; a process that uses none never loads it."""
+    from importlib import import_module
+
+    return import_module("dbtasks.reach")
+
+
+def _hear(event: str, arguments: Sequence[Any], heard: frozenset[str] = _HEARD) -> None:
+    """See what Python is about to do. Python offers no way to take such a hook out again."""
+    if event not in heard:  # a default, since the module's own names go first when Python ends
+        return
+    if event != "import":
+        _reach().hear(event, arguments)
+    elif not (sys.meta_path and isinstance(sys.meta_path[0], Watcher)):
+        # It comes first, for a finder before it would answer alone.
+        sys.meta_path[:] = [Watcher(), *(finder for finder in sys.meta_path if not isinstance(finder, Watcher))]
+
+
 def _always_join(manager: Any) -> None:
     """Make every plugin manager of pytest begin with our plugin: nothing on the command line comes before that."""
     from importlib import import_module
@@ -85,6 +117,7 @@ class Names:
         urls = [name for tier in settings.tiers for name in (tier.url_variable, tier.runtime_url_variable) if name]
         self.flags = frozenset(tier.flag.upper() for tier in settings.tiers if tier.flag)
         self.default = settings.default.url_variable
+        self.tiers = frozenset(name.upper() for name in urls) - {self.default.upper()}
         self.others = tuple(
             name
             for name in dict.fromkeys((*settings.migrations.url_variables, *urls))
@@ -149,21 +182,32 @@ class Pin:
         self.problem: Exception | None = None
         self.url = ""
         self.ignored: dict[str, str] = {}
+        self.elsewhere: set[str] = set()  # URLs that other tiers' variables held
+        self.entered: set[tuple[str, int]] = set()  # the servers that our own code may work on
+        self.cleared: tuple[str, str] | None = None  # the only database, by server and oid, of one who migrates it
         self._drivers: dict[str, str] = {}
+        self._inherited = environ.get(PINNED_PROJECT, "") if self.is_child else ""
+        self.database = environ.get(PINNED_DATABASE, "") if self.is_child else ""
+        self._heard = False
 
     def hold_here(self) -> None:
-        """Pin this process if its working directory is in a project."""
+        """Pin this process if its working directory is in a project, or if its parent was pinned to one."""
         try:
             start = os.getcwd()  # noqa: PTH109
         except OSError:  # the folder was removed
-            return
-        root = project_around(start)
+            start = ""
+        root = self._inherited or (project_around(start) if start else "")
         if root:
             self.hold(root)
 
     def hold(self, root: str) -> None:
-        """Pin this process to the default tier of the project in `root`. Never raises: see `problem`."""
+        """Pin this process to the default tier of the project in `root`. Never raises: see `problem`.
+
+        A child stays with its parent's project.
+        """
+        root = self._inherited or root
         self.environ.setdefault(UNDER_PYTEST, str(os.getpid()))
+        self.environ[PINNED_PROJECT] = root
         if self.root != root:
             self.url = ""
         self.root = root
@@ -181,10 +225,19 @@ class Pin:
             if self.is_child and not self.url:
                 self.url = self._value(self.names.default)
         self.again()
+        self._hold_drivers()
+
+    def enter(self, host: str, port: int) -> None:
+        """Let our own code, and nobody else, work on a server: the default tier's, or a scratch one."""
+        self.entered.add((host, port))
 
     def point(self, url: str, drivers: Mapping[str, str]) -> None:
         """Lead every variable to `url` from now on. `drivers` are of variables, where the environment named none."""
         self.url = url
+        if not self.database:  # the first is the default tier's own, what comes later are clones of it
+            from dbtasks.conninfo import parse
+
+            self.database = self.environ[PINNED_DATABASE] = parse(url, variable=self.root).database
         self._drivers |= {name.upper(): driver for name, driver in drivers.items() if driver}
         self.again()
 
@@ -192,6 +245,8 @@ class Pin:
         """Set right what was changed since, as an application does that loads its `.env` over the environment."""
         if not self.root:
             return
+        if self._heard and "dbtasks.reach" in sys.modules:
+            self._hold_drivers()
         if self.names is None:
             wanted = blind_changes(self.environ)
         else:
@@ -201,7 +256,27 @@ class Pin:
                 self._remember_flag(name)
                 del self.environ[name]
             else:
+                self._remember_place(name)
                 self.environ[name] = value
+
+    def _hold_drivers(self) -> None:
+        """Hold the drivers that are loaded, and hear of everything that could lead around them."""
+        if self.environ is not os.environ:
+            return  # the pin of a test of ours
+        if not self._heard:
+            sys.addaudithook(_hear)
+            self._heard = True
+        if not DRIVERS.isdisjoint(sys.modules):
+            try:
+                _reach().hold_loaded()
+            except Exception as problem:
+                self.problem = self.problem or problem
+
+    def _remember_place(self, name: str) -> None:
+        """Keep where another tier is, before its variable leads to the default one."""
+        before = self.environ.get(name, "")
+        if before and before != self.url and self.names is not None and name.upper() in self.names.tiers:
+            self.elsewhere.add(before)
 
     def _remember_flag(self, name: str) -> None:
         value = self.environ[name].lower()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dbtasks import embedded
 from dbtasks.conninfo import Conninfo, parse
 from dbtasks.errors import UrlNotConfiguredError
+from dbtasks.pin import PIN
 from dbtasks.settings import Settings
 from dbtasks.tiers import Consent, Embedded, Tier
 from dbtasks.values import dataclass
@@ -33,8 +34,17 @@ def resolve(
     """Return a tier's way in. `None`: its embedded server was never started, and `start` is off.
 
     An embedded server that was started before is started again whatever `start` says. Raises UrlNotConfiguredError
-    and ConninfoError.
+    and ConninfoError. In a test process, our own connections are let through to the default tier's server from now on.
     """
+    target = _resolve(settings, variables, tier, report, start=start)
+    if target is not None and tier == settings.default:
+        PIN.enter(target.conninfo.host, target.conninfo.port)
+    return target
+
+
+def _resolve(
+    settings: Settings, variables: Variables, tier: Tier, report: Callable[[str], None], *, start: bool
+) -> Target | None:
     value = variables.get(tier.url_variable)
     if value is not None:
         conninfo = parse(value.text, variable=value.variable)

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,12 @@ from typing import Any
 
 import pexpect
 
+import dbtasks
 from dbtasks import embedded
-from tests.sessions import Session, open_session
+from tests import sessions
+from tests.sessions import Session, T
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(dbtasks.__file__).resolve().parents[1]  # also where these tests are a copy: see outside_runs.py
 ALLOWED = ("HOME", "LANG", "LOGNAME", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "SYSTEMROOT", "TMPDIR", "USER")
 SAMPLE = ("config", "migrations", "seeds", "alembic.ini", "tasks.py")
 PATIENCE_S = 100
@@ -49,7 +51,13 @@ def environment(env: Mapping[str, str] | None = None) -> dict[str, str]:
     return kept | {"PATH": programs, "TERM": "xterm", "NO_COLOR": "1"} | dict(env or {})
 
 
-def run(project: Path, *command: str, env: Mapping[str, str] | None = None, tty: bool = False) -> Finished:
+def run(
+    project: Path,
+    *command: str,
+    env: Mapping[str, str] | None = None,
+    tty: bool = False,
+    patience_s: float = PATIENCE_S,
+) -> Finished:
     """Run a command in a project's folder and return what came of it; standard input is closed, or a terminal."""
     if tty:
         with on_terminal(project, *command, env=env) as terminal:
@@ -63,7 +71,7 @@ def run(project: Path, *command: str, env: Mapping[str, str] | None = None, tty:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_S,
+        timeout=patience_s,
         check=False,
     )
     return Finished(code=done.returncode, out=done.stdout, err=done.stderr)
@@ -71,7 +79,12 @@ def run(project: Path, *command: str, env: Mapping[str, str] | None = None, tty:
 
 def connect(conninfo: str = "", **parameters: Any) -> Session:
     """Return a session on a database that is not this repository's INT: psycopg's, in a process outside."""
-    return open_session(conninfo, environment(), **parameters)
+    return sessions.open_session(conninfo, environment(), **parameters)
+
+
+def call(function: Callable[..., T], *arguments: Any) -> T:
+    """Return what a function of a test module returns in that process; nothing it imports may import pytest."""
+    return sessions.call(environment(), function, *arguments)
 
 
 @contextmanager

@@ -12,12 +12,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 if TYPE_CHECKING:
     import psycopg
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     Query = str | bytes | sql.Composable
 
 Row = tuple[Any, ...]
+T = TypeVar("T")
 _PATIENCE_S = 60
 
 
@@ -110,10 +112,27 @@ class Session:
 
 def open_session(conninfo: str, environ: Mapping[str, str], **parameters: Any) -> Session:
     """Return a session; the process that has it is started when it is first needed."""
+    return Session(_process(environ).way(), conninfo, parameters)
+
+
+def call(environ: Mapping[str, str], function: Callable[..., T], *arguments: Any) -> T:
+    """Return what a function of ours returns over there. Nothing that it imports may import pytest."""
+    way = _process(environ).way()
+    try:
+        way.send(("call", (function.__module__, function.__name__, arguments), {}))
+        failed, answer = way.recv()
+    finally:
+        way.close()
+    if failed:
+        raise answer
+    return cast(T, answer)
+
+
+def _process(environ: Mapping[str, str]) -> _Process:
     with _starting:
         if not _running:
             _running.append(_Process(environ))
-    return Session(_running[0].way(), conninfo, parameters)
+        return _running[0]
 
 
 class _Process:
@@ -124,7 +143,8 @@ class _Process:
         self.address = str(self.folder / "way")
         self.process = subprocess.Popen(
             [sys.executable, "-P", __file__, self.address],
-            env=dict(environ),
+            env={**environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+            cwd="/",  # in no project
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
@@ -183,6 +203,9 @@ class _Served:
     def copy(self, statement: Any, data: bytes) -> None:
         with self.its.cursor().copy(statement) as stream:
             stream.write(data)
+
+    def call(self, module: str, function: str, arguments: tuple[Any, ...]) -> Any:
+        return getattr(import_module(module), function)(*arguments)
 
     def commit(self) -> None:
         self.its.commit()

@@ -218,14 +218,14 @@ def _aftermath(job: Job, run: _Run) -> Aftermath | None:
     """Return what stands; `None` when the server cannot be asked any more, or another one answers."""
     import psycopg
 
-    from dbtasks.database import without_pg_environment
+    from dbtasks.reach.ourselves import connecting
 
     table = job.settings.version_table
     if isinstance(run.last, events.Done):
         table = run.last.version_table
     try:
         with (
-            without_pg_environment(),
+            connecting(),
             psycopg.connect(job.url, autocommit=True, connect_timeout=10, application_name="dbtasks") as connection,
         ):
             connection.execute("SET statement_timeout = '10s'")

@@ -64,6 +64,7 @@ class Worker:
         from alembic.runtime.migration import MigrationContext
         from sqlalchemy.engine import Engine
 
+        self.tell_the_pin()
         door = Door(self.job["target"], self.job["sql"], self.stop, lambda pid: self.send("backend", pid=pid))
         door.watch_drivers()
         door.watch_sqlalchemy()
@@ -80,6 +81,12 @@ class Worker:
         if recorder is not None:
             self.send("inputs_seen", **recorder.told(self.book.covered()))
         self.send("done", heads=self.book.heads, version_table=self.book.version_table)
+
+    def tell_the_pin(self) -> None:
+        """Hold this process, where a test started it, to the cleared target: what is only built has no stamp yet."""
+        pin = sys.modules.get("dbtasks.pin")
+        if pin is not None:
+            pin.PIN.cleared = tuple(str(self.job["target"][name]) for name in ("system_identifier", "oid"))
 
     def history(self) -> None:
         """Report every revision, as Alembic reads it. No database may be reached meanwhile."""

@@ -18,15 +18,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import psycopg
 import pytest
 
 from dbtasks.conninfo import remember
 from dbtasks.migrations import ledger
 from dbtasks.migrations.events import Event
 from dbtasks.migrations.history import read_history
-from dbtasks.migrations.upgrade import Job, scrub, upgrade
+from dbtasks.migrations.upgrade import Job, scrub
 from dbtasks.settings import MigrationSettings
+from tests import outside
+from tests.server import shop_runs
 
 PASSWORD = "p%40s@w/rd:x"
 SETTINGS = MigrationSettings(config=Path("alembic.ini"))
@@ -94,8 +95,9 @@ class Server:
     def url(self, database: str) -> str:
         return f"postgresql://postgres:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/{database}"
 
-    def connect(self, database: str) -> psycopg.Connection:
-        return psycopg.connect(self.url(database), autocommit=True)
+    def connect(self, database: str) -> Any:
+        """Return a session that is also good for what takes a connection to run statements."""
+        return outside.connect(self.url(database), autocommit=True)
 
 
 @pytest.fixture(scope="session")
@@ -191,9 +193,11 @@ class Shop:
         return replace(job, **changes)
 
     def upgrade(self, **changes: Any) -> tuple[str, ...]:
-        return upgrade(self.job(**changes), self.reported.append)
+        ran = outside.call(shop_runs.run, self.job(**changes), PASSWORD)
+        self.reported += ran.reported
+        return shop_runs.result(ran)
 
-    def connect(self) -> psycopg.Connection:
+    def connect(self) -> Any:
         return self.server.connect(self.database)
 
     def value(self, query: str) -> Any:
@@ -219,7 +223,7 @@ class Shop:
 
 def environment(url: str, **more: str) -> dict[str, str]:
     return scrub(
-        {**os.environ, **more},
+        {**outside.environment(), **more},
         url_variables=["DATABASE_URL"],
         tier_url_variables=["test_database_url", "stg_database_url", "database_url"],
         flags=["USE_STG_DATABASE", "USE_PROD_DATABASE"],

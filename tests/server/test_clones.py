@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from textwrap import dedent
 
-import psycopg
 import pytest
 
 from dbtasks import embedded
 from dbtasks.database import Inspection
+from tests import outside
 from tests.outside import Finished, Sandbox, environment, sandbox
 
 pytestmark = pytest.mark.timeout(300)
@@ -45,8 +45,8 @@ class Built:
 
     def sql(self, statement: str, database: str = "dbtasks") -> list[tuple[object, ...]]:
         conninfo = self.server.conninfo(database)
-        with psycopg.connect(conninfo.url(Inspection()), autocommit=True) as connection:
-            return connection.execute(statement.encode()).fetchall()
+        with outside.connect(conninfo.url(Inspection()), autocommit=True) as connection:
+            return connection.execute(statement).fetchall()
 
     def clones(self) -> set[object]:
         """Return the names of what tests have made, and hold the server to having what is registered, and no more."""

@@ -15,12 +15,13 @@ from typing import Any
 import psycopg
 import pytest
 import yaml
-from alembic import command
-from alembic.config import Config
 from alembic.script import ScriptDirectory
 from psycopg import sql
 
+from tests import outside
+from tests.server import sample_runs
 from tests.server.sample_claims import BOOKED_ONCE, CONSISTENT, ROWS
+from tests.sessions import Session
 
 ROOT = Path(__file__).parents[2]
 SEEDS = ROOT / "seeds"
@@ -78,7 +79,7 @@ class Server:
 
     def empty(self) -> str:
         self.made += 1
-        with psycopg.connect(self.url("postgres", "postgres"), autocommit=True) as connection:
+        with outside.connect(self.url("postgres", "postgres"), autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER anna").format(sql.Identifier(f"sample_{self.made}")))
         return self.url(f"sample_{self.made}", "anna")
 
@@ -101,7 +102,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     server.run("initdb", "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C")
     server.control("-o", f"-k {folder} -c listen_addresses='' -c fsync=off", "start")
     try:
-        with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as connection:
+        with outside.connect(server.url("postgres", "postgres"), autocommit=True) as connection:
             connection.execute("CREATE ROLE anna LOGIN")
         yield server
     finally:
@@ -109,22 +110,22 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         shutil.rmtree(folder)
 
 
-def alembic(url: str) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(ROOT / "migrations"))
-    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-    return config
+def upgrade(url: str, revision: str) -> None:
+    outside.call(sample_runs.upgrade, url, revision)
 
 
-def load(connection: psycopg.Connection[Any], name: str, tables: tuple[str, ...]) -> None:
+def downgrade(url: str, revision: str) -> None:
+    outside.call(sample_runs.downgrade, url, revision)
+
+
+def load(connection: Session, name: str, tables: tuple[str, ...]) -> None:
     """Loads one seed set in one transaction: the tables in the given order, then the SQL files."""
     for table in tables:
         (file,) = (SEEDS / name).glob(f"{table}.*")
         if file.suffix == ".csv":
             header = sql.SQL(", ").join(map(sql.Identifier, file.read_text().split("\n", 1)[0].split(",")))
             copy = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, HEADER)").format(sql.Identifier(table), header)
-            with connection.cursor().copy(copy) as stream:
-                stream.write(file.read_bytes())
+            connection.copy(copy, file.read_bytes())
             continue
         rows = json.loads(file.read_text()) if file.suffix == ".json" else yaml.safe_load(file.read_text())
         columns = sql.SQL(", ").join(map(sql.Identifier, rows[0]))
@@ -137,40 +138,40 @@ def load(connection: psycopg.Connection[Any], name: str, tables: tuple[str, ...]
 @pytest.fixture(scope="module")
 def seeded(server: Server) -> str:
     url = server.empty()
-    command.upgrade(alembic(url), "head")
-    with psycopg.connect(url) as connection:
+    upgrade(url, "head")
+    with outside.connect(url) as connection:
         load(connection, "reference", REFERENCE)
-    with psycopg.connect(url) as connection:
+    with outside.connect(url) as connection:
         load(connection, "demo", DEMO)
     return url
 
 
 @pytest.fixture
-def connection(seeded: str) -> Iterator[psycopg.Connection[Any]]:
+def connection(seeded: str) -> Iterator[Session]:
     """A session on the seeded database whose changes are taken back."""
-    with psycopg.connect(seeded) as connection:
+    with outside.connect(seeded) as connection:
         yield connection
         connection.rollback()
 
 
 def test_each_revision_is_undone_by_its_downgrade_and_can_be_applied_again(server: Server) -> None:
     url = server.empty()
-    with psycopg.connect(url) as connection:
+    with outside.connect(url) as connection:
         connection.execute("CREATE EXTENSION btree_gist")  # revision 0007 leaves it behind on purpose
-    config = alembic(url)
-    revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1]
+    scripts = ScriptDirectory(str(ROOT / "migrations"))
+    revisions = [script.revision for script in scripts.walk_revisions()][::-1]
     before = server.schema(url)
     for revision in revisions:
-        command.upgrade(config, revision)
+        upgrade(url, revision)
         after = server.schema(url)
         assert after != before, revision
-        command.downgrade(config, "-1")
+        downgrade(url, "-1")
         assert server.schema(url) == before, revision
-        command.upgrade(config, revision)
+        upgrade(url, revision)
         assert server.schema(url) == after, revision
         before = after
-    command.downgrade(config, "base")
-    command.upgrade(config, "head")
+    downgrade(url, "base")
+    upgrade(url, "head")
     assert server.schema(url) == before
     assert len(revisions) == 20
 
@@ -210,17 +211,17 @@ def test_without_any_url_alembic_says_which_variable_to_set() -> None:
 
 def test_splitting_names_keeps_every_name_there_and_back(server: Server) -> None:
     url = server.empty()
-    config = alembic(url)
-    command.upgrade(config, "97ac")
+    upgrade(url, "97ac")
     names = ["Ada Lind", "Mei Lin van der Berg", "Cher", "Odile d'Arc-Noor"]
-    with psycopg.connect(url) as connection:
+    with outside.connect(url) as connection:
         insert = "INSERT INTO users (email, full_name) VALUES (%s, %s)"
-        connection.cursor().executemany(insert, [(f"user{n}@example.com", name) for n, name in enumerate(names)])
-    command.upgrade(config, "6bd3")
-    with psycopg.connect(url) as connection:
+        for number, name in enumerate(names):
+            connection.execute(insert, (f"user{number}@example.com", name))
+    upgrade(url, "6bd3")
+    with outside.connect(url) as connection:
         split = connection.execute("SELECT first_name, last_name FROM users ORDER BY id").fetchall()
-    command.downgrade(config, "97ac")
-    with psycopg.connect(url) as connection:
+    downgrade(url, "97ac")
+    with outside.connect(url) as connection:
         joined = [row[0] for row in connection.execute("SELECT full_name FROM users ORDER BY id")]
     assert split == [("Ada", "Lind"), ("Mei Lin van der", "Berg"), ("Cher", ""), ("Odile", "d'Arc-Noor")]
     assert joined == names
@@ -228,19 +229,18 @@ def test_splitting_names_keeps_every_name_there_and_back(server: Server) -> None
 
 def test_leaving_no_show_behind_keeps_the_bookings(server: Server) -> None:
     url = server.empty()
-    config = alembic(url)
-    command.upgrade(config, "f36b")
-    with psycopg.connect(url) as connection:
+    upgrade(url, "f36b")
+    with outside.connect(url) as connection:
         connection.execute(BOOKED_ONCE)
         connection.execute("UPDATE bookings SET status = 'no_show'")
-    command.downgrade(config, "1dc8")
-    with psycopg.connect(url) as connection:
+    downgrade(url, "1dc8")
+    with outside.connect(url) as connection:
         assert connection.execute("SELECT status::text FROM bookings").fetchall() == [("completed",)]
         values = "SELECT enum_range(NULL::booking_status)::text"
         assert connection.execute(values).fetchone() == ("{pending,confirmed,completed,cancelled}",)
 
 
-def test_the_seeds_hold_these_numbers_of_rows(connection: psycopg.Connection[Any]) -> None:
+def test_the_seeds_hold_these_numbers_of_rows(connection: Session) -> None:
     count = sql.SQL("SELECT count(*) FROM {}")
     found = {}
     for table in ROWS:
@@ -254,11 +254,11 @@ def test_the_seeds_hold_these_numbers_of_rows(connection: psycopg.Connection[Any
 
 
 @pytest.mark.parametrize("query", CONSISTENT.values(), ids=CONSISTENT)
-def test_the_demo_data_is_consistent(connection: psycopg.Connection[Any], query: str) -> None:
+def test_the_demo_data_is_consistent(connection: Session, query: str) -> None:
     assert connection.execute(query.encode()).fetchall() == []
 
 
-def test_the_piano_teachers_tuesdays_are_full(connection: psycopg.Connection[Any]) -> None:
+def test_the_piano_teachers_tuesdays_are_full(connection: Session) -> None:
     lessons = connection.execute(
         """
         SELECT (starts_at AT TIME ZONE 'Europe/Lisbon')::date AS day, count(*)
@@ -271,8 +271,8 @@ def test_the_piano_teachers_tuesdays_are_full(connection: psycopg.Connection[Any
     assert [count for _, count in lessons] == [6] * 27
 
 
-def test_the_guitarist_cancels_more_than_all_other_instructors_together(connection: psycopg.Connection[Any]) -> None:
-    cancelled = dict(
+def test_the_guitarist_cancels_more_than_all_other_instructors_together(connection: Session) -> None:
+    cancelled: dict[bool, int] = dict(
         connection.execute(
             """
             SELECT i.id = 2, count(*) FROM bookings b JOIN instructors i ON i.user_id = b.cancelled_by
@@ -284,7 +284,7 @@ def test_the_guitarist_cancels_more_than_all_other_instructors_together(connecti
 
 
 def test_the_view_rates_everybody_who_was_reviewed_and_shows_the_baker_without_lessons(
-    connection: psycopg.Connection[Any],
+    connection: Session,
 ) -> None:
     rows = connection.execute("SELECT instructor_id, lessons, reviews, rating FROM instructor_ratings").fetchall()
     by_id = {row[0]: row[1:] for row in rows}
@@ -294,7 +294,7 @@ def test_the_view_rates_everybody_who_was_reviewed_and_shows_the_baker_without_l
     assert min((rating, who) for who, (_, _, rating) in by_id.items() if rating is not None)[1] == 2
 
 
-def test_two_lessons_at_once_are_refused_until_the_first_is_cancelled(connection: psycopg.Connection[Any]) -> None:
+def test_two_lessons_at_once_are_refused_until_the_first_is_cancelled(connection: Session) -> None:
     row = connection.execute("SELECT id FROM bookings WHERE status = 'confirmed' ORDER BY id LIMIT 1").fetchone()
     assert row is not None
     twin = """
@@ -310,7 +310,7 @@ def test_two_lessons_at_once_are_refused_until_the_first_is_cancelled(connection
     assert connection.execute(twin, row).rowcount == 1
 
 
-def test_a_change_of_status_is_recorded_with_the_person(connection: psycopg.Connection[Any]) -> None:
+def test_a_change_of_status_is_recorded_with_the_person(connection: Session) -> None:
     row = connection.execute("SELECT id FROM bookings WHERE status = 'pending' ORDER BY id LIMIT 1").fetchone()
     connection.execute("SET LOCAL app.user_id = '2'")
     connection.execute("UPDATE bookings SET status = 'confirmed' WHERE id = %s", row)
@@ -321,14 +321,14 @@ def test_a_change_of_status_is_recorded_with_the_person(connection: psycopg.Conn
     assert recorded == [(1, "pending", "confirmed", 2)]
 
 
-def test_an_instructor_cannot_feature_the_service_of_another(connection: psycopg.Connection[Any]) -> None:
+def test_an_instructor_cannot_feature_the_service_of_another(connection: Session) -> None:
     connection.execute("UPDATE instructors SET featured_service_id = 5 WHERE id = 1")
     with pytest.raises(psycopg.errors.ForeignKeyViolation, match="instructors_features_own_service"):
         connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 @pytest.mark.parametrize("name", ["reference", "demo"])
-def test_running_the_sql_files_again_changes_nothing(connection: psycopg.Connection[Any], name: str) -> None:
+def test_running_the_sql_files_again_changes_nothing(connection: Session, name: str) -> None:
     def state() -> list[Any]:
         disputes = connection.execute("SELECT xmin::text, * FROM payment_disputes").fetchall()
         users = connection.execute("SELECT xmin::text, * FROM users ORDER BY id").fetchall()
@@ -339,7 +339,7 @@ def test_running_the_sql_files_again_changes_nothing(connection: psycopg.Connect
     assert state() == before
 
 
-def test_a_new_account_gets_the_number_after_the_seeds(connection: psycopg.Connection[Any]) -> None:
+def test_a_new_account_gets_the_number_after_the_seeds(connection: Session) -> None:
     row = connection.execute(
         "INSERT INTO users (email, first_name, last_name) VALUES ('new@example.com', 'New', '') RETURNING id > 131"
     ).fetchone()

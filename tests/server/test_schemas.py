@@ -19,7 +19,7 @@ from tests.server.abroad import abroad as abroad
 from tests.server.road import Server
 from tests.server.schemas_ground import Ground, Target, errand
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.outside]
 REVISIONS = (Path(__file__).parent / "schemas_revisions.sql").read_text(encoding="utf-8")
 # A range type's own functions belong to the superuser, so it cannot be moved, only renamed with its schema.
 WITHOUT_RANGE = REVISIONS.replace("CREATE TYPE span AS RANGE (subtype = float8);", "").replace(" s span,", "")

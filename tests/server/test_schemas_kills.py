@@ -27,7 +27,7 @@ from tests.server.abroad import started
 from tests.server.road import Server, until
 from tests.server.schemas_ground import Ground, Target, errand
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.outside]
 
 # A sequence that was asked for a value leaps after a crash, as they all do; one that was set does not.
 OLD = """

@@ -15,7 +15,7 @@ from tests.server.abroad import abroad as abroad
 from tests.server.road import Server
 from tests.server.schemas_ground import Ground, errand
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.outside]
 
 OURS = """
 CREATE TYPE mood AS ENUM ('good');

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
+from tests import outside
 from tests.server.abroad import abroad as abroad
 from tests.server.road import Project, Server, asked_name, dump, project, said
 
@@ -58,9 +58,8 @@ def in_service(team: Project, tier: str) -> str:
 
 
 def sql(team: Project, tier: str, statement: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(team.urls[URLS[tier]], autocommit=True) as connection:
-        cursor = connection.execute(statement.encode())
-        return list(cursor.fetchall()) if cursor.description else []
+    with outside.connect(team.urls[URLS[tier]], autocommit=True) as connection:
+        return connection.execute(statement).rows or []
 
 
 def kept(team: Project, tier: str) -> list[str]:
@@ -91,7 +90,7 @@ def test_a_reset_builds_elsewhere_and_says_what_it_replaces(team: Project, abroa
 def test_undo_brings_back_everything_and_can_be_undone(built: Project) -> None:
     done(built, "reset --tier=stg --yes")
     new = in_service(built, "stg")
-    with psycopg.connect(built.urls["stg_database_url"]) as connection:
+    with outside.connect(built.urls["stg_database_url"]) as connection:
         connection.execute(PEOPLES_DOING)
     old = in_service(built, "stg")
 

@@ -15,6 +15,8 @@ from tests.server.seeding import Connection, Load, Turns, connection, load, mist
 
 __all__ = ["connection", "load"]
 
+pytestmark = pytest.mark.outside  # these tests load from this process, on a server of their own
+
 USERS = """CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL UNIQUE, age int CHECK (age >= 0))"""
 USERS_CSV = "id,email,age\n1,anna@example.com,30\n2,ben@example.com,\n"
 USERS_YAML = "- {id: 1, email: anna@example.com, age: 30}\n- {id: 2, email: ben@example.com}\n"

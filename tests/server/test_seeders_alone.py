@@ -20,6 +20,8 @@ from tests.server.seeding import Load, connection, load, mistakes, rows
 
 __all__ = ["connection", "load"]
 
+pytestmark = pytest.mark.outside  # these tests load from this process, on a server of their own
+
 
 @pytest.fixture(autouse=True)
 def _large(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,8 @@ from tests.server.seeding import Connection, Files, Load, Turns, connection, loa
 
 __all__ = ["connection", "load"]
 
+pytestmark = pytest.mark.outside  # these tests load from this process, on a server of their own
+
 SETUP = """CREATE SCHEMA dbtasks;
 CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL, age int, note text DEFAULT 'mine')"""
 CSV = "id,email,age\n1,anna@example.com,30\n2,ben@example.com,40\n3,cleo@example.com,\n"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -18,6 +20,7 @@ import pytest
 from dbtasks.errors import LockTimeoutError, MigrationFailedError, RefusedError
 from dbtasks.migrations import events, ledger
 from dbtasks.migrations.history import read_history
+from tests import outside
 from tests.server.shop import ASYNC_ENV, ENV, PASSWORD, SETTINGS, Shop, environment, has_greenlet, until
 
 
@@ -214,7 +217,7 @@ def test_a_lock_that_stays_taken_is_refused_with_its_holder(shop: Shop) -> None:
         holder.execute(f"SELECT pg_advisory_lock({ledger.LOCK_CLASS}, {ledger.GATE})")
         with pytest.raises(LockTimeoutError) as timeout:
             shop.upgrade(lock_wait_s=0.3)
-        assert f"pid {holder.info.backend_pid}, role postgres, night job, connected since" in str(timeout.value)
+        assert f"pid {holder.backend_pid}, role postgres, night job, connected since" in str(timeout.value)
     assert shop.upgrade() == ("r1",)
 
 
@@ -267,29 +270,28 @@ def test_killing_the_worker_is_told_as_what_stands(shop: Shop) -> None:
 
 
 PARENT = """
-from pathlib import Path
-from tests.server.shop import Server, Shop
-Shop(Server(port={port}, system_identifier={server}), Path({root!r}), {database!r}).upgrade()
+import pickle, sys
+from dbtasks.migrations.upgrade import upgrade
+upgrade(pickle.loads(sys.stdin.buffer.read()), lambda event: None)
 """
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "ctrl-c"])
 def test_the_end_of_the_parent_ends_the_worker_and_its_statement(shop: Shop, signum: signal.Signals) -> None:
     shop.revision("CREATE TABLE a (id int)", "SELECT pg_sleep(60)")
-    code = PARENT.format(
-        port=shop.server.port, server=shop.server.system_identifier, root=str(shop.root), database=shop.database
-    )
-    here = Path(__file__).parents[2]
-    environ = {**os.environ, "PYTHONPATH": str(here)}
-    with subprocess.Popen(
-        [sys.executable, "-c", code], env=environ, cwd=here, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as parent:
+    command = [sys.executable, "-c", PARENT]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE, "start_new_session": True}
+    with subprocess.Popen(command, env=outside.environment(), cwd=shop.root, **pipes) as parent:
+        assert parent.stdin is not None
+        parent.stdin.write(pickle.dumps(shop.job()))
+        parent.stdin.close()
         assert until(lambda: sleeping(shop))
         if signum is signal.SIGINT:
             os.killpg(parent.pid, signum)  # as a terminal does: to everybody in the foreground
         else:
             parent.send_signal(signum)
-        _, errors = parent.communicate()
+        assert parent.stderr is not None
+        errors = parent.stderr.read().decode()
     assert until(lambda: workers(shop.root) == [], 3)
     assert until(lambda: not sleeping(shop), 5)
     assert shop.current() == frozenset()

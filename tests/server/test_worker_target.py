@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from dbtasks.errors import RefusedError
+from tests import outside
 from tests.server.shop import ENV, Shop, until
 
 
@@ -86,7 +87,7 @@ def test_an_env_py_that_goes_elsewhere_is_stopped_before_it_arrives(shop: Shop, 
 def test_the_listener_of_the_test_above_would_notice() -> None:
     with counting() as (port, arrived):
         with pytest.raises(psycopg.OperationalError):
-            psycopg.connect(host="127.0.0.1", port=port, user="postgres", dbname="prod")
+            outside.connect(host="127.0.0.1", port=port, user="postgres", dbname="prod")
         assert until(lambda: len(arrived) > 0)
 
 

@@ -94,7 +94,7 @@ def test_settings_that_cannot_be_read_leave_no_way_in(tmp_path: Path) -> None:
     pin = Pin(environ)
     pin.hold(str(tmp_path))
     assert type(pin.problem).__name__ == "SettingsError"
-    assert sorted(environ) == ["DBTASKS_UNDER_PYTEST", "PATH"]
+    assert sorted(environ) == ["DBTASKS_PINNED_PROJECT", "DBTASKS_UNDER_PYTEST", "PATH"]
 
 
 def test_blind_changes_remove_what_looks_like_a_way_in() -> None:

@@ -1,0 +1,40 @@
+"""What the process of `tests/sessions.py` runs for `shop.py`. It must not import pytest, which would pin it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dbtasks.conninfo import remember
+from dbtasks.migrations.events import Event
+from dbtasks.migrations.upgrade import Job, upgrade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """How an upgrade went. An error of ours is told as what it is made of, since it cannot be pickled."""
+
+    applied: tuple[str, ...]
+    reported: list[Event]
+    error: tuple[type[Exception], dict[str, Any]] | None = None
+
+
+def run(job: Job, secret: str) -> Ran:
+    """Run an upgrade and return how it went."""
+    remember(secret)
+    reported: list[Event] = []
+    try:
+        return Ran(applied=upgrade(job, reported.append), reported=reported)
+    except Exception as error:
+        return Ran(applied=(), reported=reported, error=(type(error), {"args": error.args, **vars(error)}))
+
+
+def result(ran: Ran) -> tuple[str, ...]:
+    """Return what was applied, or raise what was raised."""
+    if ran.error is None:
+        return ran.applied
+    kind, values = ran.error
+    error = kind.__new__(kind)
+    for name, value in values.items():
+        setattr(error, name, value)
+    raise error
