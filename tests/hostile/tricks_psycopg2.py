@@ -103,13 +103,12 @@ def psycopg2_asynchronous(url: str) -> str:
     return str(name)
 
 
-@trick
+@trick_alone
 def psycopg2_connected_again(url: str) -> str:
-    """Lead a session that was let in to another place."""
+    """Lead a session that was let in to another place. psycopg2 forgets to close the first one."""
     from tricks import victims
 
     connection = psycopg2.connect(victims()["int"])
-    connection.close()
     connection.__init__(url)
     return tell(connection)
 
