@@ -55,14 +55,16 @@ class Options:
 
 def carry_out(operation: Operation, options: Options, *, dry_run: bool, yes: bool, reason: str) -> list[Report]:
     """Carry an operation out, on one tier or through several, and return what became of it."""
-    from dbtasks import pipeline  # late: a mistake in the settings never loads a driver
+    as_json, project = checked_format(options.format_), open_project()
+    entry = whole_number("--entry", options.entry) if options.entry else None
+    choices = _choices(project, options.tier, options.through)
+    from dbtasks import pipeline  # late: what the settings or the command line refuse never loads a driver
     from dbtasks.survey import Wish
 
-    as_json, project, console = checked_format(options.format_), open_project(), Console()
-    entry = whole_number("--entry", options.entry) if options.entry else None
+    console = Console()
     wish = Wish(seed_sets=_words(options.sets) or None, retry=_words(options.retry), entry=entry)
     reports = []
-    for choice in _choices(project, options.tier, options.through):
+    for choice in choices:
         call = pipeline.Call(operation=operation, choice=choice, wish=wish, dry_run=dry_run, yes=yes, reason=reason)
         reports.append(pipeline.carry_out(project, call, console))
     if as_json:

@@ -160,11 +160,17 @@ def test_the_round_trips_of_a_reset_from_a_spare_are_few_whatever_the_revisions(
     assert len(many) == len(few) <= 10
 
 
-def test_a_reset_from_a_spare_starts_no_alembic_and_no_process(team: Project, tmp_path: Path) -> None:
-    works(team, "reset")
-    works(team, "prepare")
+def ready(team: Project, tmp_path: Path) -> tuple[Notes, str]:
+    """Keep a spare that was built with the path by which the notes come: what is imported from is part of the key."""
     notes = Notes(tmp_path)
     path = f"{tmp_path}:{team.environ()['PYTHONPATH']}"
+    works(team, "reset", PYTHONPATH=path)
+    works(team, "prepare", PYTHONPATH=path)
+    return notes, path
+
+
+def test_a_reset_from_a_spare_starts_no_alembic_and_no_process(team: Project, tmp_path: Path) -> None:
+    notes, path = ready(team, tmp_path)
     assert "cache" in works(team, "reset", PYTHONPATH=path, **notes.environ)
     packages, children = notes.read()
     assert "psycopg" in packages
@@ -173,11 +179,8 @@ def test_a_reset_from_a_spare_starts_no_alembic_and_no_process(team: Project, tm
 
 
 def test_the_only_process_that_a_reset_starts_prepares_the_next(team: Project, tmp_path: Path) -> None:
-    works(team, "reset")
-    works(team, "prepare")
+    notes, path = ready(team, tmp_path)
     team.edit("config/tiers.yaml", "by_hand: true", "by_hand: false")
-    notes = Notes(tmp_path)
-    path = f"{tmp_path}:{team.environ()['PYTHONPATH']}"
     works(team, "reset", PYTHONPATH=path, **notes.environ)
     team.edit("config/tiers.yaml", "by_hand: false", "by_hand: true")
     _, children = notes.read()
