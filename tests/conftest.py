@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hypothesis
+import pytest
 
+from tests import warm
 from tests.outside_runs import pytest_runtest_logreport as pytest_runtest_logreport
 from tests.outside_runs import pytest_runtest_protocol as pytest_runtest_protocol
 
@@ -12,3 +14,26 @@ collect_ignore = ["hostile"]  # tried in a sandbox: see server/test_reach.py
 # The machine's load is no property of the code; a test that hangs ends by pytest-timeout.
 hypothesis.settings.register_profile("dbtasks", deadline=None)
 hypothesis.settings.load_profile("dbtasks")
+
+# A worker takes a whole file, and one that takes a minute is not to be the last.
+LONGEST_FIRST = ("road_abroad", "pin", "reach", "prod", "bad_input", "kills", "clones_held", "clones_pytest", "schemas")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before several workers run many tests, spare their processes what all of them would do again."""
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        config.option.loadscopereorder = False  # which puts the files of few tests last, and these are the long ones
+        warm.up()
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-randomly, whose order remains among the others
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first and those that start nothing last."""
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    name = item.path.stem.removeprefix("test_")
+    if name in LONGEST_FIRST:
+        return LONGEST_FIRST.index(name)
+    return len(LONGEST_FIRST) + ("server" not in item.path.parts)

@@ -29,6 +29,8 @@ REPOSITORY = Path(dbtasks.__file__).resolve().parents[1]  # also where these tes
 ALLOWED = ("HOME", "LANG", "LOGNAME", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "SYSTEMROOT", "TMPDIR", "USER")
 SAMPLE = ("config", "migrations", "seeds", "alembic.ini", "tasks.py")
 PATIENCE_S = 100
+# In a known order, and without a plugin that no test in a sandbox uses and that takes longer to load than all others.
+PYTEST = (sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:hypothesispytest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,7 @@ class Sandbox:
         return self.run(sys.executable, "-c", code, env=env)
 
     def pytest(self, *arguments: str, env: Mapping[str, str] | None = None) -> Finished:
-        return self.run(sys.executable, "-m", "pytest", "-p", "no:randomly", *arguments, env=env)
+        return self.run(*PYTEST, *arguments, env=env)
 
     def write(self, name: str, text: str) -> Path:
         path = self.root / name

@@ -26,7 +26,7 @@ _known = pytest.StashKey[dict[str, list[Any]]]()
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Report what the other pytest found; it runs all of a module's tests when the first of them comes."""
     if REPORTS in os.environ or item.get_closest_marker("outside") is None:
         return None
@@ -37,8 +37,20 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for report in known[item.nodeid]:
         item.ihook.pytest_runtest_logreport(report=report)
+    _leave(item, nextitem)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
+
+
+def _leave(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End what the test before this one has left open for this one, and the next test does not share.
+
+    The test before knows of no other next than this one, whose own end is skipped here with its protocol.
+    """
+    call = pytest.CallInfo.from_call(lambda: item.session._setupstate.teardown_exact(nextitem), when="teardown")
+    if call.excinfo is not None:
+        report = item.ihook.pytest_runtest_makereport(item=item, call=call)
+        item.ihook.pytest_runtest_logreport(report=report)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -62,10 +62,10 @@ class Ground:
         """Try them in tests."""
         results = self.folder / "results"
         results.unlink(missing_ok=True)
-        command = [f"hostile/{program}"] if program else ["-m", "pytest"]
-        everything = [*command, "-q", "-p", "no:randomly", *options]
+        python, *pytest = outside.PYTEST
+        command = [python, f"hostile/{program}", *pytest[2:]] if program else [python, *pytest]
         more = {"TARGETS": " ".join(targets), "PYTHONPATH": str(self.folder), **environ}
-        done = outside.run(self.box.root, sys.executable, *everything, env=more, patience_s=_PATIENCE_S)
+        done = outside.run(self.box.root, *command, "-q", *options, env=more, patience_s=_PATIENCE_S)
         assert done.code == 0, done.text[-6000:]
         lines = results.read_text(encoding="utf-8").splitlines()
         return [Came(**json.loads(line)) for line in lines]

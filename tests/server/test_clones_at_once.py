@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from textwrap import dedent
 
 import pytest
 
 from dbtasks import embedded
-from tests.outside import PATIENCE_S, environment, sandbox
+from tests.outside import PATIENCE_S, PYTEST, environment, sandbox
 from tests.server import road
 from tests.server.abroad import abroad as abroad
 from tests.server.test_clones import Built
@@ -85,7 +84,7 @@ def built() -> Iterator[Built]:
 
 def test_eight_pytest_runs_of_two_workers_pass_and_leave_nothing(built: Built) -> None:
     built.box.write("test_suite.py", SUITE)
-    command = [sys.executable, "-m", "pytest", "-n", "2", "-p", "no:cacheprovider", "test_suite.py"]
+    command = [*PYTEST, "-n", "2", "-p", "no:cacheprovider", "test_suite.py"]
     running = [
         subprocess.Popen(
             command, cwd=built.box.root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -158,11 +157,10 @@ def test_where_no_database_can_be_made_tests_run_on_int_and_workers_are_refused(
                 """
             ),
         )
-        pytest_ = [sys.executable, "-m", "pytest", "-p", "no:randomly"]
-        alone, one = project.run([*pytest_]), project.run([*pytest_, "-n", "1"])
-        two = project.run([*pytest_, "-n", "2"])
+        alone, one = project.run(PYTEST), project.run([*PYTEST, "-n", "1"])
+        two = project.run([*PYTEST, "-n", "2"])
         asks = project.file("test_asks.py", "def test_asks(fresh_database):\n    pass\n")
-        asked = project.run([*pytest_, str(asks)])
+        asked = project.run([*PYTEST, str(asks)])
     said = "itself: the role may not create databases"
     assert (alone.code, said in alone.out) == (0, True), alone.text
     assert (one.code, said in one.out) == (0, True), one.text

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.outside import PATIENCE_S, Finished, Sandbox, environment, sandbox
+from tests.outside import PATIENCE_S, PYTEST, Finished, Sandbox, environment, sandbox
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -289,9 +289,8 @@ def test_a_project_may_keep_pytest_from_building_and_stays_pinned(fresh: Sandbox
 
 def test_runs_at_the_same_time_build_once(fresh: Sandbox) -> None:
     fresh.write("test_nothing.py", "def test_nothing():\n    pass\n")
-    command = [sys.executable, "-m", "pytest"]
     running = [
-        subprocess.Popen(command, cwd=fresh.root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        subprocess.Popen(PYTEST, cwd=fresh.root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for _ in range(3)
     ]
     output = [process.communicate(timeout=PATIENCE_S)[0].decode() for process in running]

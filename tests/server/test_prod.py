@@ -17,6 +17,7 @@ import pexpect
 import pytest
 
 from dbtasks.surroundings import AGENT_MARKERS, CI_MARKERS, PYTEST_MARKERS
+from tests import outside
 from tests.server.abroad import abroad as abroad
 from tests.server.road import (
     INVOKE,
@@ -352,7 +353,7 @@ def test_a_test_run_is_refused_prod_in_the_process_and_in_its_children(shop: Pro
         "    assert done.returncode == 3\n",
     )
     before = abroad.dump("goods_prod")
-    done = shop.run([sys.executable, "-m", "pytest", "-q", "-rP", "-p", "no:cacheprovider", "tests"], **ARMED)
+    done = shop.run([*outside.PYTEST, "-q", "-rP", "-p", "no:cacheprovider", "tests"], **ARMED)
 
     assert done.code == 0, done.text
     assert "1 passed" in done.out

@@ -1,0 +1,31 @@
+"""What a run of these tests would otherwise compile again in each of the hundreds of processes that it starts.
+
+pip compiles what it installs, but neither the folder that an editable install leads to nor what pytest rewrites of its
+plugins' modules; and where PYTHONDONTWRITEBYTECODE is set, no process leaves it to the next one.
+"""
+
+from __future__ import annotations
+
+import compileall
+import subprocess
+import sys
+import tempfile
+
+from tests import outside
+
+
+def up() -> None:
+    """Compile this project, and have a pytest that runs nothing leave the plugins that it loads."""
+    compileall.compile_dir(outside.REPOSITORY / "dbtasks", quiet=2)  # a read-only cache only costs time
+    environ = outside.environment()
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    with tempfile.TemporaryDirectory(prefix="dbtasks-warm-") as empty:
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "-q"],
+            cwd=empty,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
