@@ -87,10 +87,11 @@ def let_write(clearance: Clearance, connection: Connection) -> Connection:
 def _unlimited(connection: Connection, *before: sql.SQL) -> Connection:
     """Lift the limits that a role or database carries: they are for its application.
 
-    The session that holds a lock is idle for as long as a build takes, and its end would give the lock away.
+    The session that holds a lock is idle for as long as a build takes, and its end would give the lock away. And let
+    what it commits survive a crash of the server: right after it, we say that it is done.
     """
     settings = [sql.SQL("SELECT set_config({}, {}, false)").format(*pair) for pair in _UNLIMITED.items()]
-    several(connection, *before, *settings, sql.SQL(_NEWER_LIMITS))
+    several(connection, *before, *settings, sql.SQL(_NEWER_LIMITS), sql.SQL(_SURVIVES))
     return connection
 
 
@@ -106,6 +107,11 @@ _NEWER_LIMITS: LiteralString = """
 SELECT set_config('idle_session_timeout', '0', false),
        CASE WHEN position('linux' IN version()) > 0 THEN set_config('client_connection_check_interval', '1s', false) END
  WHERE current_setting('server_version_num')::int >= 140000
+"""
+
+# A server that loses the last commits in a crash is quick, and its owner's choice, but `remote_apply` is one, too.
+_SURVIVES: LiteralString = """
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
 
 

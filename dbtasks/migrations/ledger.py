@@ -71,6 +71,10 @@ _IDENTITY = (
 _ORPHAN_ENDS = """CASE WHEN current_setting('server_version_num')::int >= 140000 AND position('linux' IN version()) > 0
      THEN set_config('client_connection_check_interval', '1s', false) END"""
 
+# A revision that is said to be applied survives a crash of the server, as what `database` commits does.
+_SURVIVES = """CASE WHEN current_setting('synchronous_commit') = 'off'
+     THEN set_config('synchronous_commit', 'on', false) END"""
+
 # The gate has nothing to say for hours; a server that ends idle sessions would give its lock away.
 _STAYS = """CASE WHEN current_setting('server_version_num')::int >= 140000
      THEN set_config('idle_session_timeout', '0', false) END"""
@@ -163,7 +167,7 @@ def worker_sql(person: str, lock_timeout_ms: int) -> dict[str, str]:
     name = sql.Literal(f"dbtasks migrate: {person}").as_string()
     return {
         "identify": f"SELECT {identity}",
-        "welcome": f"SELECT {shared}, {waits}, {_ORPHAN_ENDS}",
+        "welcome": f"SELECT {shared}, {waits}, {_ORPHAN_ENDS}, {_SURVIVES}",
         "settings": f"SELECT set_config('application_name', {name}, false), {_STAYS}",
         "take_gate": f"SELECT pg_try_advisory_lock({LOCK_CLASS}, {GATE})::text",
         "gate_holder": holder(GATE),
