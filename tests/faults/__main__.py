@@ -1,6 +1,6 @@
 """Kills every operation at every point, prints how many and what came of it; ends with 1 where something did not hold.
 
-python -m tests.faults [--every=12] [--only=undo] [--at='RENAME|DROP'] [--moments=200] [--jobs=2] [--seed=1]
+python -m tests.faults [--every=12] [--only=undo] [--at='RENAME|DROP'] [--moments=200] [--part=1/6] [--jobs=2]
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import os
 import random
 import re
 import sys
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from tests.faults.campaign import Kill, Trial, ViolationError, kills, server_kills
-from tests.faults.ground import Ground, ground
+from tests.faults.campaign import BROKEN, Kill, Trial, ViolationError
+from tests.faults.ground import ground
 from tests.faults.operations import Operation, operations
+from tests.faults.plan import Part, Plan
 
 _MOST_VIOLATIONS = 5  # of one operation: each takes a new ground
 
@@ -42,68 +42,72 @@ class Row:
         return sum(counter[outcome] for outcome in outcomes)
 
 
-@dataclass(kw_only=True)
-class Plan:
-    """What is tried of each operation."""
+class Round:
+    """One operation, tried on a ground of its own."""
 
-    every: int
-    moments: int
-    servers: bool
-    at: re.Pattern[str]
-    random: random.Random
-    statements: set[str] = field(default_factory=set)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, operation: Operation, plan: Plan) -> None:
+        self.row, self.plan = Row(operation=operation), plan
 
-    def kills(self, trial: Trial) -> list[Kill]:
-        """Return the kills of one operation; the last two always, since what follows the commit is short."""
-        operation, seconds = trial.operation, trial.seconds
-        lines = trial.counted.points
-        own = [kill for kill in kills(trial.counted, operation.until) if self.at.search(lines[kill.at - 1])]
-        step = self.every * operation.every
-        with self.lock:
-            chosen = own[self.random.randrange(step) :: step]
-            chosen += [kill for kill in own[-2:] if kill not in chosen]
-            if operation.servers and self.servers:
-                servers = list(server_kills(trial.counted, self.statements, self.random))
-                servers = [kill for kill in servers if self.at.search(lines[kill.at - 1])]
-                chosen += servers[self.random.randrange(self.every) :: self.every]
-            if operation.moments and self.moments:
-                whom = ("own", "all", "own", "all", "server")
-                chosen += [
-                    Kill(whom=whom[number % len(whom)], moment=self.random.uniform(0, 1.1 * seconds))
-                    for number in range(self.moments)
-                ]
-        return chosen
-
-
-def go_through(operation: Operation, plan: Plan) -> Row:
-    """Try one operation on a ground of its own."""
-    row, began = Row(operation=operation), time.monotonic()
-    with ExitStack() as stack:
-        trial = _trial(stack.enter_context(ground()), operation)
-        row.points = len(trial.counted.points)
-        for kill in plan.kills(trial):
-            who = "moment" if kill.moment is not None else "server" if kill.is_of_server else "process"
+    def go(self) -> Row:
+        began = time.monotonic()
+        with ExitStack() as self.stack:
             try:
-                row.count(who, trial.kill(kill))
-            except ViolationError as error:
-                row.violations.append(str(error))
-                _say(f"! {error}")
-                if len(row.violations) >= _MOST_VIOLATIONS:
-                    break
-                stack.close()
-                trial = _trial(stack.enter_context(ground()), operation)
-    row.seconds = time.monotonic() - began
-    if not (row.violations or plan.at.pattern or (row.of("process", "old") and row.of("process", "new"))):
-        row.violations.append(f"{operation.name}: only one outcome occurred: {row.outcomes}")
-    _say(_line(row))
-    return row
+                self.begin()
+                self.row.points = len(self.trial.counted.points)
+                for kill in self.plan.kills(self.trial):
+                    self.kill(kill)
+                if not self.plan.at.pattern:
+                    for outcome in self.row.operation.outcomes:
+                        self.look_for(outcome)
+            except _TooManyError:
+                pass
+            except BROKEN as error:
+                self.violated(f"{self.row.operation.name}, without a kill\n  {error}")
+        self.row.seconds = time.monotonic() - began
+        _say(_line(self.row))
+        return self.row
+
+    def begin(self) -> None:
+        """Start from a new ground."""
+        self.stack.close()
+        self.trial = Trial(self.stack.enter_context(ground()), self.row.operation)
+        self.trial.begin()
+
+    def kill(self, kill: Kill) -> str:
+        """Return the outcome, empty where there was none."""
+        who = "moment" if kill.moment is not None else "server" if kill.is_of_server else "process"
+        try:
+            outcome = self.trial.kill(kill)
+        except ViolationError as error:
+            self.violated(str(error))
+            if len(self.row.violations) >= _MOST_VIOLATIONS:
+                raise _TooManyError from error
+            self.begin()
+            return ""
+        self.row.count(who, outcome)
+        return outcome
+
+    def look_for(self, outcome: str) -> None:
+        """Halve the points until the command was killed at one with this outcome, where none that was tried had it.
+
+        Few of the points are tried where many are passed over. From the first to the last the outcome must be found.
+        """
+        own = self.plan.own(self.trial)
+        low, high = 0, len(own) - 1
+        while not self.row.of("process", outcome) and low <= high:
+            middle = (low + high) // 2
+            self.kill(own[middle])
+            low, high = (low, middle - 1) if outcome == "old" else (middle + 1, high)
+        if not self.row.of("process", outcome):
+            self.violated(f"{self.row.operation.name}, all points\n  none of the kills had the outcome '{outcome}'")
+
+    def violated(self, what: str) -> None:
+        self.row.violations.append(what)
+        _say(f"! {what}")
 
 
-def _trial(it: Ground, operation: Operation) -> Trial:
-    trial = Trial(it, operation)
-    trial.begin()
-    return trial
+class _TooManyError(Exception):
+    """Of one operation enough is known."""
 
 
 _COLUMNS = ("points", "killed", "old", "new", "part", "server", "old", "new", "part", "moments", "old", "new", "part")
@@ -128,27 +132,36 @@ def main() -> int:
     parser.add_argument("--servers", type=int, default=1, help="0: let the servers live")
     parser.add_argument("--at", type=re.compile, default=re.compile(""), help="points whose line has this pattern")
     parser.add_argument("--moments", type=int, default=200, help="random moments, in all")
+    parser.add_argument("--part", type=Part.read, default=Part(), help="one part of several, for example 2/6")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))  # noqa: S311 - it is no secret
     options = parser.parse_args()
     chosen = [each for each in operations() if options.only == each.name]
     chosen = chosen or [each for each in operations() if options.only in each.name]
-    with_moments = sum(each.moments for each in chosen) or 1
     plan = Plan(
         every=options.every,
         at=options.at,
         servers=bool(options.servers),
-        moments=-(-options.moments // with_moments),
-        random=random.Random(options.seed),  # noqa: S311
+        moments=-(-options.moments // (sum(each.moments for each in chosen) or 1)),
+        part=options.part,
+        seed=options.seed,
     )
     _say(f"every {options.every}. point, {options.moments} moments, --seed={options.seed}\n")
     _say(f"{'':32}{''.join(f'{name:>8}' for name in _COLUMNS)}")
     with ThreadPoolExecutor(options.jobs) as pool:
-        rows = list(pool.map(lambda operation: go_through(operation, plan), chosen))
+        rows = list(pool.map(lambda operation: Round(operation, plan).go(), chosen))
+    return _sum_up(rows)
+
+
+def _sum_up(rows: list[Row]) -> int:
+    """Print what it comes to, and what was violated in a line each; return the exit code."""
     total = sum(row.of(who, "old", "new", "part") for row in rows for who in ("process", "server", "moment"))
-    points, violations = sum(row.points for row in rows), sum(len(row.violations) for row in rows)
-    _say(f"\n{points} points, {total} kills; {violations} violations")
-    return 1 if any(row.violations for row in rows) else 0
+    violations = [violation for row in rows for violation in row.violations]
+    _say(f"\n{sum(row.points for row in rows)} points, {total} kills; {len(violations)} violations")
+    for violation in violations:
+        where, what, *_ = (*violation.splitlines(), "")
+        _say(f"violated: {where}: {what.strip()}")
+    return 1 if violations else 0
 
 
 if __name__ == "__main__":

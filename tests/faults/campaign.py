@@ -21,6 +21,7 @@ from tests.faults.ground import Ground, Record, Run, strays
 from tests.faults.operations import Operation
 
 ABSENT = "no database"
+BROKEN = (AssertionError, DbtasksError, psycopg.Error, OSError)  # what did not hold, or could not be looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +93,13 @@ class Trial:
         if not self.arranged:
             try:
                 operation.arrange(ground)
-            except (AssertionError, DbtasksError, psycopg.Error, OSError) as error:
+            except BROKEN as error:
                 raise ViolationError(operation.name, kill, "the kill before", f"no way on: {error}") from error
         ground.mark_trail()
         before = ground.databases(operation.home), ground.registry(operation.home)
         there, self.arranged = frozenset(before[0]), False
+        if kill.is_of_server:
+            ground.sql(operation.home, "CHECKPOINT")  # what was arranged is to survive: INT commits before it writes
         operation.last(ground)
         try:
             run = self.strike(kill)
@@ -113,7 +116,7 @@ class Trial:
                 self.check_again(outcome, there)
             else:
                 self.arranged = outcome == "old" and after == before
-        except (AssertionError, DbtasksError, psycopg.Error, TimeoutError) as error:
+        except BROKEN as error:
             raise ViolationError(operation.name, kill, run.last, str(error), run.text) from error
         return outcome if run.struck else ""
 
@@ -170,7 +173,7 @@ class Trial:
         assert "intent" in kinds or not changed, "something was done and no intent is in the trail"
         if kinds[1:] and entries[1]["outcome"] == "done":
             assert outcome == "new", "the trail says that it is done"
-        assert "Traceback" not in run.text
+        assert "Traceback" not in run.text, "it ended with a traceback"
         assert run.code or kinds[1:] or not run.struck or self.stored.old == self.stored.new, (
             "it seems to have ended well"
         )
@@ -256,7 +259,7 @@ def kills(counted: Run, until: str = "") -> Iterator[Kill]:
     for number, (pid, line) in enumerate(zip(pids, counted.points, strict=True)):
         if until and until in line:
             return
-        kind, statement = _parsed(line)
+        kind, statement = parsed(line)
         if kind == "sql sent" and _READING.match(statement):
             continue
         whom = ["own"]
@@ -270,14 +273,14 @@ def server_kills(counted: Run, seen: set[str], chance: random.Random) -> Iterato
     """Yield a kill of the server in the middle of each distinct statement: what only reads, if it was not seen."""
     mine: set[str] = set()
     for number, line in enumerate(counted.points):
-        kind, statement = _parsed(line)
+        kind, statement = parsed(line)
         known = seen if _READING.match(statement) else mine
         if kind == "sql sent" and statement not in known:
             known.add(statement)
             yield Kill(at=number + 1, whom=chance.choice(("server", "postmaster")))
 
 
-def _parsed(line: str) -> tuple[str, str]:
+def parsed(line: str) -> tuple[str, str]:
     """Return the kind of a point and what is done, without names and numbers of this one run."""
     kind, _, what = line.partition(" ")[2].partition(": ")
     return kind, re.sub(r"[0-9a-f]{8}|\d+", "?", what)

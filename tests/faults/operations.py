@@ -44,6 +44,11 @@ class Operation:
     files: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def outcomes(self) -> tuple[str, ...]:
+        """Which must occur where the command is killed; before its first statement it has changed nothing."""
+        return ("old",) if self.until else ("old", "new")
+
+    @property
     def target(self) -> str:
         return states.INSIDE if self.inside else NAMES[self.tier]
 
