@@ -16,7 +16,7 @@ from tests import outside
 
 def up() -> None:
     """Compile this project, and have a pytest that runs nothing leave the plugins that it loads."""
-    compileall.compile_dir(outside.REPOSITORY / "dbtasks", quiet=2)  # a read-only cache only costs time
+    compiled("dbtasks")
     environ = outside.environment()
     environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory(prefix="dbtasks-warm-") as empty:
@@ -29,3 +29,9 @@ def up() -> None:
             stderr=subprocess.DEVNULL,
             check=False,
         )
+
+
+def compiled(*folders: str) -> None:
+    """Compile what is in these folders of the repository."""
+    for folder in folders:
+        compileall.compile_dir(outside.REPOSITORY / folder, quiet=2)  # a read-only cache only costs time

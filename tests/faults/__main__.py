@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+from tests import warm
 from tests.faults.campaign import BROKEN, Kill, Trial, ViolationError
 from tests.faults.ground import ground
 from tests.faults.operations import Operation, operations
@@ -148,6 +149,7 @@ def main() -> int:
     )
     _say(f"every {options.every}. point, {options.moments} moments, --seed={options.seed}\n")
     _say(f"{'':32}{''.join(f'{name:>8}' for name in _COLUMNS)}")
+    warm.compiled("dbtasks", "tests/faults")  # each worker is a new process
     with ThreadPoolExecutor(options.jobs) as pool:
         rows = list(pool.map(lambda operation: Round(operation, plan).go(), chosen))
     return _sum_up(rows)
