@@ -35,10 +35,14 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    """One kill: at which point of the command who, or (`moment` in seconds) at any time."""
+    """One kill: at which point of the command who, or (`moment` in seconds) at any time.
+
+    `after`: the server, after so many of the statements that were sent as one text.
+    """
 
     at: int = 0
     whom: str = "own"
+    after: int = 0
     moment: float | None = None
 
     @property
@@ -132,7 +136,8 @@ class Trial:
 
     def strike(self, kill: Kill) -> Run:
         if kill.moment is None:
-            return self.ground.run(self.operation.words, at=kill.at, whom=kill.whom, tier=self.operation.tier)
+            words, tier = self.operation.words, self.operation.tier
+            return self.ground.run(words, at=kill.at, whom=kill.whom, after=kill.after, tier=tier)
         return at_a_moment(self.ground, self.operation, kill.moment, kill.whom)
 
     def dump(self) -> str:
@@ -270,7 +275,10 @@ def kills(counted: Run, until: str = "") -> Iterator[Kill]:
 
 
 def server_kills(counted: Run, seen: set[str], chance: random.Random) -> Iterator[Kill]:
-    """Yield a kill of the server in the middle of each distinct statement: what only reads, if it was not seen."""
+    """Yield a kill of the server in the middle of each distinct statement: what only reads, if it was not seen.
+
+    Between any two of those that are sent as one text, too.
+    """
     mine: set[str] = set()
     for number, line in enumerate(counted.points):
         kind, statement = parsed(line)
@@ -278,12 +286,24 @@ def server_kills(counted: Run, seen: set[str], chance: random.Random) -> Iterato
         if kind == "sql sent" and statement not in known:
             known.add(statement)
             yield Kill(at=number + 1, whom=chance.choice(("server", "postmaster")))
+            if known is mine:
+                for after in range(1, _number(line)):
+                    yield Kill(at=number + 1, whom=chance.choice(("server", "postmaster")), after=after)
 
 
 def parsed(line: str) -> tuple[str, str]:
     """Return the kind of a point and what is done, without names and numbers of this one run."""
     kind, _, what = line.partition(" ")[2].partition(": ")
-    return kind, re.sub(r"[0-9a-f]{8}|\d+", "?", what)
+    return kind, re.sub(r"[0-9a-f]{8}|\d+", "?", _NUMBER.sub("", what))
+
+
+def _number(line: str) -> int:
+    """Return how many statements a point sends."""
+    found = _NUMBER.search(line.partition(": ")[2])
+    return int(found[1]) if found else 1
+
+
+_NUMBER = re.compile(r"^\[(\d+)\] ")
 
 
 # What changes nothing beyond its session.

@@ -90,9 +90,10 @@ class Ground:
         assert run.code == 0, f"{words} ended with {run.code}:\n{run.text}"
         return run
 
-    def run(self, words: str, *, at: int = 0, whom: str = "own", tier: str = "int") -> Run:
+    def run(self, words: str, *, at: int = 0, whom: str = "own", after: int = 0, tier: str = "int") -> Run:
         """Run a command to its end, or to the point at which it, or the tier's server, is killed."""
-        order = {"at": at, "whom": whom, "postmaster": self.server(tier).pid if whom in ("server", "postmaster") else 0}
+        postmaster = self.server(tier).pid if whom in ("server", "postmaster") else 0
+        order = {"at": at, "whom": whom, "after": after, "postmaster": postmaster}
         (self._faults / "order").write_text(json.dumps(order), encoding="ascii")
         reached, output = self._faults / "points", self._faults / "output"
         reached.unlink(missing_ok=True)

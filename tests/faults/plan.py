@@ -85,5 +85,5 @@ class Plan:
         with self.lock:
             found = list(server_kills(trial.counted, self.statements, chance))
         found = [kill for kill in found if self.at.search(lines[kill.at - 1])]
-        found = [kill for kill in found if self.part.has(parsed(lines[kill.at - 1])[1])]
+        found = [kill for kill in found if self.part.has(f"{parsed(lines[kill.at - 1])[1]} {kill.after}")]
         return found[chance.randrange(self.every) :: self.every]

@@ -5,7 +5,8 @@ of Python, and what raises none (writes, syncs, exits) is wrapped. The variable 
 of one command share: `order` says at which point who is killed, `points` gets a line for each point that was reached.
 
 A statement has two points: sent and not yet answered, and answered. The moment before it is sent is the one after what
-came before it, and counted once.
+came before it, and counted once. Several statements that are sent as one text are one point with their number; the
+server can be killed `after` so many of them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from importlib.machinery import ModuleSpec, PathFinder
@@ -46,6 +48,7 @@ class Points:
         self.path = folder / "points"
         order = json.loads((folder / "order").read_bytes())
         self.at, self.whom, self.postmaster = int(order["at"]), str(order["whom"]), int(order["postmaster"])
+        self.after = int(order["after"])
         self.log = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self.local = threading.local()
         self.reach("start", " ".join(sys.argv[:2]))
@@ -70,12 +73,16 @@ class Points:
             number: int = _plain.fstat(self.log).st_size // WIDTH + 1
             line = f"{os.getpid()} {kind}: {' '.join(label.split())}".encode("ascii", errors="replace")
             _plain.write(self.log, line[: WIDTH - 1].ljust(WIDTH - 1) + b"\n")
-            if number == self.at and self.whom != "torn":
+            if number == self.at and self.whom != "torn" and not self.after:
                 self.strike()
             fcntl.flock(self.log, fcntl.LOCK_UN)
         finally:
             self.local.inside = False
         return number == self.at
+
+    def cuts(self) -> bool:
+        """Return whether the next point is a text in the middle of which the server is to be killed."""
+        return bool(self.after) and _plain.fstat(self.log).st_size // WIDTH + 1 == self.at
 
     def strike(self) -> None:
         if self.whom in ("server", "postmaster"):
@@ -160,6 +167,8 @@ def _followed(generator: Generator[Any, Any, Any], counted: Points) -> Generator
     """Pass a generator of the driver through; it yields when something was sent and has not come back."""
     label = _statement(generator)
     counted.before("sql", label)
+    if counted.cuts():
+        generator = _held_up(generator, counted.after)
     ready, waits = None, 0
     while True:
         try:
@@ -172,8 +181,24 @@ def _followed(generator: Generator[Any, Any, Any], counted: Points) -> Generator
             return end.value
         waits += 1
         if waits <= _MOST_WAITS:
-            counted.reach("sql sent", label)
+            is_here = counted.reach("sql sent", label)
+            if is_here and counted.after:
+                time.sleep(_ON_ITS_WAY_S)
+                counted.strike()
         ready = yield state
+
+
+_BETWEEN = ";\n"  # the statements that `dbtasks.database.several` sends as one text
+_ON_ITS_WAY_S = 0.2  # the server gets as far as it can
+
+
+def _held_up(generator: Any, after: int) -> Generator[Any, Any, Any]:
+    """Return the same for a text in which the server waits after so many of its statements."""
+    given = dict(generator.gi_frame.f_locals)
+    statements = _text(given["query"]).split(_BETWEEN)
+    text = _BETWEEN.join((*statements[:after], "SELECT pg_sleep(9)", *statements[after:]))
+    held: Generator[Any, Any, Any] = given["self"]._execute_gen(text.encode(), given["params"])
+    return held
 
 
 def _statement(generator: Any) -> str:
@@ -183,6 +208,12 @@ def _statement(generator: Any) -> str:
     query = known.get("query", known.get("command", known.get("statement")))
     if query is None:
         return str(getattr(generator, "__name__", "?"))
+    text = _text(query)
+    number = text.count(_BETWEEN) + 1
+    return text if number == 1 else f"[{number}] {text}"
+
+
+def _text(query: Any) -> str:
     text = query.as_string(None) if hasattr(query, "as_string") else query
     return text.decode(errors="replace") if isinstance(text, bytes) else str(text)
 
