@@ -54,9 +54,9 @@ def kills_quick(session: nox.Session) -> None:
 
 @nox.session
 def thorough(session: nox.Session) -> None:
-    """What the fast suite tries in part, whole: every cell of the guard's table, every sample."""
+    """What the fast suite tries in part, whole: every cell of the guard's table, every sample, another PostgreSQL."""
     install(session)
-    nox_sessions.tests(session, "-m", "thorough", "-n", "auto")
+    nox_sessions.tests(session, "-m", "thorough", "-n", "auto", "--dist", "loadfile")
 
 
 @nox.session

@@ -26,6 +26,7 @@ PAIRS = [
     for target in (FIRST, *OTHERS)
     if target == FIRST or not WAYS[name].starts_processes or "THOROUGH" in os.environ
 ]
+gc.freeze()  # what every trick finds is no trick's garbage, and looking through it takes longer than most of them
 
 
 def open_sockets() -> set[str]:

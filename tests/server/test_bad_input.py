@@ -231,18 +231,23 @@ def test_a_reset_whose_migration_raises_keeps_the_old_database(team: Project, ab
 
 # Seeds
 
+LESSONS, PEOPLE = "seeds/demo/lessons.csv", "seeds/demo/people"
+THOROUGH = [pytest.mark.thorough]  # each rule by itself is tried in test_seeders.py, too
+
 
 @pytest.mark.parametrize(
     ("path", "text", "where"),
     [
-        ("seeds/demo/lessons.csv", "id,teacher,title\n1,1,Piano\n2,2,Cello\n3,1,No\n", "seeds/demo/lessons.csv:4"),
-        ("seeds/demo/lessons.csv", "id,teacher,title\n7,77,Harp\n", "seeds/demo/lessons.csv:2"),
-        ("seeds/demo/lessons.csv", "id,teacher,title\nseven,1,Harp\n", "seeds/demo/lessons.csv:2:1"),
-        ("seeds/demo/people.yaml", "- {id: 3, name: carla}\n- {id: 4, name: anna}\n", "seeds/demo/people.yaml:2"),
-        ("seeds/demo/people.json", '[{"id": 5, "name": null}]', "seeds/demo/people.json:1"),
-        ("seeds/demo/rooms.csv", "id\n1\n", "seeds/demo/rooms.csv"),
+        pytest.param(path, text, where, id=rule, marks=marks)
+        for rule, path, text, where, marks in (
+            ("check", LESSONS, "id,teacher,title\n1,1,Piano\n2,2,Cello\n3,1,No\n", f"{LESSONS}:4", THOROUGH),
+            ("foreign key", LESSONS, "id,teacher,title\n7,77,Harp\n", f"{LESSONS}:2", []),
+            ("type", LESSONS, "id,teacher,title\nseven,1,Harp\n", f"{LESSONS}:2:1", THOROUGH),
+            ("unique", f"{PEOPLE}.yaml", "- {id: 3, name: carla}\n- {id: 4, name: anna}\n", f"{PEOPLE}.yaml:2", []),
+            ("not null", f"{PEOPLE}.json", '[{"id": 5, "name": null}]', f"{PEOPLE}.json:1", THOROUGH),
+            ("no such table", "seeds/demo/rooms.csv", "id\n1\n", "seeds/demo/rooms.csv", []),
+        )
     ],
-    ids=["check", "foreign key", "type", "unique", "not null", "no such table"],
 )
 def test_a_seed_row_that_breaks_a_rule_is_named_and_nothing_is_added(
     whole: Project, path: str, text: str, where: str
@@ -272,7 +277,11 @@ def limited(team: Project, room_bytes: int, words: str) -> Finished:
 
 
 @pytest.mark.parametrize(
-    "words", ["reset --tier=int", "seed --tier=stg", "migrate --tier=stg", "reset --tier=stg --yes"]
+    "words",
+    [
+        *("seed --tier=stg", "reset --tier=stg --yes"),
+        *(pytest.param(words, marks=pytest.mark.thorough) for words in ("reset --tier=int", "migrate --tier=stg")),
+    ],
 )
 def test_a_full_disk_under_the_trail_stops_everything_beforehand(whole: Project, words: str) -> None:
     before = whole.trail()
@@ -422,7 +431,10 @@ def interrupt(team: Project, abroad: Server, step: str) -> tuple[int, str]:
     return started[0].returncode, text
 
 
-@pytest.mark.parametrize("step", ["build", "migrate", "seed", "verify", "swap"])
+@pytest.mark.parametrize(
+    "step",
+    ["migrate", "swap", *(pytest.param(step, marks=pytest.mark.thorough) for step in ("build", "seed", "verify"))],
+)
 def test_ctrl_c_in_a_step_of_a_reset_leaves_the_old_database_and_nothing_else(
     team: Project, abroad: Server, step: str
 ) -> None:

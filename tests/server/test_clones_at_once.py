@@ -16,8 +16,6 @@ from tests.server.test_clones import Built
 
 pytestmark = pytest.mark.timeout(900)
 
-RUNS, PROCESSES, THREADS = 8, 8, 13
-
 SUITE = """
 import os, psycopg, pytest
 
@@ -57,7 +55,7 @@ def test_on_an_empty_one(empty_database):
         assert connection.execute("SELECT to_regclass('regions')").fetchone() == (None,)
 """
 
-HUNDRED = """
+MANY = """
 import dbtasks.testing
 from concurrent.futures import ThreadPoolExecutor
 
@@ -82,33 +80,38 @@ def built() -> Iterator[Built]:
         yield Built(box=box, server=embedded.ensure(box.root, embedded.Kind.THROWAWAY))
 
 
-def test_eight_pytest_runs_of_two_workers_pass_and_leave_nothing(built: Built) -> None:
+@pytest.mark.parametrize("runs", [2, pytest.param(8, marks=pytest.mark.thorough)])
+def test_pytest_runs_of_two_workers_at_once_pass_and_leave_nothing(built: Built, runs: int) -> None:
     built.box.write("test_suite.py", SUITE)
     command = [*PYTEST, "-n", "2", "-p", "no:cacheprovider", "test_suite.py"]
     running = [
         subprocess.Popen(
             command, cwd=built.box.root, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        for _ in range(RUNS)
+        for _ in range(runs)
     ]
     output = [process.communicate(timeout=8 * PATIENCE_S)[0] for process in running]
-    assert [process.returncode for process in running] == [0] * RUNS, "\n".join(output)
-    assert ["13 passed" in text for text in output] == [True] * RUNS
+    assert [process.returncode for process in running] == [0] * runs, "\n".join(output)
+    assert ["13 passed" in text for text in output] == [True] * runs
     assert built.clones() == set()
 
 
-def test_a_hundred_clones_are_made_at_once_without_an_error(built: Built) -> None:
-    processes = [built.start(HUNDRED) for _ in range(PROCESSES)]
+@pytest.mark.parametrize(
+    ("how_many", "threads"),
+    [pytest.param(2, 13, id="26 clones"), pytest.param(8, 13, id="104 clones", marks=pytest.mark.thorough)],
+)
+def test_clones_are_made_at_once_without_an_error(built: Built, how_many: int, threads: int) -> None:
+    processes = [built.start(MANY) for _ in range(how_many)]
     for process in processes:
         assert process.stdin is not None
-        process.stdin.write(f"{THREADS}\n")
+        process.stdin.write(f"{threads}\n")
         process.stdin.flush()
     made = [process.stdout.readline() for process in processes if process.stdout is not None]
     there = built.clones()
     for process in processes:
         process.communicate("\n", timeout=PATIENCE_S)
-    assert (made, len(there)) == ([f"{THREADS}\n"] * PROCESSES, PROCESSES * THREADS)
-    assert ([process.returncode for process in processes], built.clones()) == ([0] * PROCESSES, set())
+    assert (made, len(there)) == ([f"{threads}\n"] * how_many, how_many * threads)
+    assert ([process.returncode for process in processes], built.clones()) == ([0] * how_many, set())
 
 
 def test_runs_that_are_killed_again_and_again_disturb_nobody_and_leave_nothing_in_the_end(built: Built) -> None:

@@ -242,7 +242,7 @@ def kill_servers(ground: Ground, count: int, words: str) -> None:
 
 
 def test_a_reset_that_is_killed_leaves_the_old_or_the_new_database(ground: Ground) -> None:
-    kill_resets(ground, 4, ("process", "group"))
+    kill_resets(ground, 2, ("process", "group"))
 
 
 def test_a_reset_whose_migration_is_killed_leaves_the_old_database_and_says_so(ground: Ground) -> None:
@@ -285,6 +285,7 @@ def test_a_killed_run_shows_as_unfinished_in_audit_and_status_until_it_is_done_a
     ground.is_clean()
 
 
+@pytest.mark.thorough
 def test_a_seeding_that_is_killed_has_added_everything_or_nothing(ground: Ground) -> None:
     kill_seedings(ground, 2)
 
@@ -293,6 +294,7 @@ def test_a_server_that_is_killed_under_a_reset_comes_back_with_the_old_or_the_ne
     kill_servers(ground, 1, "reset --tier=stg --yes")
 
 
+@pytest.mark.thorough  # the worker's own part of it is in test_worker.py
 def test_an_index_torn_by_a_kill_is_named_and_the_next_run_stops_there(pending: Ground) -> None:
     with outside.connect(pending.url) as other:  # whoever writes keeps the concurrent build waiting
         other.execute("UPDATE people SET name = name")

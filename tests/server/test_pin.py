@@ -109,14 +109,19 @@ def test_the_same_code_reaches_stg_outside_of_pytest(built: Built) -> None:
     [
         [],
         ["-p", "no:dbtasks"],
-        ["-p", "no:dbtasks.pytest_plugin", "-p", "no:pytest_dbtasks", "-p", "no:pin"],
         ["--disable-plugin-autoload"],
-        ["--noconftest"],
-        ["-p", "no:cacheprovider", "-o", "addopts="],
         ["-c", "/dev/null"],
-        ["--rootdir=/", "-c", "/dev/null"],
-        ["-p", "no:terminal"],
-        ["-q", "--no-header"],
+        *(
+            pytest.param(options, marks=pytest.mark.thorough)
+            for options in (
+                ["-p", "no:dbtasks.pytest_plugin", "-p", "no:pytest_dbtasks", "-p", "no:pin"],
+                ["--noconftest"],
+                ["-p", "no:cacheprovider", "-o", "addopts="],
+                ["--rootdir=/", "-c", "/dev/null"],
+                ["-p", "no:terminal"],
+                ["-q", "--no-header"],
+            )
+        ),
     ],
     ids=" ".join,
 )
@@ -134,11 +139,11 @@ def test_a_run_that_builds_nothing_uses_the_database_as_it_stands(built: Built) 
     "variables",
     [
         {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        {"PYTEST_ADDOPTS": "-p no:dbtasks"},
-        {"PYTEST_PLUGINS": "where"},
         {"DBTASKS_UNDER_PYTEST": "1"},
         {"DBTASKS_HANDED_TIER": "stg", "DBTASKS_HANDED_URL": "postgresql://anna@127.0.0.1/app_prod"},
-        {"USE_STG_DATABASE": "TRUE", "USE_PROD_DATABASE": "true"},
+        pytest.param({"PYTEST_ADDOPTS": "-p no:dbtasks"}, marks=pytest.mark.thorough),
+        pytest.param({"PYTEST_PLUGINS": "where"}, marks=pytest.mark.thorough),
+        pytest.param({"USE_STG_DATABASE": "TRUE", "USE_PROD_DATABASE": "true"}, marks=pytest.mark.thorough),
     ],
     ids=" ".join,
 )
@@ -242,8 +247,11 @@ def test_a_database_that_is_behind_is_migrated_and_one_from_another_branch_built
 
 @pytest.mark.parametrize(
     "markers",
-    [{}, {"DBTASKS_UNDER_PYTEST": "1"}, {"PYTEST_XDIST_WORKER": "gw0"}],
-    ids=["alone", "as a child", "as a worker"],
+    [
+        pytest.param({}, id="alone"),
+        pytest.param({"DBTASKS_UNDER_PYTEST": "1"}, id="as a child", marks=pytest.mark.thorough),
+        pytest.param({"PYTEST_XDIST_WORKER": "gw0"}, id="as a worker"),
+    ],
 )
 def test_a_test_url_that_leads_to_another_tier_is_refused(built: Built, markers: dict[str, str]) -> None:
     done = built.box.pytest("-s", "test_where.py", env={"test_database_url": built.env["stg_database_url"]} | markers)
@@ -271,7 +279,16 @@ def test_mistakes_in_the_settings_end_pytest_with_all_of_them(fresh: Sandbox) ->
     assert "ERROR: dbtasks: config/tiers.yaml:" in done.err
 
 
-@pytest.mark.parametrize("option", ["--collect-only", "--help", "--version", "--fixtures", "--markers", "--setup-plan"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        *("--collect-only", "--setup-plan"),
+        *(
+            pytest.param(each, marks=pytest.mark.thorough)
+            for each in ("--help", "--version", "--fixtures", "--markers")
+        ),
+    ],
+)
 def test_what_runs_no_test_starts_no_server(fresh: Sandbox, option: str) -> None:
     fresh.write("test_nothing.py", "def test_nothing():\n    pass\n")
     done = fresh.pytest(option)

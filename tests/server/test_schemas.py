@@ -41,7 +41,7 @@ def ground(abroad: Server, server: embedded.Server) -> Ground:
     return Ground(boss=parse(abroad.url("postgres"), variable="a test's"), private=server)
 
 
-@pytest.fixture(scope="module", params=["another version", "the same server"])
+@pytest.fixture(scope="module", params=["another version", pytest.param("the same server", marks=pytest.mark.thorough)])
 def either(request: pytest.FixtureRequest, ground: Ground, server: embedded.Server) -> Ground:
     return ground if request.param == "another version" else Ground(boss=server.conninfo("postgres"), private=server)
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import psycopg
@@ -162,8 +163,14 @@ def try_words(target: Target, act: Act, kill: Callable[[Target, Act, int], None]
     return outcomes
 
 
-KILLS = [pytest.param(killed_client, id="the client"), pytest.param(killed_server, id="the server")]
-FEW = [pytest.param(2, id="some words"), pytest.param(None, id="every word", marks=pytest.mark.kills)]
+CLIENT, SERVER = (killed_client, "the client"), (killed_server, "the server")
+RENAMED, MOVED = ("", "renamed"), ("CREATE EXTENSION citext", "moved")
+SOME, EVERY = (2, "some words"), (None, "every word")
+WAYS = [
+    (CLIENT, RENAMED, SOME, []),
+    *((*way, SOME, [pytest.mark.thorough]) for way in ((SERVER, RENAMED), (CLIENT, MOVED), (SERVER, MOVED))),
+    *((*way, EVERY, [pytest.mark.kills]) for way in product((CLIENT, SERVER), (RENAMED, MOVED))),
+]
 
 
 @pytest.fixture(scope="module")
@@ -173,9 +180,13 @@ def breakable(server: embedded.Server) -> Iterator[Ground]:
         yield Ground(boss=parse(made.url("postgres"), variable="a test's"), private=server)
 
 
-@pytest.mark.parametrize("few", FEW)
-@pytest.mark.parametrize("kill", KILLS)
-@pytest.mark.parametrize("extension", ["", "CREATE EXTENSION citext"], ids=["renamed", "moved"])
+@pytest.mark.parametrize(
+    ("kill", "extension", "few"),
+    [
+        pytest.param(kill, extension, few, id=f"{moved}-{who}-{how}", marks=marks)
+        for (kill, who), (extension, moved), (few, how), marks in WAYS
+    ],
+)
 def test_a_kill_at_any_word_leaves_the_old_or_the_new(
     breakable: Ground,
     kill: Callable[[Target, Act, int], None],
