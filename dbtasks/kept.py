@@ -23,7 +23,7 @@ _KEPT = """
 SELECT r.oid, r.name, r.entry, r.made_by, coalesce(r.since, r.made_at), r.keep_until, pg_database_size(d.oid),
        coalesce(r.keep_until <= now(), false)
   FROM dbtasks.registry r JOIN pg_database d ON d.oid::bigint = r.oid AND d.datname = r.name
- WHERE r.project = %s AND r.tier = %s AND r.kind = 'retired'
+ WHERE r.project = %s AND r.tier = %s AND r.was = %s AND r.kind = 'retired'
  ORDER BY coalesce(r.since, r.made_at) DESC, r.id DESC
 """
 
@@ -34,20 +34,20 @@ def maker(who: Who) -> str:
 
 
 def kept(conninfo: Conninfo, project: str, tier: str) -> tuple[tuple[Kept, bool], ...]:
-    """Return what is kept for a tier on the server that `conninfo` leads to, the newest first.
+    """Return what is kept of the tier's database that `conninfo` leads to, the newest first.
 
     With each goes whether its retention has ended, by the server's clock. Nothing is known where there is no registry.
     """
     try:
         with closing(look(conninfo.with_database(COORDINATION))) as connection:
-            return read(connection, project, tier)
+            return read(connection, project, tier, conninfo.database)
     except (ServerUnreachableError, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
         return ()
 
 
-def read(connection: Connection, project: str, tier: str) -> tuple[tuple[Kept, bool], ...]:
+def read(connection: Connection, project: str, tier: str, database: str) -> tuple[tuple[Kept, bool], ...]:
     """Return the same, through a connection to the coordination database."""
-    return tuple(_kept(row) for row in connection.execute(_KEPT, [project, tier]).fetchall())
+    return tuple(_kept(row) for row in connection.execute(_KEPT, [project, tier, database]).fetchall())
 
 
 def inside(conninfo: Conninfo, *, whole: bool = False) -> tuple[tuple[Kept, bool], ...]:
@@ -84,7 +84,7 @@ def gone(conninfo: Conninfo, project: str, tier: str) -> tuple[Kept, ...]:
     """Return what is registered as kept and is not there any more: a run was killed between the drop and its note."""
     try:
         with closing(look(conninfo.with_database(COORDINATION))) as connection:
-            rows = connection.execute(_GONE, [project, tier]).fetchall()
+            rows = connection.execute(_GONE, [project, tier, conninfo.database]).fetchall()
     except (ServerUnreachableError, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
         return ()
     return tuple(_kept((*row, 0, True))[0] for row in rows)
@@ -93,7 +93,7 @@ def gone(conninfo: Conninfo, project: str, tier: str) -> tuple[Kept, ...]:
 _GONE = """
 SELECT r.oid, r.name, r.entry, r.made_by, coalesce(r.since, r.made_at), r.keep_until
   FROM dbtasks.registry r
- WHERE r.project = %s AND r.tier = %s AND r.kind = 'retired'
+ WHERE r.project = %s AND r.tier = %s AND r.was = %s AND r.kind = 'retired'
    AND NOT EXISTS (SELECT FROM pg_database d WHERE d.oid::bigint = r.oid)
  ORDER BY r.id
 """

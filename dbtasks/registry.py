@@ -42,18 +42,20 @@ CREATE TABLE IF NOT EXISTS dbtasks.registry (
 );
 -- What version 0.1 did not have. `made_by`: whose trail `entry` is of. `record`: of a live database what its stamp
 -- says, of a template or spare what it was built from; `inputs`: the files and variables that its build opened.
+-- `was`: under which name a retired one was in service. A server may hold a tier's databases of several people.
 ALTER TABLE dbtasks.registry
     ADD COLUMN IF NOT EXISTS made_by text NOT NULL DEFAULT '',
     ADD COLUMN IF NOT EXISTS since   timestamptz,
     ADD COLUMN IF NOT EXISTS used_at timestamptz,
     ADD COLUMN IF NOT EXISTS record  jsonb,
-    ADD COLUMN IF NOT EXISTS inputs  jsonb;
+    ADD COLUMN IF NOT EXISTS inputs  jsonb,
+    ADD COLUMN IF NOT EXISTS was     text;
 GRANT USAGE ON SCHEMA dbtasks TO PUBLIC;
 GRANT SELECT ON dbtasks.registry TO PUBLIC;
 """
 
 _IS_MADE = (
-    "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('dbtasks.registry') AND attname = 'inputs')"
+    "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('dbtasks.registry') AND attname = 'was')"
 )
 
 # What `rows` and `find` read of a row, in the order of `_row`.
@@ -151,14 +153,14 @@ _BECOME: LiteralString = """
 WITH there AS (
     UPDATE dbtasks.registry
        SET project = {project}, tier = {tier}, kind = {kind}, name = {name}, entry = {entry},
-           made_by = {by}, since = now(), keep_until = now() + {keep}::interval,
+           made_by = {by}, was = {was}, since = now(), keep_until = now() + {keep}::interval,
            record = CASE WHEN kind IN ('live', 'retired') THEN coalesce({record}::jsonb, record)
                          ELSE {record}::jsonb END
      WHERE oid = {oid}
     RETURNING id
 )
-INSERT INTO dbtasks.registry (project, tier, kind, name, oid, entry, made_by, since, keep_until, record)
-SELECT {project}, {tier}, {kind}, {name}, {oid}, {entry}::bigint, {by}, now(), now() + {keep}::interval,
+INSERT INTO dbtasks.registry (project, tier, kind, name, oid, entry, made_by, was, since, keep_until, record)
+SELECT {project}, {tier}, {kind}, {name}, {oid}, {entry}::bigint, {by}, {was}, now(), now() + {keep}::interval,
        {record}::jsonb
  WHERE NOT EXISTS (SELECT FROM there)
 """
@@ -215,25 +217,35 @@ class Registry:
         record = None if stamp is None else json.dumps(stamp)
         return self._becoming({"tier": tier, "kind": "live", "name": name, "oid": oid, "record": record})
 
-    def becoming_retired(self, tier: str, name: str, oid: int, keep: timedelta, entry: int) -> tuple[sql.Composed, ...]:
-        """Return the statements that note a database taken out of service, by which entry, and its retention."""
-        return self._becoming({"tier": tier, "kind": "retired", "name": name, "oid": oid, "keep": keep, "entry": entry})
+    def becoming_retired(
+        self, tier: str, names: tuple[str, str], oid: int, keep: timedelta, entry: int
+    ) -> tuple[sql.Composed, ...]:
+        """Return the statements that note a database taken out of service, by which entry, and its retention.
+
+        `names`: the one it gets, and the one under which it was in service.
+        """
+        name, was = names
+        values = {"kind": "retired", "name": name, "was": was, "oid": oid, "keep": keep, "entry": entry}
+        return self._becoming({"tier": tier, **values})
 
     def _becoming(self, values: dict[str, object]) -> tuple[sql.Composed, ...]:
-        unset = {"keep": None, "entry": None, "record": None}
+        unset = {"keep": None, "entry": None, "record": None, "was": None}
         literals = {**unset, **values, "project": self.project, "by": self.made_by}
         # A name that moves to another database leaves its old row. Not in one statement: names are unique all through.
         return tuple(sql.SQL(each).format(**literals) for each in (_LEAVE_NAME, _BECOME))
 
-    def rows(self, tier: str, kind: str, *, ended: bool = False) -> tuple[Row, ...]:
-        """Return the rows of one kind, oldest first; `ended`: those past their retention, by the server's clock."""
-        found = self.connection.execute(
-            sql.SQL(
-                "SELECT {} FROM dbtasks.registry WHERE project = %s AND tier = %s AND kind = %s"
-                " AND (NOT %s OR keep_until <= now()) ORDER BY since, id"
-            ).format(sql.SQL(_COLUMNS)),
-            [self.project, tier, kind, ended],
-        ).fetchall()
+    def rows(self, tier: str, kind: str) -> tuple[Row, ...]:
+        """Return the rows of one kind, oldest first."""
+        return self._read(sql.SQL("tier = {} AND kind = {}").format(tier, kind))
+
+    def retired(self, tier: str, was: str, *, ended: bool = False) -> tuple[Row, ...]:
+        """Return what was replaced under a name, oldest first; `ended`: past its retention, by the server's clock."""
+        condition = sql.SQL("tier = {} AND kind = 'retired' AND was = {} AND (NOT {} OR keep_until <= now())")
+        return self._read(condition.format(tier, was, ended))
+
+    def _read(self, condition: sql.Composed) -> tuple[Row, ...]:
+        statement = sql.SQL("SELECT {} FROM dbtasks.registry WHERE project = {} AND {} ORDER BY since, id")
+        found = self.connection.execute(statement.format(sql.SQL(_COLUMNS), self.project, condition)).fetchall()
         return tuple(row_of(values) for values in found)
 
     def drop(self, row: Row) -> None:
@@ -251,11 +263,16 @@ class Registry:
         return tuple(row.name for row in self.rows(tier, "building") if self.drop_unused(row))
 
     def drop_unused(self, row: Row) -> bool:
-        """Drop a database that nobody builds, clones or takes just now, and return whether it went."""
+        """Drop a database that nobody builds, clones or takes just now, and return whether it went.
+
+        One that belongs to another role stays: several people may have a database of the tier on one server.
+        """
         if not try_lock(self.connection, row.id, lock_class=BUILD_LOCK_CLASS):
             return False
         try:
             self.drop(row)
+        except psycopg.errors.InsufficientPrivilege:
+            return False
         finally:
             self.release(row)
         return True

@@ -41,7 +41,7 @@ def bring_back(bench: Workbench, step: BringBack) -> str:
         from dbtasks import inside
 
         return inside.bring_back(bench, step, step.mark)
-    rows = bench.registry().rows(bench.plan.tier, "retired")
+    rows = bench.registry().retired(bench.plan.tier, bench.plan.database)
     row = next((row for row in rows if row.oid == step.oid), None)
     if row is None:
         raise RefusedError(
@@ -103,9 +103,9 @@ def drop_ended(bench: Workbench, *, beyond: int = 0) -> tuple[Row, ...]:
     """
     if bench.clearance.evidence.situation.floor.may_lose is not Loss.EVERYTHING:
         return ()
-    known, tier = bench.registry(), bench.plan.tier
-    ended = {row.id for row in known.rows(tier, "retired", ended=True)}
-    *older, newest = known.rows(tier, "retired") or (None,)
+    known, tier, name = bench.registry(), bench.plan.tier, bench.plan.database
+    ended = {row.id for row in known.retired(tier, name, ended=True)}
+    *older, newest = known.retired(tier, name) or (None,)
     gone = (*older, *([newest] if newest is not None and newest.id in ended else []))
     if len(gone) <= beyond:
         return ()
@@ -128,7 +128,8 @@ def drop_kept(bench: Workbench, step: DropKept) -> str:
     if step.oids:
         known = bench.registry()
         # What has ended, or is gone and only its row is left: the plan was made once more under the lock.
-        rows = [row for row in known.rows(bench.plan.tier, "retired") if row.oid in step.oids]
+        there = known.retired(bench.plan.tier, bench.plan.database)
+        rows = [row for row in there if row.oid in step.oids]
         for done, row in enumerate(rows, start=1):
             known.drop(row)
             bench.site.report(Moment(step="prune", done=done, total=len(rows)))

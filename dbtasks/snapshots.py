@@ -125,7 +125,9 @@ def _statements(
     if retired is not None and change.old_oid is not None:
         meant.append((change.old_oid, retired))
         yield _rename(change.name, retired)
-        yield from registry.becoming_retired(change.tier, retired, change.old_oid, change.keep, change.entry)
+        yield from registry.becoming_retired(
+            change.tier, (retired, change.name), change.old_oid, change.keep, change.entry
+        )
     yield _rename(change.new.name, change.name)
     yield from clothes
     yield from registry.becoming_live(change.tier, change.name, change.new_oid, change.stamp)

@@ -253,7 +253,9 @@ def _with_kept(
     if not (operation.brings_back or operation.drops):
         return materials
     name, tier = project.settings.project, request.tier.name
-    there = kept.read(beside, name, tier) if beside else kept.kept(target.conninfo, name, tier)
+    there = (
+        kept.read(beside, name, tier, target.conninfo.database) if beside else kept.kept(target.conninfo, name, tier)
+    )
     if operation.drops:
         there = (*there, *kept.inside(target.conninfo))
         gone = kept.gone(target.conninfo, name, tier)

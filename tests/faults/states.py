@@ -96,8 +96,8 @@ def more_name(tier: str, kind: str, number: int) -> str:
 
 _MORE = """
 INSERT INTO dbtasks.registry (project, tier, kind, name, oid, entry, made_by, made_at, since, used_at, keep_until,
-                              record, inputs)
-SELECT project, tier, %s, %s, %s, entry, made_by, ago, ago, ago, now() - interval '1 day', record, inputs
+                              record, inputs, was)
+SELECT project, tier, %s, %s, %s, entry, made_by, ago, ago, ago, now() - interval '1 day', record, inputs, name
   FROM dbtasks.registry, (SELECT now() - interval '9 days' AS ago) AS past WHERE name = %s
 """
 

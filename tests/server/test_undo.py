@@ -106,6 +106,30 @@ def test_undo_of_an_older_entry_brings_back_what_that_entry_replaced(
     assert abroad.dump("shelf_stg") == lived_in
 
 
+def test_what_another_database_of_the_tier_was_is_neither_brought_back_nor_dropped(
+    shelf: Project, abroad: Server, lived_in: str
+) -> None:
+    """Several people may have a database of one tier on one server, each under a name of its own."""
+    assert shelf.invoke("reset --tier=stg --yes").code == 0
+    theirs = {"stg_database_url": abroad.url("shelf_stg_theirs", "app")}
+    assert shelf.invoke("reset --tier=stg --yes", **theirs).code == 0
+    before = abroad.databases()
+
+    listed = shelf.invoke("undo --tier=stg --list --format=json", **theirs)
+    undone = shelf.invoke("undo --tier=stg --yes", **theirs)
+    end = "UPDATE dbtasks.registry SET keep_until = now() + interval {} WHERE kind = 'retired'"
+    abroad.sql(end.format("'0'"), "dbtasks")
+    pruned = shelf.invoke("prune --tier=stg --yes", **theirs)
+    abroad.sql(end.format("'9 days'"), "dbtasks")
+
+    assert json.loads(listed.out) == []
+    assert (undone.code, "E-NOTHING-KEPT" in undone.text) == (3, True), undone.text
+    assert (pruned.code, abroad.databases()) == (0, before), pruned.text
+    assert shelf.invoke("undo --tier=stg --yes").code == 0
+    assert abroad.dump("shelf_stg") == lived_in
+    abroad.sql("DROP DATABASE shelf_stg_theirs WITH (FORCE)")
+
+
 def test_what_is_kept_is_listed_with_the_entry_that_replaced_it(shelf: Project, lived_in: str) -> None:
     assert lived_in
     entry = said(shelf.invoke("reset --tier=stg --yes --format=json"))["entry"]
