@@ -91,7 +91,7 @@ class Round:
     def look_for(self, outcome: str) -> None:
         """Halve the points until the command was killed at one with this outcome, where none that was tried had it.
 
-        Few of the points are tried where many are passed over. From the first to the last the outcome must be found.
+        Few of the points are tried in a part, or where many are passed over. Among all of them it must be found.
         """
         own = self.plan.own(self.trial)
         low, high = 0, len(own) - 1

@@ -56,7 +56,7 @@ class Plan:
         """Return the kills of one operation; where points are passed over the last two, since that is a short time."""
         operation, chance = trial.operation, random.Random(f"{self.seed} {trial.operation.name}")  # noqa: S311
         step = self.every * operation.every
-        own = self.own(trial)
+        own = self._of_part(trial, self.own(trial))
         chosen = own[chance.randrange(step) :: step]
         chosen += [kill for kill in own[-2:] if kill not in chosen]
         if operation.servers and self.servers:
@@ -70,15 +70,17 @@ class Plan:
         return chosen
 
     def own(self, trial: Trial) -> list[Kill]:
-        """Return all kills of the command's own processes that this plan may try, in order."""
+        """Return the kills of the command's own processes that may be tried, in order: those of all parts."""
         lines = trial.counted.points
+        return [kill for kill in kills(trial.counted, trial.operation.until) if self.at.search(lines[kill.at - 1])]
+
+    def _of_part(self, trial: Trial, own: list[Kill]) -> list[Kill]:
         keys, count = [], Counter[str]()
-        for line in lines:
+        for line in trial.counted.points:
             what = " ".join(parsed(line))
             count[what] += 1
             keys.append(f"{what} {count[what]}")
-        every = kills(trial.counted, trial.operation.until)
-        return [kill for kill in every if self.at.search(lines[kill.at - 1]) and self.part.has(keys[kill.at - 1])]
+        return [kill for kill in own if self.part.has(keys[kill.at - 1])]
 
     def _of_server(self, trial: Trial, chance: random.Random) -> list[Kill]:
         lines = trial.counted.points
