@@ -166,24 +166,26 @@ def effects(request: Request, situation: Situation) -> tuple[Effect, ...]:
             return (request.operation.effect,)
 
 
-def cells(asked: Iterable[Request], seen: list[Situation]) -> Iterator[Cell]:
-    for request in asked:
-        for situation in seen:
+def cells(asked: Iterable[Request], seen: list[Situation], *, stride: int = 1) -> Iterator[Cell]:
+    """Every request in every situation, or in every `stride`-th, from another one on each time."""
+    starts = min(stride, len(seen))  # each request has one situation at least
+    for turn, request in enumerate(asked):
+        for situation in seen[turn % starts :: stride]:
             for effect in effects(request, situation):
                 yield Cell(request, situation, effect)
 
 
-def consent_grid(tier: Tier) -> Iterator[Cell]:
+def consent_grid(tier: Tier, *, stride: int = 1) -> Iterator[Cell]:
     """Every request that may connect at all; the others see no evidence, because no connection is made for them."""
     plain = list(plain_situations(tier))
     with_one = [each for situation in plain for each in with_obstacles(tier, situation, at_most=1)]
-    for request in requests(tier):
-        if may_connect(request):
-            # What only looks reads no evidence at all; the other grid shows it the obstacles.
-            yield from cells([request], plain if only_looks(request) else with_one)
+    connecting = [request for request in requests(tier) if may_connect(request)]
+    # What only looks reads no evidence at all; the other grid shows it the obstacles.
+    yield from cells(filter(only_looks, connecting), plain, stride=stride)
+    yield from cells(itertools.filterfalse(only_looks, connecting), with_one, stride=stride)
 
 
-def obstacle_grid(tier: Tier, *, at_most: int = 5) -> Iterator[Cell]:
+def obstacle_grid(tier: Tier, *, at_most: int = 5, stride: int = 1) -> Iterator[Cell]:
     """Every combination of obstacles, for each operation and way in, asked as favourably as can be."""
     everything = [
         each for situation in plain_situations(tier) for each in with_obstacles(tier, situation, at_most=at_most)
@@ -199,4 +201,4 @@ def obstacle_grid(tier: Tier, *, at_most: int = 5) -> Iterator[Cell]:
         and not (request.dry_run and request.operation.name != "reset")
         and request.surroundings.kind is (Kind.RUNTIME if request.managed else Kind.TERMINAL)
     ]
-    return cells(favourable, everything)
+    return cells(favourable, everything, stride=stride)
