@@ -7,14 +7,29 @@ Exit codes are API: 1 failed while running, 2 usage or configuration, 3 refused 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from dbtasks.values import dataclass
 
 
 class DbtasksError(Exception):
-    """What a user can be told in a sentence. Anything else that escapes is a bug."""
+    """What a user can be told in a sentence. Anything else that escapes is a bug.
+
+    It comes through a pipe whole, whatever its class is made from: a pool of processes whose child raises what cannot
+    be read again waits for ever.
+    """
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _as_it_was, (type(self), self.args), self.__dict__
+
+
+def _as_it_was(kind: type[DbtasksError], args: tuple[Any, ...]) -> DbtasksError:
+    """Return an error without its own `__init__`, which wants the objects that the sentence was made from."""
+    error = kind.__new__(kind, *args)
+    super(DbtasksError, error).__init__(*args)
+    return error
 
 
 class UsageError(DbtasksError):

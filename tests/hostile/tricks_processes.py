@@ -16,16 +16,7 @@ CODE = "import {0}; print(tell({0}.connect(URL)))"
 
 
 def _connect(url: str) -> str:
-    try:
-        return tell(psycopg.connect(url))
-    except Exception as error:
-        return f"failed: {error}"
-
-
-def _told(answer: str) -> str:
-    if answer.startswith("failed: "):
-        raise ChildFailedError(answer)
-    return answer
+    return tell(psycopg.connect(url))
 
 
 @trick
@@ -90,10 +81,11 @@ def child_whose_variables_are_led_elsewhere(url: str) -> str:
 def _multiprocessing(kind: str, url: str) -> str:
     context: Any = multiprocessing.get_context(kind)
     with context.Pool(1) as pool:
-        answer = pool.apply(_connect, (url,))
-        pool.close()
-        pool.join()
-    return _told(answer)
+        try:
+            return pool.apply(_connect, (url,))  # what it raises comes through the pipe, as an application has it
+        finally:
+            pool.close()
+            pool.join()
 
 
 @trick
@@ -115,7 +107,7 @@ def multiprocessing_forkserver(url: str) -> str:
 def pool_of_processes(url: str) -> str:
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
-        return _told(pool.submit(_connect, url).result())
+        return pool.submit(_connect, url).result()
 
 
 @trick
@@ -123,9 +115,16 @@ def fork(url: str) -> str:
     ours, theirs = os.pipe()
     pid = os.fork()
     if not pid:
-        os.write(theirs, _connect(url).encode())
+        try:
+            answer = _connect(url)
+        except Exception as error:
+            answer = f"failed: {error}"
+        os.write(theirs, answer.encode())
         os._exit(0)
     os.close(theirs)
     os.waitpid(pid, 0)
-    with os.fdopen(ours) as answer:
-        return _told(answer.read())
+    with os.fdopen(ours) as answers:
+        answer = answers.read()
+    if answer.startswith("failed: "):
+        raise ChildFailedError(answer)
+    return answer

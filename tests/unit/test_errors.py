@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import importlib
+import pickle
+import pkgutil
+import traceback
+
 import pytest
 
+import dbtasks
 from dbtasks import errors
 from dbtasks.errors import (
     ClonesImpossibleError,
@@ -24,9 +31,13 @@ from dbtasks.errors import (
     TiersNotReadyError,
     TrailError,
     TransactionEndedError,
+    UnheldDriverError,
     UrlNotConfiguredError,
     UsageError,
 )
+from dbtasks.schemas.script import UnreadableDumpError
+from dbtasks.seeders.catalogue import ForeignKey
+from dbtasks.seeders.order import CycleError
 
 
 @pytest.mark.parametrize(
@@ -137,3 +148,45 @@ def test_unknown_revisions_are_named(unknown: list[str], text: str) -> None:
 
 def test_tiers_that_are_not_ready_are_told_with_the_next_command() -> None:
     assert str(TiersNotReadyError(["[STG] is behind."])) == "[STG] is behind.\nTo see every tier: invoke check"
+
+
+_MISTAKES = [Mistake(file="a.csv", line=2, column=3, text="wrong")]
+_KEY = ForeignKey(name="a_b_fkey", schema="public", table=1, columns=("b",), target=2, target_columns=("id",))
+# Those whose arguments are not their sentence alone.
+_MADE: dict[type[DbtasksError], DbtasksError] = {
+    type(error): error
+    for error in (
+        UrlNotConfiguredError("STG", "stg_database_url"),
+        SettingsError(_MISTAKES),
+        SeedError(_MISTAKES),
+        RefusedError(code="E-X", saw="Seen.", why="Why.", instead="Instead."),
+        UnheldDriverError(code="E-TEST-PIN", saw="Seen."),
+        PlanChangedError(before="7f3a90", now="11c2d0"),
+        TiersNotReadyError(["[STG] is behind."]),
+        ClonesImpossibleError("INT", "a reason", "A way."),
+        TransactionEndedError(),
+        MigrationFailedError(applied=["a1"], failed="b2", pending=["c3"], reason="no", leftovers=["index i"]),
+        MigrationHistoryError(["a1"]),
+        UnreadableDumpError(b"what\n"),
+        CycleError([], [_KEY]),
+    )
+}
+
+
+def _kinds(kind: type[DbtasksError]) -> set[type[DbtasksError]]:
+    return {kind}.union(*(_kinds(each) for each in kind.__subclasses__()))
+
+
+def test_every_error_comes_through_a_pipe_as_it_was() -> None:
+    for module in pkgutil.walk_packages(dbtasks.__path__, "dbtasks."):
+        if "__main__" not in module.name and ".worker" not in module.name:
+            importlib.import_module(module.name)
+    kinds = _kinds(DbtasksError)
+    assert kinds >= {*_MADE, TrailError, ConsentNotGivenError}
+    for kind in kinds:
+        error = _MADE[kind] if kind in _MADE else kind("A sentence.")
+        error.add_note("a note")
+        for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+            assert type(again) is kind
+            assert traceback.format_exception_only(again) == traceback.format_exception_only(error)
+            assert vars(again) == vars(error)
