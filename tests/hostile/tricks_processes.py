@@ -82,7 +82,9 @@ def _multiprocessing(kind: str, url: str) -> str:
     context: Any = multiprocessing.get_context(kind)
     with context.Pool(1) as pool:
         try:
-            answer: str = pool.apply(_connect, (url,))  # what it raises comes through the pipe, as an application has it
+            answer: str = pool.apply(
+                _connect, (url,)
+            )  # what it raises comes through the pipe, as an application has it
         finally:
             pool.close()
             pool.join()
