@@ -25,7 +25,7 @@ from tests.server.seeding import Connection, connection
 
 __all__ = ["connection"]
 
-pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300), pytest.mark.outside]
 
 KEYS = {
     "Appearances": "yearID teamID playerID",
