@@ -47,7 +47,7 @@ class Masker:
     def remember(self, secret: str) -> None:
         """Hide this secret from now on. Nothing but asterisks is no secret that could be told from a hidden one."""
         if secret.strip("*") and secret not in self._known:
-            self._known[secret] = tuple(sorted(_forms(secret)))
+            self._known[secret] = tuple(sorted(forms(secret)))
             pieces = [piece for piece in _SEPARATORS.split(secret) if piece != secret and len(piece) >= _SHORT]
             self._pieces.update((piece, re.compile(rf"(?<!\w){re.escape(piece)}(?!\w)")) for piece in pieces)
 
@@ -113,7 +113,8 @@ class Masker:
 _ROUNDS = 6
 
 
-def _forms(secret: str) -> set[str]:
+def forms(secret: str) -> set[str]:
+    """Return how a secret may be written: as it is, encoded, escaped."""
     plain = {secret, unquote(secret), unquote_plus(secret)}
     coded = {way(text) for text in plain for way in _CODINGS}
     coded |= {_lower_hex(text) for text in coded}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dbtasks import pytest_fixture_db, pytest_fixtures, pytest_fixtures_held, pytest_keeping
+from dbtasks import pytest_fixture_db, pytest_fixtures, pytest_fixtures_held, pytest_keeping, pytest_masking
 from dbtasks.pin import PIN, driver, project_around
 from dbtasks.pytest_supply import SUPPLY, Supply
 
@@ -44,7 +44,8 @@ def join(manager: pytest.PytestPluginManager) -> None:
     """Register our plugin, once, under names that nobody can have put after `-p no:`."""
     if not any(isinstance(plugin, Pinned) for plugin in manager.get_plugins()):
         manager.register(Pinned(), name=f"dbtasks pin {secrets.token_hex(8)}")
-        manager.register(pytest_keeping, name=f"dbtasks keeping {secrets.token_hex(8)}")
+        for module in (pytest_keeping, pytest_masking):
+            manager.register(module, name=f"{module.__name__} {secrets.token_hex(8)}")
 
 
 def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:

@@ -9,6 +9,7 @@ from textwrap import dedent
 import pytest
 
 from dbtasks import embedded
+from dbtasks.database import Inspection
 from tests.outside import Finished, sandbox
 from tests.server.test_clones import Built
 
@@ -188,3 +189,52 @@ def test_a_test_may_make_databases_without_the_fixtures_too(built: Built) -> Non
         """,
     )
     assert (done.code, built.clones()) == (0, set()), done.text
+
+
+def test_no_report_of_a_failed_test_shows_the_password(built: Built) -> None:
+    url = built.server.conninfo("dbtasks").url(Inspection())
+    password = url.split(":")[2].split("@")[0]
+    path = built.box.write(
+        "test_it.py",
+        dedent(
+            """
+            import logging, os, psycopg, pytest
+
+            def test_query(database_url):
+                print("printed", database_url)
+                logging.warning(database_url)
+                psycopg.connect(database_url).execute("SELECT nothing")
+
+            def test_equal(fresh_database):
+                assert {"url": fresh_database.url, "more": "x" * 300} == {"url": "x"}
+
+            @pytest.fixture
+            def broken(database_url):
+                raise KeyError(database_url)
+
+            def test_setup(broken):
+                pass
+
+            def test_plain(database_url):
+                pytest.fail(database_url, pytrace=False)
+            """
+        ),
+    )
+    collected = built.box.write("test_import.py", "import os\nraise ValueError(os.environ['test_database_url'])\n")
+    options = (
+        "-p",
+        "no:cacheprovider",
+        "--continue-on-collection-errors",
+        "--junit-xml=report.xml",
+        "-rA",
+        "-o",
+        "junit_logging=all",
+    )
+    shown = ("--showlocals", "-vv", "test_it.py", "test_import.py")
+    texts = [built.box.pytest(*options, *more, *shown).text for more in ((), ("--tb=native",), ("-n", "1"))]
+    texts.append((built.box.root / "report.xml").read_text(encoding="utf-8"))
+    for written in (path, collected, built.box.root / "report.xml"):
+        written.unlink()
+    assert [("nothing" in text, "printed postgresql://" in text, password in text) for text in texts] == [
+        (True, True, False)
+    ] * 4, texts[0]
