@@ -15,6 +15,7 @@ from dbtasks.migrations import ledger
 from dbtasks.plan import ApplyRevisions, BuildAside, LoadSeeds, PutStamp, Step, Verify
 from dbtasks.recipe import Fit, Recipe
 from dbtasks.replacing import drop_ended
+from dbtasks.settings import StockLimits
 from dbtasks.site import Moment
 from dbtasks.tiers import Consent, Loss
 from dbtasks.workbench import Workbench
@@ -22,6 +23,7 @@ from dbtasks.workbench import Workbench
 if TYPE_CHECKING:
     from dbtasks.migrations.events import InputsSeen
     from dbtasks.migrations.upgrade import Job
+    from dbtasks.seeders import Seeds
 
 # `prepare` drops what is over after each reset. Where it does not run, the reset does so now and then: a durable server
 # takes long for it.
@@ -40,6 +42,10 @@ def shortened(bench: Workbench) -> tuple[Step, ...]:
     """Return the steps that are left to do after a look into the stock. What is in stock was verified when made."""
     steps = bench.plan.steps
     if not keeps_stock(bench):
+        return steps
+    if bench.site.fresh:
+        # All of the tier's: whoever doubts one build doubts those that went on from it.
+        bench.stock().make_room(StockLimits(databases=0, size_bytes=0))
         return steps
     server = bench.clearance.evidence.server
     floor = next(step.floor for step in steps if isinstance(step, PutStamp))
@@ -153,6 +159,7 @@ def load_seeds(bench: Workbench, step: LoadSeeds) -> str:
         total, seconds = progress.rows_total or 0, time.monotonic() - started
         bench.site.report(Moment(step="seed", done=progress.rows_done, total=total, seconds=seconds))
 
+    bench.doubt = _looks_outside(seeds)
     with bench.open(bench.place) as connection:
         connection.autocommit = False  # one transaction, committed as the block ends without an error
         free = bench.clearance.evidence.situation.floor.may_lose is Loss.EVERYTHING
@@ -163,6 +170,17 @@ def load_seeds(bench: Workbench, step: LoadSeeds) -> str:
     rows = ", ".join(f"{count:,} {word}" for word, count in counts.items() if count or word == "added")
     bench.told.append(f"seeds {'+'.join(step.sets)}, {sum(counts.values()):,} rows")
     return f"{' + '.join(step.sets)}: rows {rows}"
+
+
+def _looks_outside(seeds: Seeds) -> str:
+    """Return why what these seeds give may be otherwise next time, as far as their SQL tells."""
+    from dbtasks.migrations.worker_server import read_outside
+
+    for file in seeds.files:
+        text = (seeds.root / file.path).read_text(encoding="utf-8", errors="replace") if file.format == "sql" else ""
+        if by := read_outside(text):
+            return f"read from outside of its database, by {by} in {file.name}"
+    return ""
 
 
 def verify(bench: Workbench, step: Verify) -> str:
@@ -189,11 +207,16 @@ def remember(bench: Workbench, made: Recipe) -> None:
     limits = bench.site.project.settings.stock
     if bench.built is None or bench.inputs is None or not keeps_stock(bench) or not limits.databases:
         return
-    reasons = bench.inputs.get("reasons")
-    if isinstance(reasons, list) and reasons:
-        bench.report("stock", f"not kept for the next time: its build {reasons[0]}")
+    recorded = bench.inputs.get("reasons")
+    reasons = [
+        *(recorded if isinstance(recorded, list) else ()),
+        *([bench.doubt] if made.seeds and bench.doubt else ()),
+    ]
+    if reasons:
+        _not_kept(bench, f"its build {reasons[0]}")
         return
-    facts = ", ".join((f"{len(made.revisions)} revisions", *(bench.told if made.seeds else ())))
+    number = len(made.revisions)
+    facts = ", ".join((f"{number} revision{'s' if number != 1 else ''}", *(bench.told if made.seeds else ())))
     try:
         with bench.open(bench.place) as connection:
             extensions = [list(row) for row in connection.execute(_EXTENSIONS).fetchall()]
@@ -201,7 +224,14 @@ def remember(bench: Workbench, made: Recipe) -> None:
         bench.stock().keep(bench.built.name, record, bench.inputs, bench.site.entry)
         bench.record = record
     except psycopg.Error as error:
-        bench.report("stock", f"not kept for the next time: {str(error).splitlines()[0]}")
+        _not_kept(bench, str(error).splitlines()[0])
+
+
+def _not_kept(bench: Workbench, why: str) -> None:
+    """Say it once, of the schema and of what the seeds made of it."""
+    if why not in bench.not_kept:
+        bench.not_kept.append(why)
+        bench.report("stock", f"not kept for the next time: {why}")
 
 
 _EXTENSIONS = "SELECT extname::text, extversion FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY 1"

@@ -220,6 +220,7 @@ class _Road:
             look_again=lambda: survey(self.project, self.request, target, self.call.wish, seen),
             report=self._moment,
             beside=seen.beside,
+            fresh=wish.fresh,
         )
         started = time.monotonic()
 

@@ -20,12 +20,19 @@ if TYPE_CHECKING:
     from dbtasks.pipeline import Report
 
 
-@guarded()
+@guarded(fresh="build from nothing, and drop what earlier builds have left in stock")
 def reset(
-    _c: Context, tier: str = "", dry_run: bool = False, format_: str = "text", yes: bool = False, reason: str = ""
+    _c: Context,
+    tier: str = "",
+    fresh: bool = False,
+    dry_run: bool = False,
+    format_: str = "text",
+    yes: bool = False,
+    reason: str = "",
 ) -> None:
     """Build the database anew from migrations and seeds beside the old one, then swap it in whole."""
-    reports = carry_out(reset_.OPERATION, Options(tier=tier, format_=format_), dry_run=dry_run, yes=yes, reason=reason)
+    options = Options(tier=tier, format_=format_, fresh=fresh)
+    reports = carry_out(reset_.OPERATION, options, dry_run=dry_run, yes=yes, reason=reason)
     _look_ahead(reports[0], dry_run=dry_run or "mark" in reports[0].result.facts)
 
 

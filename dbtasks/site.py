@@ -28,7 +28,8 @@ class Moment:
 class Site:
     """Where a clearance is used. `look_again` makes the survey anew; `entry` is the trail's number of the intent.
 
-    `beside` is the survey's own connection to the coordination database, where it made one.
+    `beside` is the survey's own connection to the coordination database, where it made one. `fresh`: nothing in stock
+    is believed.
     """
 
     project: Project
@@ -38,6 +39,7 @@ class Site:
     look_again: Callable[[], Survey]
     report: Callable[[Moment], None]
     beside: Connection | None = None
+    fresh: bool = False
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)

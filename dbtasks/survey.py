@@ -37,6 +37,7 @@ class Wish:
     """What the command line adds to the verb: a command to run, read-only or not, other seed sets than the tier's.
 
     `purpose` says what this process wants the way in for, where there is no command. `entry` is the one to undo.
+    `fresh`: built from nothing, whatever is in stock.
     """
 
     command: tuple[str, ...] = ()
@@ -45,6 +46,7 @@ class Wish:
     seed_sets: tuple[str, ...] | None = None
     retry: tuple[str, ...] = ()
     entry: int | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,7 @@ class Options:
     through: str = ""
     retry: str = ""
     entry: str = ""
+    fresh: bool = False
 
 
 def carry_out(operation: Operation, options: Options, *, dry_run: bool, yes: bool, reason: str) -> list[Report]:
@@ -62,7 +63,7 @@ def carry_out(operation: Operation, options: Options, *, dry_run: bool, yes: boo
     from dbtasks.survey import Wish
 
     console = Console()
-    wish = Wish(seed_sets=_words(options.sets) or None, retry=_words(options.retry), entry=entry)
+    wish = Wish(seed_sets=_words(options.sets) or None, retry=_words(options.retry), entry=entry, fresh=options.fresh)
     reports = []
     for choice in choices:
         call = pipeline.Call(operation=operation, choice=choice, wish=wish, dry_run=dry_run, yes=yes, reason=reason)

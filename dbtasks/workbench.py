@@ -26,7 +26,8 @@ class Workbench:
 
     `built` is the database built aside, `stamp` what was written into it, `inputs` what its build opened; `found` is
     what the stock had of it, `record` what is noted beside a database that is kept in stock. `elsewhere` is the server
-    that it is built on where that is not the target's.
+    that it is built on where that is not the target's. `doubt` is why what the seeds made must not be kept, `not_kept`
+    what was said of that.
     """
 
     def __init__(self, clearance: Clearance, site: Site, plan: Plan) -> None:
@@ -40,6 +41,8 @@ class Workbench:
         self.found: Found | None = None
         self.record: Mapping[str, object] | None = None
         self.told: list[str] = []
+        self.doubt = ""
+        self.not_kept: list[str] = []
         self.elsewhere: Elsewhere | None = None
 
     @property

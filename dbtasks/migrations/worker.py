@@ -74,6 +74,8 @@ class Worker:
         gate = self.pass_gate(driver)
         door.locking = True
         self.book = Book(self.job, gate.run, self.send, self.stop)
+        if recorder is not None:
+            self.book.doubt = recorder.refuse
         self.book.attach(EnvironmentContext, MigrationContext, sqlalchemy.text)
         sqlalchemy.event.listen(Engine, "before_cursor_execute", self.book.before_statement)
         config.set_main_option("sqlalchemy.url", sqlalchemy_url(self.job["url"], driver).replace("%", "%%"))

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from .worker_server import read_outside
+
 _NOISE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
 _OUR_SCHEMA = re.compile(r'\bdbtasks"?\s*\.|\b(?:schema|search_path)\b[^;]*\bdbtasks\b', re.IGNORECASE)
 
@@ -27,7 +29,10 @@ _FORGET_TORN = "DELETE FROM dbtasks.ledger WHERE revision = :revision AND durati
 
 
 class Book:
-    """Follows Alembic through one run. `revision` is the one that runs, `heads` where the database stands."""
+    """Follows Alembic through one run. `revision` is the one that runs, `heads` where the database stands.
+
+    `doubt` hears why what is built depends on more than the database and the files.
+    """
 
     def __init__(
         self,
@@ -40,6 +45,7 @@ class Book:
         self.revision: str | None = None
         self.heads: tuple[str, ...] = ()
         self.version_table = ""
+        self.doubt: Callable[[str], None] = _unheard
         self._script: Any = None
         self._text: Callable[[str], Any] = str
         self._checksums: dict[str, str] = {}
@@ -123,9 +129,13 @@ class Book:
         self.gate(f"INSERT INTO dbtasks.ledger ({columns}) VALUES ({row})")  # noqa: S608
 
     def before_statement(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        """Stop at a statement of the project's that touches our schema."""
-        if not self._writing and "dbtasks" in statement.lower() and touches_bookkeeping(statement):
+        """Stop at a statement of the project's that touches our schema; doubt one that looks beyond its database."""
+        if self._writing:
+            return
+        if "dbtasks" in statement.lower() and touches_bookkeeping(statement):
             self.stop("bookkeeping", "it touches the schema dbtasks, which is not the application's")
+        if self.doubt is not _unheard and (by := read_outside(statement)):
+            self.doubt(f"read from outside of its database, by {by}")
 
     def _note_version_table(self, context: Any) -> None:
         self.heads = tuple(sorted(context.get_current_heads()))
@@ -171,6 +181,10 @@ def touches_bookkeeping(statement: str) -> bool:
     (True, False)
     """
     return _OUR_SCHEMA.search(_NOISE.sub(" ", statement)) is not None
+
+
+def _unheard(_reason: str) -> None:
+    """Nothing is recorded in this run."""
 
 
 def _callbacks(theirs: Any) -> list[Any]:

@@ -163,3 +163,31 @@ def test_a_reset_prepares_the_next_in_the_background(team: Project, abroad: Serv
     team.edit("config/tiers.yaml", "by_hand: false", "by_hand: true")
 
     assert reset(team)["from"]["spare"]
+
+
+def test_what_the_server_reads_itself_is_not_kept_and_the_schema_before_such_seeds_is(
+    team: Project, abroad: Server
+) -> None:
+    team.file("seeds/demo/zz.sql", "SELECT count(*) FROM pg_roles;\n")
+    first = team.invoke("reset")
+    found = reset(team)
+    assert (first.code, stock(abroad), found["from"]["has"]) == (0, ["template"], "schema"), first.text
+    assert (
+        "stock     not kept for the next time: its build read from outside of its database, by pg_roles in"
+        in first.text
+    )
+
+    team.revision("r4", "op.execute(\"DO $$ BEGIN PERFORM 1 FROM pg_roles WHERE rolname = 'app'; END $$\")")
+    second = team.invoke("reset")
+    assert (second.code, stock(abroad)) == (0, ["template"]), second.text
+    assert second.text.count("stock     not kept for the next time: its build read from outside") == 1
+
+
+def test_a_fresh_reset_believes_nothing_that_is_in_stock(team: Project, abroad: Server) -> None:
+    reset(team)
+    assert team.invoke("prepare").code == 0
+    before = set(abroad.sql("SELECT name FROM dbtasks.registry WHERE kind IN ('template', 'spare')", "dbtasks"))
+    found = reset(team, "--fresh")
+    after = set(abroad.sql("SELECT name FROM dbtasks.registry WHERE kind IN ('template', 'spare')", "dbtasks"))
+    assert ("from" in found, found["applied"], before & after) == (False, ["r1", "r2", "r3"], set())
+    assert reset(team)["from"]["has"] == "whole"
