@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests import warm
 from tests.faults.campaign import BROKEN, Kill, Trial, ViolationError
@@ -23,6 +23,7 @@ from tests.faults.operations import Operation, operations
 from tests.faults.plan import Part, Plan
 
 _MOST_VIOLATIONS = 5  # of one operation: each takes a new ground
+_MOST_TRIES = 6
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class Round:
                 self.begin()
                 self.row.points = len(self.trial.counted.points)
                 for kill in self.plan.kills(self.trial):
-                    self.kill(kill)
+                    self.kill_in_time(kill)
                 if not self.plan.at.pattern:
                     for outcome in self.row.operation.outcomes:
                         self.look_for(outcome)
@@ -74,8 +75,15 @@ class Round:
         self.trial = Trial(self.stack.enter_context(ground()), self.row.operation)
         self.trial.begin()
 
+    def kill_in_time(self, kill: Kill) -> None:
+        """Kill, and where the command had ended before the moment came, which is none then, try an earlier one."""
+        for _ in range(_MOST_TRIES):
+            if self.kill(kill) or kill.moment is None:
+                return
+            kill = replace(kill, moment=0.7 * kill.moment)
+
     def kill(self, kill: Kill) -> str:
-        """Return the outcome, empty where there was none."""
+        """Return the outcome, empty where the command had ended before."""
         who = "moment" if kill.moment is not None else "server" if kill.is_of_server else "process"
         try:
             outcome = self.trial.kill(kill)
@@ -84,7 +92,7 @@ class Round:
             if len(self.row.violations) >= _MOST_VIOLATIONS:
                 raise _TooManyError from error
             self.begin()
-            return ""
+            return "violated"
         self.row.count(who, outcome)
         return outcome
 
