@@ -120,6 +120,8 @@ def _a_way_back_must_be_kept(case: Case) -> Refuse | None:
     if replacing is Replacing.BY_SCHEMAS and case.situation.floor.may_lose is not Loss.NOTHING:
         return None
     instead = f"To bring its schema up to date and keep its rows: invoke migrate --tier={case.request.tier.name}"
+    if not case.request.operation.builds:
+        instead = _harmless(case)
     saw = f"{case.database} cannot be kept aside while another takes its place: {replacing.value}."
     if replacing is Replacing.OBSTACLES:
         found = "; ".join(case.situation.obstacles)
@@ -214,11 +216,29 @@ def _destroying_asks(case: Case) -> Refuse | Ask | None:
         return _ask_for_name(case, request.operation.name.capitalize(), yes_counts=yes_counts)
     return _refuse(
         "E-NO-ANSWER",
-        f"{request.operation.name} would replace what {case.database} holds, and nobody is here to be asked "
-        f"({request.surroundings.because}).",
-        instead=f"To keep its rows: invoke migrate --tier={request.tier.name}"
-        + (". A script that means it passes --yes." if yes_counts else ""),
+        f"{_loss(case)}, and nobody is here to be asked ({request.surroundings.because}).",
+        instead=_harmless(case) + (". A script that means it passes --yes." if yes_counts else ""),
     )
+
+
+def _loss(case: Case) -> str:
+    """Return what would be lost, in each operation's own words."""
+    operation = case.request.operation
+    if operation.drops:
+        return f"{operation.name} would drop for good what is kept of {case.database} and whose time is over"
+    if operation.replaces and not operation.builds:
+        return f"{operation.name} would take {case.database} as it is now out of service"
+    return f"{operation.name} would replace what {case.database} holds"
+
+
+def _harmless(case: Case) -> str:
+    """Return the command that loses nothing and answers what the refused one was for."""
+    operation, tier = case.request.operation, case.request.tier.name
+    if operation.drops:
+        return f"To see what would go: invoke {operation.name} --tier={tier} --dry-run"
+    if operation.replaces and not operation.builds:
+        return f"To see what is kept: invoke {operation.name} --list --tier={tier}"
+    return f"To keep its rows: invoke migrate --tier={tier}"
 
 
 def _ask_for_name(case: Case, verb: str, *, yes_counts: bool = False) -> Ask:

@@ -162,13 +162,15 @@ def test_where_no_database_can_be_made_tests_run_on_int_and_workers_are_refused(
         )
         alone, one = project.run(PYTEST), project.run([*PYTEST, "-n", "1"])
         two = project.run([*PYTEST, "-n", "2"])
-        asks = project.file("test_asks.py", "def test_asks(fresh_database):\n    pass\n")
+        fixtures = ("fresh_database", "empty_database", "int_database", "db")
+        code = "".join(f"def test_{name}({name}):\n    pass\n" for name in fixtures)
+        asks = project.file("test_asks.py", code)
         asked = project.run([*PYTEST, str(asks)])
     said = "itself: the role may not create databases"
     assert (alone.code, said in alone.out) == (0, True), alone.text
     assert (one.code, said in one.out) == (0, True), one.text
     assert (two.code, "Run the tests in one process: pytest -n 0" in two.text) == (4, True), two.text
-    assert (asked.code, "no database can be made for tests: the role may not create databases" in asked.out) == (
-        1,
-        True,
-    )
+    reason = "dbtasks: [INT] no database can be made for tests: the role may not create databases."
+    told = [line for line in asked.out.splitlines() if line.startswith(reason)]
+    assert (asked.code, len(told), "ALTER ROLE" in told[0]) == (1, len(fixtures), True), asked.text
+    assert ("dbtasks/" in asked.out, "The fixture database_url gives" in asked.out) == (False, True), asked.out

@@ -17,13 +17,27 @@ from dbtasks.tiers import Consent, Floor, Loss
 from dbtasks.verdicts import Case, Refuse, Request
 from tests.unit.guard_cells import INT, PROD, STG, TIERS, cells, obstacle_grid, plain_situations, requests
 from tests.unit.guard_oracle import may_connect
-from tests.unit.guard_samples import ABSENT, ADOPT, BECAUSE, EMPTY, MIGRATE, OPEN, RESET, SEED, request_for, verdict_on
+from tests.unit.guard_samples import (
+    ABSENT,
+    ADOPT,
+    BECAUSE,
+    EMPTY,
+    MIGRATE,
+    OPEN,
+    PRUNE,
+    RESET,
+    SEED,
+    UNDO,
+    request_for,
+    verdict_on,
+)
 
 TERMINAL, SCRIPT, AGENT, CI = Kind.TERMINAL, Kind.SCRIPT, Kind.AGENT, Kind.CI
 PERSON = Floor(may_lose=Loss.NOTHING, consent=Consent.PERSON)
 
 UNSTAMPED = "The database shop_stg carries no stamp that says which tier it is."
 NOWHERE = "There is no database shop_stg on that server."
+NOBODY = f"and nobody is here to be asked ({BECAUSE[SCRIPT]})."
 CHECK = "Look at what every tier resolves to: invoke check"
 ADOPT_STG = "To stamp it on purpose: invoke adopt --tier=stg"
 BUILD_STG = "To build it: invoke reset --tier=stg"
@@ -207,8 +221,29 @@ def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
             "E-NO-ANSWER",
             RESET,
             {},
-            f"reset would replace what shop_stg holds, and nobody is here to be asked ({BECAUSE[SCRIPT]}).",
+            f"reset would replace what shop_stg holds, {NOBODY}",
             "To keep its rows: invoke migrate --tier=stg. A script that means it passes --yes.",
+        ),
+        (
+            "E-NO-ANSWER",
+            UNDO,
+            {},
+            f"undo would take shop_stg as it is now out of service, {NOBODY}",
+            "To see what is kept: invoke undo --list --tier=stg. A script that means it passes --yes.",
+        ),
+        (
+            "E-NO-ANSWER",
+            PRUNE,
+            {},
+            f"prune would drop for good what is kept of shop_stg and whose time is over, {NOBODY}",
+            "To see what would go: invoke prune --tier=stg --dry-run. A script that means it passes --yes.",
+        ),
+        (
+            "E-OBSTACLE",
+            UNDO,
+            {"replacing": Replacing.OBSTACLES, "obstacles": ("a slot",)},
+            "shop_stg cannot be kept aside, nor its schemas: a slot.",
+            "To see what is kept: invoke undo --list --tier=stg",
         ),
     ],
 )
