@@ -118,18 +118,18 @@ def put_stamp(bench: Workbench, step: PutStamp) -> str:
 
 def apply_revisions(bench: Workbench, step: ApplyRevisions) -> str:
     from dbtasks.migrations import upgrade  # late: most plans apply none
-    from dbtasks.migrations.events import Event, InputsSeen, RevisionApplied
+    from dbtasks.migrations.events import Event, InputsSeen, RevisionApplied, RevisionStarted
 
     done = 0
-    started = time.monotonic()
 
     def heard(event: Event) -> None:
         nonlocal done
         if isinstance(event, InputsSeen):
             _note_inputs(bench, event)
         done += isinstance(event, RevisionApplied)
-        seconds = time.monotonic() - started
-        bench.site.report(Moment(step="migrate", done=done, total=len(step.revisions), seconds=seconds))
+        if isinstance(event, RevisionStarted):
+            total = len(step.revisions)
+            bench.site.report(Moment(step="migrate", done=min(done, total - 1), total=total, doing=event.revision))
 
     applied = upgrade.upgrade(_job(bench, step), heard)
     bench.result.facts["applied"] = list(applied)
@@ -258,5 +258,6 @@ def _job(bench: Workbench, step: ApplyRevisions) -> Job:
         environ=for_worker(project, url),
         retry=step.retry,
         log=project.settings.trail.with_name("migrations.log"),
+        command=f"invoke {bench.plan.operation.name} --tier={bench.plan.tier}",
         records=bench.built is not None and keeps_stock(bench),
     )

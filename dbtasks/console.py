@@ -88,9 +88,15 @@ class Console:
         """Draw a bar for what takes longer than a second, on a terminal only; the next line replaces it."""
         if not _is_terminal(sys.stderr) or seconds < _LONG_STEP_S or not total:
             return
-        filled = min(_BAR_WIDTH, _BAR_WIDTH * done // total)
-        bar = "━" * filled + "┄" * (_BAR_WIDTH - filled)
-        sys.stderr.write(mask(f"\r  {name:<10}{done:,} of {total:,} {bar} {seconds:.0f} s\x1b[K"))
+        self._draw(f"{name:<10}{done:,} of {total:,} {_bar(done, total)} {seconds:.0f} s")
+
+    def at(self, name: str, doing: str, done: int, total: int) -> None:
+        """Say what a step is at, as it begins with it and so before anybody knows how long that takes; as above."""
+        if _is_terminal(sys.stderr) and total:
+            self._draw(f"{name:<10}{doing}, {done + 1:,} of {total:,} {_bar(done, total)}")
+
+    def _draw(self, line: str) -> None:
+        sys.stderr.write(mask(f"\r  {line}\x1b[K"))
         sys.stderr.flush()
         self._bar_shown = True
 
@@ -118,6 +124,11 @@ class Console:
             self._write(sys.stderr, "\n")
             raise InterruptedByPersonError("Interrupted at the question. Nothing was changed.") from None
         return line.removesuffix("\n").removesuffix("\r") if line.endswith("\n") else ""
+
+
+def _bar(done: int, total: int) -> str:
+    filled = min(_BAR_WIDTH, _BAR_WIDTH * done // total)
+    return "━" * filled + "┄" * (_BAR_WIDTH - filled)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

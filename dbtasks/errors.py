@@ -6,7 +6,7 @@ Exit codes are API: 1 failed while running, 2 usage or configuration, 3 refused 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dbtasks.values import dataclass
@@ -172,7 +172,8 @@ class ProgramNotFoundError(UsageError):
 class MigrationFailedError(DbtasksError):
     """A revision raised. `applied` came before it and stands; `failed` and `pending` are not in the database.
 
-    `leftovers` are what a revision that ran outside of a transaction left behind, in words.
+    `leftovers` are what a revision that ran outside of a transaction left behind, in words. `notes` are what else
+    helps, each with its name: where it was raised, what says more, what comes next.
     """
 
     def __init__(
@@ -183,7 +184,9 @@ class MigrationFailedError(DbtasksError):
         pending: Sequence[str],
         reason: str,
         leftovers: Sequence[str] = (),
+        notes: Mapping[str, str] | None = None,
     ) -> None:
+        self.notes = dict(notes or {})
         self.applied, self.failed, self.pending, self.reason = tuple(applied), failed, tuple(pending), reason
         self.leftovers = tuple(leftovers)
         super().__init__(
@@ -193,6 +196,7 @@ class MigrationFailedError(DbtasksError):
                     f"  applied      {', '.join(self.applied) or 'none'}",
                     f"  not applied  {', '.join([*([failed] if failed else []), *self.pending]) or 'none'}",
                     *(f"  left behind  {leftover}" for leftover in self.leftovers),
+                    *(f"  {name:<12} {note}" for name, note in self.notes.items()),
                 ]
             )
         )

@@ -255,7 +255,10 @@ class _Road:
 
     def _moment(self, moment: Moment) -> None:
         if not moment.text:
-            self.console.progress(moment.step, moment.done, moment.total, moment.seconds)
+            if moment.doing:
+                self.console.at(moment.step, moment.doing, moment.done, moment.total)
+            else:
+                self.console.progress(moment.step, moment.done, moment.total, moment.seconds)
             return
         seconds = f"   {moment.seconds:.1f} s" if moment.seconds >= 0.05 else ""  # one digit shows
         self.console.fact(moment.step, f"{moment.text}{seconds}")

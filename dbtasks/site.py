@@ -15,13 +15,14 @@ from dbtasks.values import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """How far a step is. `text` is empty until the step has ended."""
+    """How far a step is. `text` is empty until the step has ended, `doing` what it is at right now, by name."""
 
     step: str
     done: int = 0
     total: int = 0
     seconds: float = 0.0
     text: str = ""
+    doing: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

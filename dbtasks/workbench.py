@@ -120,9 +120,13 @@ class Workbench:
             return
         if self.built.kind == "spare":  # nobody has touched it
             return
+        aside = "what was built aside goes with the next run"
         with suppress(psycopg.Error):
             known.drop(self.built)
-            self.report("kept", f"{self.plan.database} is as it was; what was built aside is removed")
+            aside = "what was built aside is removed"
+        if self.target_oid is not None:
+            aside = f"{self.plan.database} is in service as it was; {aside}"
+        self.report("kept", aside)
 
     def leave(self) -> None:
         """Close what was opened for this plan alone."""

@@ -80,12 +80,13 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Something raised. `revision` is `None` when no revision had begun."""
+    """Something raised. `revision` is `None` when no revision had begun, `where` file and line of its code."""
 
     revision: str | None
     error: str
     message: str
     sqlstate: str | None
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ class Job:
 
     `checksums` are those of the plan: a revision that is not among them, or has other bytes, is not run. `retry` are
     torn revisions that a person has put right and wants to run again. With `records` the worker tells what the build
-    depended on, as the event `InputsSeen`.
+    depended on, as the event `InputsSeen`. `command` is what to run again after a failure.
     """
 
     root: Path
@@ -76,6 +76,7 @@ class Job:
     log: Path | None = None
     retry: tuple[str, ...] = ()
     records: bool = True
+    command: str = "invoke migrate"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -207,7 +208,7 @@ def _settle(job: Job, run: _Run) -> tuple[str, ...]:
             reason = f"{error}: {text}{f' (SQLSTATE {sqlstate})' if sqlstate else ''}"
         case _:
             reason = run.words
-    raise _failure(run, committed, left, reason)
+    raise _failure(job, run, (committed, left), reason)
 
 
 def _changed_nothing(run: _Run) -> bool:
@@ -238,7 +239,10 @@ def _aftermath(job: Job, run: _Run) -> Aftermath | None:
         return None
 
 
-def _failure(run: _Run, committed: tuple[str, ...], left: Aftermath | None, reason: str) -> MigrationFailedError:
+def _failure(
+    job: Job, run: _Run, stands: tuple[tuple[str, ...], Aftermath | None], reason: str
+) -> MigrationFailedError:
+    committed, left = stands
     missing = [each for each in run.planned if each not in committed]
     failed = run.begun if run.begun in missing else None
     if left is None and not _changed_nothing(run):
@@ -255,7 +259,17 @@ def _failure(run: _Run, committed: tuple[str, ...], left: Aftermath | None, reas
         pending=[each for each in missing if each != failed],
         reason=reason,
         leftovers=left.leftovers if left else (),
+        notes=_notes(job, run.last),
     )
+
+
+def _notes(job: Job, last: Event | None) -> dict[str, str]:
+    """Return where it was raised, which log has the traceback, and what to run once it is mended."""
+    if not isinstance(last, events.Failed):
+        return {}
+    where = {"raised in": last.where} if last.where else {}
+    log = job.log if job.log is None or not job.log.is_relative_to(job.root) else job.log.relative_to(job.root)
+    return {**where, **({"traceback": str(log)} if log else {}), "next": f"mend it, then: {job.command}"}
 
 
 def _refusal(job: Job, kind: str, saw: str, planned: tuple[str, ...], committed: tuple[str, ...]) -> RefusedError:

@@ -215,6 +215,18 @@ def describe(error: BaseException) -> dict[str, str | None]:
     return {"error": type(inner).__name__, "message": str(inner).strip(), "sqlstate": state}
 
 
+def place_of(error: BaseException, root: str) -> str:
+    """Return the innermost file and line of the project's own code that an error came from; empty where it has none."""
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        places.append((error.filename, error.lineno))
+    for file, line in reversed(places):
+        inside = os.path.relpath(file, root) if root and os.path.isabs(file) else os.pardir  # noqa: PTH117 - text
+        if not inside.startswith(os.pardir) and "site-packages" not in inside:
+            return f"{inside}:{line}"
+    return ""
+
+
 def hold_lifeline(descriptor: int) -> None:
     """End this process as soon as the parent's end of the pipe is closed."""
 
@@ -250,7 +262,8 @@ def main() -> NoReturn:
         worker.upgrade() if job["kind"] == "upgrade" else worker.history()
     except BaseException as error:  # the end of the process: a SystemExit of env.py counts as a failure too
         traceback.print_exc()
-        worker.send("failed", revision=worker.book.revision if worker.book else None, **describe(error))
+        revision = worker.book.revision if worker.book else None
+        worker.send("failed", revision=revision, where=place_of(error, job.get("root", "")), **describe(error))
         leave(1)
     leave(0)
 

@@ -124,6 +124,17 @@ def test_a_failure_half_way_says_what_stands(shop: Shop) -> None:
     assert (shop.current(), shop.ledger()) == (frozenset({"r1"}), ["r1"])
 
 
+def test_a_failure_names_the_line_of_the_project_the_log_and_what_to_run(shop: Shop) -> None:
+    shop.revision(code="{}['missing']")
+    with pytest.raises(MigrationFailedError) as failure:
+        shop.upgrade()
+    lines = str(failure.value).splitlines()
+    assert lines[0] == "Migration stopped at revision r1: KeyError: 'missing'"
+    path, _, line = failure.value.notes["raised in"].rpartition(":")
+    assert "['missing']" in (shop.root / path).read_text(encoding="utf-8").splitlines()[int(line) - 1]
+    assert failure.value.notes["next"] == "mend it, then: invoke migrate"
+
+
 def test_a_failure_in_one_transaction_takes_all_back_and_says_so(shop: Shop) -> None:
     shop.revision("CREATE TABLE a (id int)")
     shop.revision("SELECT 1/0")

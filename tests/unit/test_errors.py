@@ -127,6 +127,12 @@ def test_a_failed_migration_says_what_stands_and_what_does_not() -> None:
         "  not applied  b2, c3",
         "  left behind  index i",
     ]
+    notes = {"raised in": "migrations/versions/b2.py:14", "next": "mend it, then: invoke reset --tier=int"}
+    noted = MigrationFailedError(applied=[], failed="b2", pending=[], reason="KeyError: 'x'", notes=notes)
+    assert str(noted).splitlines()[-2:] == [
+        "  raised in    migrations/versions/b2.py:14",
+        "  next         mend it, then: invoke reset --tier=int",
+    ]
     nothing = MigrationFailedError(applied=[], failed=None, pending=[], reason="env.py raised")
     assert str(nothing).splitlines() == [
         "Migration stopped: env.py raised",
