@@ -1,4 +1,4 @@
-"""The server's part of a reset, measured inside one process that has everything loaded: from connecting to the swap."""
+"""The server's part of a reset, measured inside one process: how long it waits for the server, connecting included."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 from unittest.mock import patch
 
 import psycopg
@@ -33,11 +34,10 @@ class Inside:
         self._call = pipeline.Call(operation=reset.OPERATION, choice=choose(self._project.settings, None, environ))
 
     def reset(self) -> float:
-        """Do a reset and return the milliseconds from its first connection's beginning to the committed swap."""
-        began, committed = list[float](), list[float]()
-        with _before(psycopg, "connect", began), _after(snapshots, "swap", committed), _unheard():
+        """Do a reset and return the milliseconds that it waited for the server, up to the committed swap."""
+        with waiting() as waited, _ending(snapshots, "swap", waited), _unheard():
             pipeline.carry_out(self._project, self._call, Console())
-        return (committed[-1] - began[0]) * 1000
+        return waited.total_ms
 
     def swap(self) -> float:
         """Do a reset and return the milliseconds of its swap alone, the ending of sessions included."""
@@ -75,28 +75,55 @@ def settle(place: Place) -> None:
     place.run("CHECKPOINT")
 
 
+class Waited:
+    """The time that a process spends in calls to a server, until it is `over`."""
+
+    def __init__(self) -> None:
+        self.total_ms, self.over = 0.0, False
+
+    def timed(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the same call, measured."""
+
+        def called(*given: object, **named: object) -> object:
+            began = time.perf_counter()
+            try:
+                return call(*given, **named)
+            finally:
+                if not self.over:
+                    self.total_ms += (time.perf_counter() - began) * 1000
+
+        return called
+
+
+@contextmanager
+def waiting() -> Iterator[Waited]:
+    """Measure what psycopg waits: to connect, and for each answer."""
+    waited = Waited()
+    connect, wait = waited.timed(psycopg.connect), waited.timed(psycopg.Connection.wait)
+    with patch.object(psycopg, "connect", connect), patch.object(psycopg.Connection, "wait", wait):
+        yield waited
+
+
 def renames(place: Place) -> float:
     """Return the milliseconds of what a swap is at the least: a connection, and two renames in one transaction."""
-    began = time.perf_counter()
-    with psycopg.connect(place.url("postgres"), autocommit=True) as connection:
+    with waiting() as waited, psycopg.connect(place.url("postgres"), autocommit=True) as connection:
         with connection.transaction():
             connection.execute("ALTER DATABASE bare_live RENAME TO bare_old")
             connection.execute("ALTER DATABASE bare_next RENAME TO bare_live")
-        taken = (time.perf_counter() - began) * 1000
+        waited.over = True
         connection.execute("ALTER DATABASE bare_old RENAME TO bare_next")
-    return taken
+    return waited.total_ms
 
 
 def clone(place: Place, strategy: str) -> Callable[[], float]:
     """Return what measures a connection and `CREATE DATABASE ... TEMPLATE` with a strategy."""
 
     def act() -> float:
-        began = time.perf_counter()
-        with psycopg.connect(place.url("postgres"), autocommit=True) as connection:
+        with waiting() as waited, psycopg.connect(place.url("postgres"), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE bare_clone TEMPLATE bare_template STRATEGY {strategy}")
-            taken = (time.perf_counter() - began) * 1000
+            waited.over = True
             connection.execute("DROP DATABASE bare_clone")
-        return taken
+        return waited.total_ms
 
     return act
 
@@ -145,6 +172,20 @@ def _after(module: object, name: str, moments: list[float]) -> Iterator[None]:
             return real(*given, **named)
         finally:
             moments.append(time.perf_counter())
+
+    with patch.object(module, name, called):
+        yield
+
+
+@contextmanager
+def _ending(module: object, name: str, waited: Waited) -> Iterator[None]:
+    """End the measurement after that call."""
+    real = getattr(module, name)
+
+    def called(*given: object, **named: object) -> object:
+        found = real(*given, **named)
+        waited.over = True
+        return found
 
     with patch.object(module, name, called):
         yield
