@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -62,9 +62,10 @@ def told(console: Console, *, as_json: bool = False) -> Iterator[None]:
         yield
     except DbtasksError as error:
         code = error.code if isinstance(error, RefusedError) else type(error).__name__
-        if as_json:
-            console.data({"error": {"code": code, "exit_code": error.exit_code, "message": mask(str(error))}})
         console.say(str(error))
+        if as_json:
+            with suppress(DbtasksError):  # said already, where it is standard output that failed
+                console.data({"error": {"code": code, "exit_code": error.exit_code, "message": mask(str(error))}})
         end(error.exit_code)
     except KeyboardInterrupt:
         console.say("Interrupted.")

@@ -11,11 +11,11 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TextIO
 
 from dbtasks.conninfo import mask
-from dbtasks.errors import InterruptedByPersonError
+from dbtasks.errors import DbtasksError, InterruptedByPersonError
 from dbtasks.tiers import Colour, Tier
 from dbtasks.verdicts import Question
 
@@ -78,9 +78,16 @@ class Console:
 
             colorama.just_fix_windows_console()
         encoding = getattr(stream, "encoding", None) or "utf-8"
-        with suppress(BrokenPipeError):
+        try:
             stream.write(mask(text).encode(encoding, "replace").decode(encoding))
             stream.flush()
+        except BrokenPipeError:
+            return  # nobody reads it any more
+        except OSError as error:
+            if stream is not sys.stdout:
+                raise
+            reason = error.strerror or error
+            raise DbtasksError(f"Standard output cannot be written: {reason}. What was done stands.") from None
 
     # Progress
 

@@ -34,11 +34,12 @@ def show(project: Project, tier: str, *, as_json: bool) -> None:
     if as_json:
         console.data([_data(each, ended=ended) for each, ended in there])
         return
-    console.say(f"{console.badge(choice.tier)} {target.masked if target else 'not built yet'} · kept databases")
+    badge = console.badge(choice.tier, on_stdout=True)
+    console.text(f"{badge} {target.masked if target else 'not built yet'} · kept databases")
     for each, ended in there:
-        console.say(f"  {kept_line(each)}{', which is over: invoke prune' if ended else ''}")
+        console.text(f"  {kept_line(each)}{', which is over: invoke prune' if ended else ''}")
     if not there:
-        console.say("  none")
+        console.text("  none")
 
 
 def _data(each: Kept, *, ended: bool) -> dict[str, object]:

@@ -137,7 +137,7 @@ def test_what_is_kept_is_listed_with_the_entry_that_replaced_it(shelf: Project, 
     newest = kept(shelf)[0]
     assert (newest["entry"], newest["ended"]) == (entry, False)
     assert str(newest["name"]).startswith("dbtasks_shelf_stg_")
-    assert f"entry {entry} of " in shelf.invoke("undo --tier=stg --list").err
+    assert f"entry {entry} of " in shelf.invoke("undo --tier=stg --list").out
 
 
 def test_undo_asks_for_the_name_and_shows_what_comes_and_what_goes(

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from dbtasks.console import Console
+from dbtasks.errors import DbtasksError
 
 
 class Terminal(io.StringIO):
@@ -31,3 +32,19 @@ def test_a_log_gets_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     console.at("migrate", "c41f", 2, 4)
     console.progress("seed", 1, 2, 9.0)
     assert file.getvalue() == ""
+
+
+class Full(io.StringIO):
+    def flush(self) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_standard_output_is_told_and_a_full_standard_error_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdout", Full())
+    with pytest.raises(DbtasksError, match="cannot be written: No space left on device"):
+        Console({}).data({"done": True})
+    monkeypatch.setattr(sys, "stderr", Full())
+    with pytest.raises(OSError, match="No space left"):  # a question that nobody can read is not waited for
+        Console({}).say("done")
