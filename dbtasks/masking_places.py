@@ -103,12 +103,13 @@ _IN_QUERY = re.compile(r"[?&](?:amp;)?[\w.%\-]*\Z")
 _OPENING = re.compile(r"[bBeEfFrRuU]{0,2}(\\{0,8})([\"'`])")
 _NOTHING = re.compile(r"(?:None|null)[,;)\]}]*")
 _INNER_QUOTE = rf"[\"'`](?!{_AFTER})"
-_QUERY_VALUE = re.compile(rf"(?:[^&\s\"'`]++|{_INNER_QUOTE})*+")
-_PAIR_VALUE = re.compile(rf"(?:[^\s\"'`\\]++|\\.?|{_INNER_QUOTE})*+")
+# Atomic groups: possessive repeats of a group match too much before Python 3.11.5.
+_QUERY_VALUE = re.compile(rf"(?>(?:[^&\s\"'`]++|{_INNER_QUOTE})*)")
+_PAIR_VALUE = re.compile(rf"(?>(?:[^\s\"'`\\]++|\\.?|{_INNER_QUOTE})*)")
 _LITERAL = re.compile(r"(?:-?[\w.+\-]++|\*{3})(?=[ \t]*+(?:[,}\])]|$))", re.MULTILINE)
 _LINE_VALUE = re.compile(r"[^\n]*?(?=[ \t]#|[ \t]*,[ \t]*[\"'\\]*+\w++[\"'\\]*+[ \t]?[:=]|$)", re.MULTILINE)
 # However many backslashes: a text that was quoted twice has \\" inside, so a quote behind a backslash never closes.
-_QUOTED = {mark: re.compile(rf"(?:[^{mark}\\\n]++|\\++.?|{mark}{mark}|{mark}(?!{_AFTER}))*+") for mark in "\"'`"}
+_QUOTED = {mark: re.compile(rf"(?>(?:[^{mark}\\\n]++|\\++.?|{mark}{mark}|{mark}(?!{_AFTER}))*)") for mark in "\"'`"}
 
 
 def _after_keys(text: str) -> Iterator[Span]:
