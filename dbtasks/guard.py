@@ -51,6 +51,10 @@ def judge(case: Case) -> Decision:
     return verdict
 
 
+def _answered(verdict: Ask, replies: tuple[str, ...]) -> bool:
+    return replies == tuple(question.expected for question in verdict.questions)
+
+
 def _answered_by_yes(verdict: Ask, request: Request) -> bool:
     return verdict.yes_counts and request.yes
 
@@ -117,8 +121,6 @@ def clear(request: Request, plan: Plan, evidence: Evidence, replies: tuple[str, 
         match verdict:
             case Refuse():
                 raise verdict.error()
-            case Ask() if not _answered_by_yes(verdict, request):
-                expected = tuple(question.expected for question in verdict.questions)
-                if replies != expected:
-                    raise ConsentNotGivenError("Not confirmed. Nothing was changed.")
+            case Ask() if not (_answered_by_yes(verdict, request) or _answered(verdict, replies)):
+                raise ConsentNotGivenError("Not confirmed. Nothing was changed.")
     return Clearance(_GRANTED_HERE, request, plan, evidence)
