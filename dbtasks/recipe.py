@@ -14,7 +14,7 @@ from dbtasks.plan import ApplyRevisions, LoadSeeds, Plan
 from dbtasks.values import dataclass
 
 # Counts up when what we put into a database besides revisions and seeds changes.
-BUILDER = 1
+BUILDER = 2
 
 
 class Fit(enum.IntEnum):
