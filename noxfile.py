@@ -46,9 +46,9 @@ def kills(session: nox.Session) -> None:
 
 @nox.session
 def kills_quick(session: nox.Session) -> None:
-    """The same at every sixtieth point, in about two minutes on two cores."""
+    """The same at every fortieth point, in about three minutes on two cores."""
     install(session)
-    options = ("--every=60", "--moments=10", *session.posargs)
+    options = ("--every=40", "--moments=10", *session.posargs)
     session.run("python", "-m", "tests.faults", *options, env=nox_sessions.scrubbed_env(session))
 
 

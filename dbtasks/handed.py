@@ -6,10 +6,10 @@ from dbtasks.conninfo import parse
 from dbtasks.environment import HANDED_URL
 from dbtasks.errors import RefusedError
 from dbtasks.evidence import own_stamp
+from dbtasks.looking import look_at
 from dbtasks.operations import open_
 from dbtasks.project import Project
 from dbtasks.surroundings import Kind
-from dbtasks.survey import look_at
 from dbtasks.targets import Target
 from dbtasks.tiers import Consent, Tier
 from dbtasks.trail import Act, Trail

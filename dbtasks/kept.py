@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 import psycopg
 
+from dbtasks import inspection
 from dbtasks.author import Who
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import Connection, look
 from dbtasks.errors import RefusedError, ServerUnreachableError
+from dbtasks.evidence import own_stamp
 from dbtasks.plan import Kept
 from dbtasks.registry import COORDINATION
 
@@ -111,6 +114,23 @@ def _kept(row: Sequence[object]) -> tuple[Kept, bool]:
         size_bytes=cast(int, size),
     )
     return found, bool(ended)
+
+
+def looked_into(chosen: Kept, project: str, tier: str, conninfo: Conninfo) -> Kept:
+    """Return a kept database with what it holds. RefusedError where its own stamp is another tier's."""
+    with closing(look(conninfo.with_database(chosen.name))) as connection:
+        server = inspection.look_at_server(connection)
+        database = inspection.look_at_database(connection, server, None, lambda _oid: None)
+    stamp = own_stamp(server, database)
+    if stamp is None or (stamp.project, stamp.tier) != (project, tier):
+        raise RefusedError(
+            code="E-STAMP",
+            saw=f"The kept database {chosen.name} does not bear the stamp of {tier.upper()}.",
+            why="Nothing was changed.",
+            instead=f"To see what else is kept: invoke undo --tier={tier} --list",
+        )
+    rows = sum(table.rows for table in database.tables)
+    return replace(chosen, tables=len(database.tables), rows=rows)
 
 
 def choose(there: Sequence[Kept], entry: int | None, mine: str, tier: str) -> Kept:

@@ -247,10 +247,8 @@ class Pin:
             return
         if self._heard and "dbtasks.reach" in sys.modules:
             self._hold_drivers()
-        if self.names is None:
-            wanted = blind_changes(self.environ)
-        else:
-            wanted = changes(self.environ, self.names, self.url, self._drivers)
+        environ, url = self.environ, self.url
+        wanted = changes(environ, self.names, url, self._drivers) if self.names else blind_changes(environ)
         for name, value in wanted.items():
             if value is None:
                 self._remember_flag(name)

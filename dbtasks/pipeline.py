@@ -49,7 +49,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What became of a call. `plan` and `target` are as they were cleared, or planned on a dry run."""
+    """What became of a call. `plan` and `target` are as they were cleared, or planned on a dry run.
+
+    `code` is that of the refusal which a dry run foresees.
+    """
 
     project: Project
     tier: Tier
@@ -59,12 +62,14 @@ class Report:
     result: Result
     entry: int | None = None
     clearance: Clearance | None = None
+    code: str | None = None
 
     def as_data(self) -> dict[str, object]:
         return {
             "tier": self.tier.name,
             "target": self.target.masked,
             "verdict": self.verdict,
+            **({"code": self.code} if self.code else {}),
             "entry": self.entry,
             "plan": self.plan.as_data(),
             "result": self.result.facts,
@@ -179,7 +184,8 @@ class _Road:
             self.console.say(line)
         words = card.would(verdict)
         self.console.say(f"  plan {seen.plan.hash[:12]} · {words} · nothing was changed")
-        return self._report(target, seen.plan, words, Result())
+        report = self._report(target, seen.plan, words, Result())
+        return replace(report, code=verdict.code if isinstance(verdict, Refuse) else None)
 
     def _report(self, target: Target, plan: Plan, verdict: str, result: Result) -> Report:
         return Report(project=self.project, tier=target.tier, target=target, plan=plan, verdict=verdict, result=result)

@@ -26,10 +26,10 @@ class Project:
     environ: Mapping[str, str] = field(repr=False)
 
 
-def open_project(start: Path | None = None, environ: Mapping[str, str] | None = None) -> Project:
+def open_project(start: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Project:
     """Return the project around a folder (the working directory by default). Reads files; contacts nothing."""
     environ = dict(os.environ) if environ is None else environ
-    settings = load(find_root(start or Path.cwd()))
+    settings = load(find_root(Path(start) if start else Path.cwd()))
     environ = _without_twins(environ, settings)
     surroundings = recognise(_this_process(environ), settings.tiers, settings.agent_markers)
     return Project(

@@ -5,25 +5,23 @@ It is made twice: to ask, and again under the lock, right before the first write
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
 
-from dbtasks import inspection, kept, registry
+from dbtasks import kept
 from dbtasks.conninfo import Conninfo
-from dbtasks.database import BOUNDS, Connection, connect_to_look, exists_elsewhere, look, unreachable, unreadable
-from dbtasks.errors import DbtasksError, RefusedError, ServerUnreachableError
-from dbtasks.evidence import Database, Evidence, Proof, Replacing, Server, own_stamp
-from dbtasks.means import with_means
+from dbtasks.database import Connection
+from dbtasks.errors import DbtasksError
+from dbtasks.evidence import Database, Evidence, Proof, Replacing
+from dbtasks.looking import connection_beside, look_around, look_at
 from dbtasks.operations import verb
-from dbtasks.plan import Kept, Materials, Plan, RevisionBytes
+from dbtasks.plan import Materials, Plan, RevisionBytes
 from dbtasks.project import Project
 from dbtasks.situation import situate
 from dbtasks.targets import Target, resolve
-from dbtasks.tiers import Consent, Loss, Tier
+from dbtasks.tiers import Tier
 from dbtasks.values import dataclass
 from dbtasks.verdicts import Request
 
@@ -98,14 +96,9 @@ def survey(project: Project, request: Request, target: Target, wish: Wish, befor
     needs_history = operation.proves or operation.builds or operation.catalogue_only
     history = files.history if needs_history else None  # what is wrong in a file is told before anything is contacted
     seed_sets, seed_digest = _seeds(request, wish, files)
-    beside = before.beside if before else _beside(request, target)
-    glance = _glance(beside, project, request, target)
-    if glance is None and beside is not None:
-        beside.close()
-        beside = None
-    server, database, server_way = glance or _look(project, request, target)
-    if glance is None and operation.replaces:
-        server, database = with_means(server, database, request, target)
+    beside = before.beside if before else connection_beside(request, target)
+    found, beside = look_around(project, request, target, beside)
+    server, database, server_way = found
     materials = replace(_materials(request, wish, history, database), seed_sets=seed_sets, seed_digest=seed_digest)
     name = target.conninfo.database
     proof = Proof.NOT_NEEDED
@@ -132,92 +125,6 @@ def survey(project: Project, request: Request, target: Target, wish: Wish, befor
         files=files,
         beside=beside,
     )
-
-
-def look_at(
-    target: Target, version_table: str | None, registered: Callable[[int], str | None]
-) -> tuple[Server, Database]:
-    """Return server and database of a target that exists. ServerUnreachableError when it cannot be reached."""
-    with closing(look(target.conninfo)) as connection:
-        server = inspection.look_at_server(connection)
-        database = inspection.look_at_database(connection, server, version_table, registered)
-        return server, database
-
-
-_CANNOT_TELL = (
-    PermissionError,
-    psycopg.errors.UndefinedTable,
-    psycopg.errors.UndefinedColumn,
-    psycopg.errors.InsufficientPrivilege,
-)
-
-
-def _beside(request: Request, target: Target) -> Connection | None:
-    """Return a connection to the coordination database where its word is enough.
-
-    That is so where the answer does not depend on what the database holds: nobody is asked, and nothing need be proven.
-    """
-    tier = request.tier
-    free = tier.may_lose is Loss.EVERYTHING and tier.consent is Consent.NONE and tier.after is None
-    if request.dry_run or not request.operation.replaces or not free:
-        return None
-    try:
-        return connect_to_look(target.conninfo.with_database(registry.COORDINATION))
-    except ServerUnreachableError:
-        return None
-
-
-def _glance(
-    beside: Connection | None, project: Project, request: Request, target: Target
-) -> tuple[Server, Database, Conninfo] | None:
-    """Return server and database as the coordination database knows them, through one connection; `None`: look."""
-    if beside is None:
-        return None
-    tier, name = request.tier.name, target.conninfo.database
-    try:
-        bounds = () if beside.autocommit else BOUNDS  # on the second look it may write, and waits as long as it needs
-        found = inspection.look_from_beside(beside, name, project.settings.project, tier, *bounds)
-    except _CANNOT_TELL:
-        return None
-    if found is None:
-        return None
-    server, database, registers = found
-    if not server.can_create:
-        return None
-    # A stamp that asks more than the settings do is looked at where it is.
-    if any(stamp.floor != request.tier.floor for stamp in database.stamps or ()):
-        return None
-    way = target.conninfo.with_database(registry.COORDINATION)
-    return replace(server, registers=registers or server.superuser), database, way
-
-
-def _look(project: Project, request: Request, target: Target) -> tuple[Server, Database | None, Conninfo]:
-    writes = not (request.looks_only or request.operation.hands_out)
-
-    def registered(oid: int) -> str | None:
-        return registry.kind_of(target.conninfo, oid) if writes else None
-
-    try:
-        try:
-            table = None if request.operation.hands_out else project.settings.migrations.version_table
-            server, database = look_at(target, table, registered)
-            return server, database, target.conninfo
-        except ServerUnreachableError as error:
-            return _look_beside(target, error)
-    except (PermissionError, psycopg.Error) as error:
-        raise unreadable(target.tier.label, target.masked, str(error)) from None
-
-
-def _look_beside(target: Target, error: ServerUnreachableError) -> tuple[Server, None, Conninfo]:
-    """Return the server where only the database is missing; else say that the target cannot be reached."""
-    try:
-        way = exists_elsewhere(target.conninfo, target.conninfo.database)
-    except ServerUnreachableError:
-        way = None
-    if way is None:
-        raise unreachable(target.tier.label, target.masked, str(error), embedded=target.is_embedded) from None
-    with closing(look(way)) as connection:
-        return inspection.look_at_server(connection), None, way
 
 
 def _materials(request: Request, wish: Wish, history: History | None, database: Database | None) -> Materials:
@@ -264,24 +171,9 @@ def _with_kept(
         return replace(materials, ended=(*(each for each, ended in there if ended), *gone))
     there = kept.inside(target.conninfo, whole=True) if inside else there
     chosen = kept.choose([each for each, _ in there], wish.entry, kept.maker(project.who), tier)
-    return replace(materials, kept=chosen if beside or inside else _looked_into(chosen, name, tier, target))
-
-
-def _looked_into(chosen: Kept, project: str, tier: str, target: Target) -> Kept:
-    """Return a kept database with what it holds. RefusedError where its own stamp is another tier's."""
-    with closing(look(target.conninfo.with_database(chosen.name))) as connection:
-        server = inspection.look_at_server(connection)
-        database = inspection.look_at_database(connection, server, None, lambda _oid: None)
-    stamp = own_stamp(server, database)
-    if stamp is None or (stamp.project, stamp.tier) != (project, tier):
-        raise RefusedError(
-            code="E-STAMP",
-            saw=f"The kept database {chosen.name} does not bear the stamp of {tier.upper()}.",
-            why="Nothing was changed.",
-            instead=f"To see what else is kept: invoke undo --tier={tier} --list",
-        )
-    rows = sum(table.rows for table in database.tables)
-    return replace(chosen, tables=len(database.tables), rows=rows)
+    return replace(
+        materials, kept=chosen if beside or inside else kept.looked_into(chosen, name, tier, target.conninfo)
+    )
 
 
 def _bytes(revision: Revision) -> RevisionBytes:

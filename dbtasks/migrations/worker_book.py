@@ -31,7 +31,7 @@ _FORGET_TORN = "DELETE FROM dbtasks.ledger WHERE revision = :revision AND durati
 class Book:
     """Follows Alembic through one run. `revision` is the one that runs, `heads` where the database stands.
 
-    `doubt` hears why what is built depends on more than the database and the files.
+    `doubt` hears why what is built depends on more than the database and the files; nobody does where nothing is kept.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Book:
         self.revision: str | None = None
         self.heads: tuple[str, ...] = ()
         self.version_table = ""
-        self.doubt: Callable[[str], None] = _unheard
+        self.doubt: Callable[[str], None] | None = None
         self._script: Any = None
         self._text: Callable[[str], Any] = str
         self._checksums: dict[str, str] = {}
@@ -134,7 +134,7 @@ class Book:
             return
         if "dbtasks" in statement.lower() and touches_bookkeeping(statement):
             self.stop("bookkeeping", "it touches the schema dbtasks, which is not the application's")
-        if self.doubt is not _unheard and (by := read_outside(statement)):
+        if self.doubt and (by := read_outside(statement)):
             self.doubt(f"read from outside of its database, by {by}")
 
     def _note_version_table(self, context: Any) -> None:
@@ -181,10 +181,6 @@ def touches_bookkeeping(statement: str) -> bool:
     (True, False)
     """
     return _OUR_SCHEMA.search(_NOISE.sub(" ", statement)) is not None
-
-
-def _unheard(_reason: str) -> None:
-    """Nothing is recorded in this run."""
 
 
 def _callbacks(theirs: Any) -> list[Any]:

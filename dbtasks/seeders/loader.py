@@ -84,9 +84,7 @@ def load(
             loading.load_set([source for source in sources if source.file.set == name])
         result, done = loading.finish()
     except SeedError:
-        if not connection.broken:
-            connection.execute(f"ROLLBACK TO {_SAVEPOINT}")
-            connection.execute(f"RELEASE {_SAVEPOINT}")
+        _take_back(connection)
         raise
     if scripts:
         losses.refuse(opening.counts, done, may_lose=may_lose)
@@ -116,6 +114,12 @@ def _open(connection: Connection, tables: Sequence[str], *, large: bool) -> _Ope
         manifest=manifest(str(row[0]) if row else ""),
         counts=losses.counts(looked.fetchall()),
     )
+
+
+def _take_back(connection: Connection) -> None:
+    if not connection.broken:
+        connection.execute(f"ROLLBACK TO {_SAVEPOINT}")
+        connection.execute(f"RELEASE {_SAVEPOINT}")
 
 
 def _write(connection: Connection, kept: Manifest) -> None:

@@ -24,7 +24,7 @@ __all__ = ["ClonesImpossibleError", "Database", "Databases", "databases"]
 
 
 @contextmanager
-def databases(start: Path | None = None, *, keep: bool = False) -> Iterator[Databases]:
+def databases(start: str | Path | None = None, *, keep: bool = False) -> Iterator[Databases]:
     """Yield what makes databases for the tests of one process, and drop them all as the block ends, however it ends.
 
     `start` is a folder in the project; by default the working directory. `keep` leaves the databases on the server

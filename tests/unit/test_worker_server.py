@@ -15,6 +15,8 @@ COPY = "COPY FROM a file or program"
         ("COPY lessons (id, title) FROM '/srv/lessons.csv' WITH (FORMAT csv)", COPY),
         ("copy lessons\nfrom program 'curl x'", COPY),
         ("COPY lessons FROM E'/srv/a\\tb'", COPY),
+        ("COPY lessons /* ; */ FROM '/srv/lessons.csv'", COPY),
+        ("SELECT 'copy'; COPY lessons FROM '/srv/lessons.csv'", COPY),
         ("DO $$ BEGIN EXECUTE 'COPY t FROM ''/a'''; END $$", COPY),
         ("INSERT INTO t SELECT pg_read_file('a')", "pg_read_file"),
         ("SELECT pg_catalog.pg_read_binary_file('a')", "pg_read_binary_file"),
@@ -50,3 +52,8 @@ def test_what_reads_from_outside_is_named(statement: str, by: str) -> None:
 )
 def test_what_stays_inside_is_not(statement: str) -> None:
     assert read_outside(statement) == ""
+
+
+def test_a_long_text_is_read_once_however_often_it_says_copy() -> None:
+    # An expression that looked through the rest from each of the words on would not come to an end.
+    assert read_outside("copy " * 500_000) == ""
