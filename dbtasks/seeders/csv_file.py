@@ -95,6 +95,9 @@ def _header(source: Source, lines: Iterator[tuple[int, str]]) -> tuple[str, ...]
     if not text.strip():
         source.fail("expected a header with the names of the columns.", Place(line=1, column=1))
     names = _fields(source, line, text)
+    if len(names) == 1 and (other := re.search(r"[;\t]", names[0] or "")):
+        found = "semicolons" if other[0] == ";" else "tabs"
+        source.fail(f"the columns are separated by {found}. Separate them by commas.", _within(line, text, other.start()))
     for index, name in enumerate(names):
         where = _within(line, text, _offsets(text)[index])
         if not name:

@@ -161,6 +161,8 @@ def test_numbers_keep_every_digit(write: Write) -> None:
         ("t.csv", "", "1:1: expected a header with the names of the columns."),
         ("t.csv", "a,,b\n", "1:3: column 2 of the header has no name."),
         ("t.csv", "a,b,a\n", "1:5: column 'a' is there twice."),
+        ("t.csv", "a;b\n1;2\n", "1:2: the columns are separated by semicolons. Separate them by commas."),
+        ("t.csv", "id\tb\n1\t2\n", "1:3: the columns are separated by tabs. Separate them by commas."),
         ("t.csv", "a,b\n1,2\n\n", "3:1: the record has 1 field, the header 2. The line is empty: delete it."),
         ("t.csv", 'a,b\n"x\n",1\n1,2,3\n', "4:1: the record has 3 fields, the header 2."),
         ("t.csv", 'a,b\n1,x"y"\n', ("2:4: a quote stands inside a field. Put the whole field in quotes "
