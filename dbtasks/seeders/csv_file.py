@@ -97,7 +97,8 @@ def _header(source: Source, lines: Iterator[tuple[int, str]]) -> tuple[str, ...]
     names = _fields(source, line, text)
     if len(names) == 1 and (other := re.search(r"[;\t]", names[0] or "")):
         found = "semicolons" if other[0] == ";" else "tabs"
-        source.fail(f"the columns are separated by {found}. Separate them by commas.", _within(line, text, other.start()))
+        where = _within(line, text, other.start())
+        source.fail(f"the columns are separated by {found}. Separate them by commas.", where)
     for index, name in enumerate(names):
         where = _within(line, text, _offsets(text)[index])
         if not name:
