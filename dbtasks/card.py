@@ -25,6 +25,7 @@ from dbtasks.plan import (
     SwapIn,
     Verify,
 )
+from dbtasks.rehearsal_view import revision_lines, risk_lines
 from dbtasks.survey import Survey
 from dbtasks.targets import Target
 from dbtasks.verdicts import Ask, Decision, Refuse
@@ -39,14 +40,15 @@ _OneLine = BuildAside | PutStamp | ApplyRevisions | LoadSeeds | Verify | KeepRea
 def before_asking(seen: Survey, target: Target) -> Iterator[str]:
     """Yield the card: the live facts, then the steps."""
     yield from _facts(seen.evidence, target)
-    yield from steps(seen.plan, seen.materials, seen.evidence.database)
+    yield from steps(seen.plan, seen.materials, seen.evidence)
     if seen.evidence.situation.contents is Contents.HOLDS and seen.plan.operation.builds and seen.materials.pending:
         count, tier = len(seen.materials.pending), seen.evidence.tier.name
         yield f"  {count} pending. To apply {_them(count)} and keep the rows: invoke migrate --tier={tier}"
 
 
-def steps(plan: Plan, materials: Materials, database: Database | None = None) -> Iterator[str]:
-    """Yield the lines of each step of a plan. `database` is what it would be carried out on, for the amounts."""
+def steps(plan: Plan, materials: Materials, evidence: Evidence | None = None) -> Iterator[str]:
+    """Yield the lines of each step of a plan. `evidence` is of what it would be carried out on, for the amounts."""
+    database = evidence.database if evidence else None
     for step in plan.steps:
         match step:
             case SwapIn():
@@ -56,7 +58,9 @@ def steps(plan: Plan, materials: Materials, database: Database | None = None) ->
             case DropKept():
                 yield from (_fact("would drop", kept_line(each)) for each in materials.ended)
             case _:
-                yield from _line(plan, step)
+                yield from _line(plan, step, evidence)
+    if evidence is not None:
+        yield from (_fact(name, text) for name, text in risk_lines(evidence))
     if not plan.steps:
         yield _fact("would", "only look")
 
@@ -124,7 +128,7 @@ def _age(age: timedelta | None) -> str:
     return "none known" if age is None else f"{age.total_seconds() / 3600:.0f} h ago"
 
 
-def _line(plan: Plan, step: _OneLine) -> Iterator[str]:
+def _line(plan: Plan, step: _OneLine, evidence: Evidence | None) -> Iterator[str]:
     match step:
         case BuildAside():
             yield _fact("would build", _where(plan))
@@ -138,8 +142,8 @@ def _line(plan: Plan, step: _OneLine) -> Iterator[str]:
         case ApplyRevisions():
             count = len(step.revisions)
             yield _fact("would apply", f"{count} revision{'s' if count != 1 else ''} to {', '.join(step.heads)}")
-            for revision in () if plan.operation.builds else step.revisions:
-                yield _fact(f"  {revision.id[:12]}", revision.message)
+            if not plan.operation.builds:
+                yield from (_fact(name, text) for name, text in revision_lines(step, evidence))
         case LoadSeeds():
             yield _fact("would seed", " and ".join(step.sets) + ", adding what is missing")
         case Verify():

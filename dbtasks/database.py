@@ -40,6 +40,18 @@ class Inspection(Permit):
     """Permission for the read-only look. It opens read-only transactions, and nothing else asks for one."""
 
 
+class Scratch(Permit):
+    """Permission to write on one scratch server, which no tier lives on; `place` is where that is."""
+
+    __slots__ = ("place",)
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+
+    def opens(self, conninfo: Conninfo) -> bool:
+        return conninfo.place == self.place
+
+
 def look(conninfo: Conninfo) -> Connection:
     """Return a connection whose transactions are read-only and bounded. It holds one snapshot from its first query."""
     connection = connect_to_look(conninfo)
@@ -67,11 +79,11 @@ def several(connection: Connection, *statements: sql.Composable) -> list[list[tu
     return found
 
 
-def open_to_write(clearance: Clearance, conninfo: Conninfo) -> Connection:
-    """Return an autocommit connection for a cleared plan's steps."""
-    if not isinstance(clearance, Clearance):
+def open_to_write(permit: Clearance | Scratch, conninfo: Conninfo) -> Connection:
+    """Return an autocommit connection for a cleared plan's steps, or to a scratch server."""
+    if not (isinstance(permit, Clearance) or (isinstance(permit, Scratch) and permit.opens(conninfo))):
         raise TypeError("a connection that writes needs a Clearance")
-    return _unlimited(_connect(conninfo, clearance, autocommit=True))
+    return _unlimited(_connect(conninfo, permit, autocommit=True))
 
 
 def let_write(clearance: Clearance, connection: Connection) -> Connection:

@@ -32,7 +32,8 @@ class Operation:
     user's table and hands out no URL. `replaces` marks one that puts another database in the target's place,
     `hands_out` one that writes nothing itself and gives a process the way in, `proves` one that applies revisions and
     so needs the tier before to have them, `seeds` one that loads seed sets, `builds` one that starts from nothing.
-    `brings_back` marks one that returns to a database that was kept, `drops` one that drops what was kept.
+    `brings_back` marks one that returns to a database that was kept, `drops` one that drops what was kept,
+    `rehearses` one whose revisions run on what is in service, so that they are tried out elsewhere first.
     """
 
     name: str
@@ -46,4 +47,5 @@ class Operation:
     builds: bool = False
     brings_back: bool = False
     drops: bool = False
+    rehearses: bool = False
     stamps: Stamping = Stamping.NEVER

@@ -9,6 +9,8 @@ from __future__ import annotations
 import enum
 from datetime import datetime, timedelta
 
+from dbtasks.rehearsed import Rehearsed
+from dbtasks.risks import Risk
 from dbtasks.tiers import Floor, Tier
 from dbtasks.values import dataclass
 
@@ -165,12 +167,22 @@ class Proof(enum.Enum):
     UNKNOWN = "unknown"
 
 
+class Rehearsal(enum.Enum):
+    """What came of running the pending revisions on a scratch server."""
+
+    NOT_NEEDED = "not needed"
+    DONE = "done"
+    FAILED = "a revision failed"
+    CONTRADICTED = "the rows that are there contradict it"
+    NOT_REHEARSED = "not rehearsed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """What the evidence amounts to: the whole input of the guard's table on the database's side.
 
     `floor` is the stricter of stamp and settings. `stamped_as` is the tier that the stamp names, `obstacles` what
-    stands in the way of replacing schemas, both for the text alone.
+    stands in the way of replacing schemas, `rehearsed_as` what the rehearsal said: for the text alone.
     """
 
     stamp: StampState
@@ -182,13 +194,18 @@ class Situation:
     replacing: Replacing
     proof: Proof
     floor: Floor
+    rehearsal: Rehearsal = Rehearsal.NOT_NEEDED
     stamped_as: str = ""
     obstacles: tuple[str, ...] = ()
+    rehearsed_as: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything that was seen of one target, before planning. `database` is `None` where it does not exist."""
+    """Everything that was seen of one target, before planning. `database` is `None` where it does not exist.
+
+    `rehearsed` is what the pending revisions did on a scratch server, `risks` what they would do to the target's rows.
+    """
 
     tier: Tier
     project: str
@@ -197,6 +214,8 @@ class Evidence:
     server: Server
     database: Database | None
     situation: Situation
+    rehearsed: Rehearsed | None = None
+    risks: tuple[Risk, ...] = ()
     last_backup_age: timedelta | None = None
 
     @property

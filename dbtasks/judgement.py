@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dbtasks.effects import Effect, Stamping
-from dbtasks.evidence import Contents, NameState, Proof, Replacing, Route, ServerRole, StampState, Use
+from dbtasks.evidence import Contents, NameState, Proof, Rehearsal, Replacing, Route, ServerRole, StampState, Use
 from dbtasks.surroundings import Kind
 from dbtasks.tiers import Consent, Loss
 from dbtasks.verdicts import Ask, Case, Question, Refuse, excerpt, refuse_agent, refuse_nobody
@@ -149,6 +149,27 @@ def _revisions_must_be_proven(case: Case) -> Refuse | None:
     return _refuse("E-NOT-PROVEN", text, instead=f"To prove them first: invoke {verb} --tier={before.name}{edited}")
 
 
+def _revisions_must_have_been_rehearsed(case: Case) -> Refuse | None:
+    rehearsal, said = case.situation.rehearsal, case.situation.rehearsed_as
+    if not case.request.operation.rehearses:
+        return None
+    again = f"invoke {case.request.operation.name} --tier={case.request.tier.name} --dry-run"
+    if rehearsal is Rehearsal.FAILED:
+        return _refuse("E-REHEARSAL", f"The rehearsal failed: {_joined(said)}", instead=f"Mend it, then: {again}")
+    if rehearsal is Rehearsal.CONTRADICTED:
+        saw = f"What {case.database} holds does not let the revisions run: {_joined(said)}"
+        return _refuse("E-WOULD-FAIL", saw, instead=f"Mend the rows, or the revision, then: {again}")
+    if rehearsal is Rehearsal.NOT_REHEARSED and case.situation.floor.may_lose is Loss.NOTHING:
+        saw = f"The revisions could not be rehearsed: {_joined(said)}"
+        server = "Name a scratch server that can hold it in migrations.scratch in config/tiers.yaml, then:"
+        return _refuse("E-NOT-REHEARSED", saw, instead=f"{server} {again}")
+    return None
+
+
+def _joined(said: tuple[str, ...]) -> str:
+    return f"{'; '.join(said).removesuffix('.')}."
+
+
 def _approvals_must_be_brought(case: Case) -> Refuse | None:
     demanded = case.situation.floor.approvals
     if not demanded or case.request.managed:
@@ -224,6 +245,9 @@ def _destroying_asks(case: Case) -> Refuse | Ask | None:
 def _loss(case: Case) -> str:
     """Return what would be lost, in each operation's own words."""
     operation = case.request.operation
+    if operation.rehearses:
+        unknown = case.situation.rehearsal is Rehearsal.NOT_REHEARSED
+        return f"{operation.name} {'may' if unknown else 'would'} take data from {case.database}"
     if operation.drops:
         return f"{operation.name} would drop for good what is kept of {case.database} and whose time is over"
     if operation.replaces and not operation.builds:
@@ -234,7 +258,7 @@ def _loss(case: Case) -> str:
 def _harmless(case: Case) -> str:
     """Return the command that loses nothing and answers what the refused one was for."""
     operation, tier = case.request.operation, case.request.tier.name
-    if operation.drops:
+    if operation.drops or operation.rehearses:
         return f"To see what would go: invoke {operation.name} --tier={tier} --dry-run"
     if operation.replaces and not operation.builds:
         return f"To see what is kept: invoke {operation.name} --list --tier={tier}"
@@ -282,6 +306,7 @@ DECIDE_RULES: tuple[DecideRule, ...] = (
     _a_way_back_must_be_kept,
     _the_stamps_floor_binds,
     _revisions_must_be_proven,
+    _revisions_must_have_been_rehearsed,
     _approvals_must_be_brought,
     _a_person_confirms,
     _taking_over_asks,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dbtasks.conninfo import parse
-from dbtasks.effects import Operation
+from dbtasks.effects import Effect, Operation
 from dbtasks.errors import DbtasksError, RefusedError, UrlNotConfiguredError
 from dbtasks.evidence import Contents, Identity, StampState
 from dbtasks.guard import admit, judge
@@ -157,7 +157,7 @@ def _problem(request: Request, seen: Survey) -> tuple[str, str]:
         ),
         situation=situation,
         database=seen.evidence.name,
-        effect=migrate.OPERATION.effect,
+        effect=Effect.CHANGE,
         plan_hash=seen.plan.hash,
     )
     verdict = judge(case)

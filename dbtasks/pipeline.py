@@ -17,6 +17,7 @@ from dbtasks.errors import (
     RefusedError,
     TrailError,
 )
+from dbtasks.evidence import Evidence
 from dbtasks.guard import Clearance, admit, clear, decide
 from dbtasks.plan import Plan
 from dbtasks.project import Project
@@ -62,9 +63,13 @@ class Report:
     result: Result
     entry: int | None = None
     clearance: Clearance | None = None
+    evidence: Evidence | None = None
     code: str | None = None
 
     def as_data(self) -> dict[str, object]:
+        from dbtasks.rehearsal_view import as_data  # late: most output is text
+
+        rehearsal = as_data(self.evidence) if self.evidence else None
         return {
             "tier": self.tier.name,
             "target": self.target.masked,
@@ -72,6 +77,7 @@ class Report:
             **({"code": self.code} if self.code else {}),
             "entry": self.entry,
             "plan": self.plan.as_data(),
+            **({"rehearsal": rehearsal} if rehearsal else {}),
             "result": self.result.facts,
         }
 
@@ -127,9 +133,9 @@ class _Road:
         target = self._target()
         self._badge(target)
         if self.call.dry_run:
-            return self._planned(target, survey(self.project, self.request, target, self.call.wish))
+            return self._planned(target, survey(self.project, self.request, target, self.call.wish, say=self._note))
         for _ in range(_TRIES):
-            seen = survey(self.project, self.request, target, self.call.wish)
+            seen = survey(self.project, self.request, target, self.call.wish, say=self._note)
             try:
                 return self._cleared(seen, target)
             except PlanChangedError as changed:
@@ -147,7 +153,7 @@ class _Road:
         clearance = self._clear(seen, target)
         if not seen.plan.steps:  # nothing to prune, say
             self._note("nothing to do")
-            return self._report(target, seen.plan, "nothing to do", Result())
+            return self._report(target, seen, "nothing to do", Result())
         return self._run(clearance, seen, target)
 
     def _report_excess(self, seen: Survey) -> None:
@@ -180,15 +186,23 @@ class _Road:
         verdict = decide(wet, seen.plan, seen.evidence) if isinstance(admitted, Proceed) else admitted
         from dbtasks import card  # late: most runs show none
 
-        for line in card.steps(seen.plan, seen.materials, seen.evidence.database):
+        for line in card.steps(seen.plan, seen.materials, seen.evidence):
             self.console.say(line)
         words = card.would(verdict)
         self.console.say(f"  plan {seen.plan.hash[:12]} · {words} · nothing was changed")
-        report = self._report(target, seen.plan, words, Result())
+        report = self._report(target, seen, words, Result())
         return replace(report, code=verdict.code if isinstance(verdict, Refuse) else None)
 
-    def _report(self, target: Target, plan: Plan, verdict: str, result: Result) -> Report:
-        return Report(project=self.project, tier=target.tier, target=target, plan=plan, verdict=verdict, result=result)
+    def _report(self, target: Target, seen: Survey, verdict: str, result: Result) -> Report:
+        return Report(
+            project=self.project,
+            tier=target.tier,
+            target=target,
+            plan=seen.plan,
+            verdict=verdict,
+            result=result,
+            evidence=seen.evidence,
+        )
 
     def _clear(self, seen: Survey, target: Target) -> Clearance:
         verdict = decide(self.request, seen.plan, seen.evidence)
@@ -236,7 +250,7 @@ class _Road:
 
         aside = seen.plan.operation.replaces
         result = _recorded(lambda: run(clearance, site), ended, aside=aside)
-        report = self._report(target, seen.plan, "done", result)
+        report = self._report(target, seen, "done", result)
         return replace(report, entry=entry, clearance=clearance)
 
     # What people see

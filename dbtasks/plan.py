@@ -17,6 +17,7 @@ from typing import Any
 
 from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence, Identity
+from dbtasks.risks import Ceiling
 from dbtasks.tiers import Floor
 from dbtasks.values import dataclass
 
@@ -56,7 +57,7 @@ class Materials:
     """What a plan is made from besides the evidence: the project's revisions and seeds, or the way in asked for.
 
     `revisions` are all of them, base first; `pending` those that the target lacks. `kept` is what would be brought
-    back, `ended` what would be dropped.
+    back, `ended` what would be dropped. `agreed` are the ceilings of an earlier plan that still hold.
     """
 
     revisions: tuple[RevisionBytes, ...] = ()
@@ -70,6 +71,7 @@ class Materials:
     retry: tuple[str, ...] = ()
     kept: Kept | None = None
     ended: tuple[Kept, ...] = ()
+    agreed: tuple[Ceiling, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +88,17 @@ class PutStamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplyRevisions:
-    """Bring the schema to `heads` by these revisions, in this order. `retry` are torn ones that were put right."""
+    """Bring the schema to `heads` by these revisions, in this order. `retry` are torn ones that were put right.
+
+    `statements` are digests over what each revision executed in the rehearsal, empty where there was none. `ceilings`
+    are the most that may be lost.
+    """
 
     revisions: tuple[RevisionBytes, ...]
     heads: tuple[str, ...]
     retry: tuple[str, ...] = ()
+    statements: tuple[str, ...] = ()
+    ceilings: tuple[Ceiling, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 from dbtasks.conninfo import Conninfo
-from dbtasks.database import Connection, look, open_to_write, several, try_lock
+from dbtasks.database import Connection, Scratch, look, open_to_write, several, try_lock
 from dbtasks.errors import ServerUnreachableError
 from dbtasks.guard import Clearance
 from dbtasks.values import dataclass
@@ -80,20 +80,20 @@ class Row:
     since: datetime | None = None
 
 
-def open_registry(clearance: Clearance, conninfo: Conninfo, server_way: Conninfo) -> Connection:
+def open_registry(permit: Clearance | Scratch, conninfo: Conninfo, server_way: Conninfo) -> Connection:
     """Return a connection to the coordination database, which is made where it is missing.
 
     `server_way` leads to any database that exists on the server.
     """
     target = conninfo.with_database(COORDINATION)
     try:
-        connection = open_to_write(clearance, target)
+        connection = open_to_write(permit, target)
     except ServerUnreachableError:
         # Somebody else may be faster; racing creates of one name raise either of these.
         raced = suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation)
-        with open_to_write(clearance, server_way) as maintenance, raced:
+        with open_to_write(permit, server_way) as maintenance, raced:
             maintenance.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(COORDINATION)))
-        connection = open_to_write(clearance, target)
+        connection = open_to_write(permit, target)
     with suppress(psycopg.errors.InsufficientPrivilege), connection.transaction():
         if connection.execute(_IS_MADE).fetchone() != (True,):
             connection.execute("SELECT pg_advisory_xact_lock(hashtext('dbtasks.registry'))")

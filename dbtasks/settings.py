@@ -19,7 +19,8 @@ SETTINGS_FILE = Path("config", "tiers.yaml")
 class MigrationSettings:
     """Where Alembic's configuration lies, and which variables the project's `env.py` takes its URL from.
 
-    `variables` are others that the revisions read.
+    `variables` are others that the revisions read. `scratch` is the variable with the URL of the server for rehearsals;
+    empty: the project's private one.
     """
 
     config: Path
@@ -27,6 +28,7 @@ class MigrationSettings:
     url_variables: tuple[str, ...] = ("DATABASE_URL",)
     version_table: str = "alembic_version"
     variables: tuple[str, ...] = ()
+    scratch: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

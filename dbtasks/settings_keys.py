@@ -223,6 +223,14 @@ MIGRATION_KEYS = (
         example="alembic_version",
         default="alembic_version",
     ),
+    Key(
+        name="scratch",
+        summary="The NAME of the variable with the URL of a server for rehearsals. By default the private one is used.",
+        expected=_URL_EXPECTED,
+        pattern=_VARIABLE,
+        example="scratch_database_url",
+        secret=True,
+    ),
 )
 
 AGENT_KEYS = (

@@ -11,7 +11,15 @@ from dbtasks.settings import SETTINGS_FILE, MigrationSettings, Settings, StockLi
 from dbtasks.settings_fields import Fields
 from dbtasks.settings_keys import CONSENTS, LOSSES, TOP_KEYS
 from dbtasks.settings_order import in_order
-from dbtasks.settings_rules import Draft, check_between, check_default, check_each, check_project, check_variables
+from dbtasks.settings_rules import (
+    Draft,
+    check_between,
+    check_default,
+    check_each,
+    check_project,
+    check_scratch,
+    check_variables,
+)
 from dbtasks.tiers import Colour, Consent, Embedded, Loss, Marker, Tier, words
 from dbtasks.yaml_nodes import Findings, parse
 
@@ -44,6 +52,7 @@ def _settings(root: Path, top: Fields) -> Settings | None:
     fields = top.section("migrations")
     migrations = _migrations(root, fields)
     check_variables(fields, migrations.variables, migrations.url_variables, drafts)
+    check_scratch(fields, migrations.scratch, drafts)
     seeds, trail = _path(root, top, "seeds"), _path(root, top, "trail")
     agent_markers = top.section("agents").texts("markers") or ()
     stock = _stock(top.section("stock"))
@@ -135,6 +144,7 @@ def _migrations(root: Path, fields: Fields) -> MigrationSettings:
         url_variables=("DATABASE_URL",) if url_variables is None else url_variables,
         version_table=fields.text("version_table") or "alembic_version",
         variables=fields.texts("variables") or (),
+        scratch=fields.text("scratch") or "",
     )
 
 

@@ -120,6 +120,14 @@ def check_variables(
             fields.note("variables", text, item=name)
 
 
+def check_scratch(fields: Fields, name: str, drafts: Sequence[Draft]) -> None:
+    """Note a scratch server that a tier lives on, by its variable: a rehearsal writes there without a question."""
+    tiers = [draft.tier for draft in drafts]
+    taken = {each.upper() for tier in tiers for each in (tier.url_variable, tier.runtime_url_variable) if each}
+    if name.upper() in taken:
+        fields.note("scratch", "this one leads to a tier. Name the variable of a server that holds none.")
+
+
 def check_default(top: Fields, name: str | None, ordered: Sequence[Draft]) -> Tier | None:
     """Return the tier that is meant when none is named: the one called `name`, else the first in the order."""
     if not ordered or ("default" in top and name is None):

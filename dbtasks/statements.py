@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 from dbtasks.values import dataclass
 
 
@@ -31,3 +33,34 @@ class Statement:
     rewrites: tuple[str, ...] = ()
     milliseconds: float = 0.0
     rows: int | None = None
+
+
+class ChangeKind(enum.Enum):
+    """What a revision can do to what had been there before the run."""
+
+    DROPS_TABLE = "drops_table"
+    DROPS_VIEW = "drops_view"
+    DROPS_COLUMN = "drops_column"
+    CHANGES_TYPE = "changes_type"
+    EMPTIES = "empties"
+    DELETES = "deletes"
+    REQUIRES_VALUE = "requires_value"
+    REQUIRES_UNIQUE = "requires_unique"
+    ADDS_REQUIRED = "adds_required"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One such change, seen in the catalogue. Names are those from before the run: `public.users`, `phone`.
+
+    `to` is the new type, or the unique index. `written`: the run had written rows of the table by then, so that what
+    is counted before the run says little. `nulls_count`: to the unique index, NULLs are equal.
+    """
+
+    kind: ChangeKind
+    table: str
+    revision: str
+    columns: tuple[str, ...] = ()
+    to: str = ""
+    written: bool = False
+    nulls_count: bool = False

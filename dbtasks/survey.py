@@ -5,6 +5,7 @@ It is made twice: to ask, and again under the lock, right before the first write
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -86,10 +87,19 @@ class Files:
         return self._seeds[sets]
 
 
-def survey(project: Project, request: Request, target: Target, wish: Wish, before: Survey | None = None) -> Survey:
+def survey(
+    project: Project,
+    request: Request,
+    target: Target,
+    wish: Wish,
+    before: Survey | None = None,
+    *,
+    say: Callable[[str], None] = lambda _line: None,
+) -> Survey:
     """Return what is there and what would be done. Reads only.
 
-    `before` is an earlier survey of the same call: its files and its connection serve once more.
+    `before` is an earlier survey of the same call: its files, its connection and its rehearsal serve once more. `say`
+    hears what takes a while.
     """
     operation, settings = request.operation, project.settings
     files = before.files if before else Files(project)
@@ -117,9 +127,17 @@ def survey(project: Project, request: Request, target: Target, wish: Wish, befor
         database=database,
         situation=situation,
     )
+    plan = verb(operation).plan(evidence, materials)
+    if operation.rehearses:
+        from dbtasks import tried_out  # late: most operations try nothing out
+
+        if tried_out.is_wanted(request, plan, evidence, materials):
+            earlier = before.evidence if before else None
+            evidence, materials = tried_out.add(project, target, (evidence, materials), earlier, say)
+            plan = verb(operation).plan(evidence, materials)
     return Survey(
         evidence=evidence,
-        plan=verb(operation).plan(evidence, materials),
+        plan=plan,
         materials=materials,
         server_way=server_way,
         files=files,

@@ -64,7 +64,8 @@ def read_variables(settings: Settings, environ: Mapping[str, str]) -> Variables:
     environment = {
         name: Value(text=text, source="environment", variable=name) for name, text in environ.items() if text
     }
-    names = (*(name for _, name in _url_names(settings)), *settings.migrations.url_variables)
+    scratch = (settings.migrations.scratch,) if settings.migrations.scratch else ()
+    names = (*(name for _, name in _url_names(settings)), *settings.migrations.url_variables, *scratch)
     spelled = [_twins(values, name) for name in names for values in (environment, file)]
     for value in (value for found in spelled for value in found):
         _remember(value)

@@ -131,4 +131,4 @@ class Workbench:
     def leave(self) -> None:
         """Close what was opened for this plan alone."""
         if self.elsewhere is not None:
-            self.elsewhere.known.connection.close()
+            self.elsewhere.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from dbtasks.statements import Change, ChangeKind, LockTaken, Statement
 from dbtasks.values import dataclass
 
 
@@ -49,6 +51,20 @@ class RevisionApplied:
 
     revision: str
     duration_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementRun:
+    """A rehearsed revision has executed a statement."""
+
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """A rehearsed revision took something away from what had been there, or newly demands something of it."""
+
+    change: Change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +115,29 @@ class Stopped:
 
 
 Event = (
-    Started | LockWait | Connected | Planned | RevisionStarted | RevisionApplied | InputsSeen | Done | Failed | Stopped
+    Started
+    | LockWait
+    | Connected
+    | Planned
+    | RevisionStarted
+    | RevisionApplied
+    | StatementRun
+    | Changed
+    | InputsSeen
+    | Done
+    | Failed
+    | Stopped
 )
+
+
+def _statement(*, locks: Sequence[Sequence[str]], **rest: Any) -> StatementRun:
+    taken = tuple(LockTaken(relation=relation, mode=mode) for relation, mode in locks)
+    return StatementRun(statement=Statement(locks=taken, **rest))
+
+
+def _changed(*, kind: str, **rest: Any) -> Changed:
+    return Changed(change=Change(kind=ChangeKind(kind), **rest))
+
 
 _KINDS: dict[str, Callable[..., Event]] = {
     "started": Started,
@@ -109,6 +146,8 @@ _KINDS: dict[str, Callable[..., Event]] = {
     "planned": Planned,
     "revision_started": RevisionStarted,
     "revision_applied": RevisionApplied,
+    "statement": _statement,
+    "changed": _changed,
     "inputs_seen": InputsSeen,
     "done": Done,
     "failed": Failed,

@@ -53,7 +53,8 @@ class Job:
 
     `checksums` are those of the plan: a revision that is not among them, or has other bytes, is not run. `retry` are
     torn revisions that a person has put right and wants to run again. With `records` the worker tells what the build
-    depended on, as the event `InputsSeen`. `command` is what to run again after a failure.
+    depended on, as the event `InputsSeen`, with `rehearses` what it executed and changed. `command` is what to run
+    again after a failure.
     """
 
     root: Path
@@ -76,6 +77,7 @@ class Job:
     log: Path | None = None
     retry: tuple[str, ...] = ()
     records: bool = True
+    rehearses: bool = False
     command: str = "invoke migrate"
 
 
@@ -152,6 +154,7 @@ def _message(job: Job) -> dict[str, Any]:
         "kind": "upgrade",
         "root": str(job.root),
         "records": job.records,
+        "rehearses": job.rehearses,
         "config": str(job.root / job.settings.config),
         "section": job.settings.section,
         "url": job.url,
@@ -183,7 +186,7 @@ def _note(run: _Run, message: dict[str, Any], report: Callable[[Event], None]) -
             run.begun = revision
         case events.RevisionApplied(revision=revision):
             run.applied.append(revision)
-        case events.InputsSeen():
+        case events.InputsSeen() | events.StatementRun() | events.Changed():
             pass  # nothing that an outcome rests on
         case _:
             run.last = event

@@ -29,6 +29,7 @@ if not __package__:  # run by its path: make the neighbours importable, and only
 from .worker_book import Book
 from .worker_door import Door
 from .worker_gate import Gate, LockTimeout, hold, open_gate
+from .worker_record import Scribe
 from .worker_wraps import begin_recording
 
 _ASYNC = ("async_engine_from_config", "create_async_engine")
@@ -76,6 +77,9 @@ class Worker:
         self.book = Book(self.job, gate.run, self.send, self.stop)
         if recorder is not None:
             self.book.doubt = recorder.refuse
+        if self.job["rehearses"]:
+            self.book.scribe = Scribe(self.send, self.book.running)
+            self.book.scribe.listen(sqlalchemy.event, Engine)
         self.book.attach(EnvironmentContext, MigrationContext, sqlalchemy.text)
         sqlalchemy.event.listen(Engine, "before_cursor_execute", self.book.before_statement)
         config.set_main_option("sqlalchemy.url", sqlalchemy_url(self.job["url"], driver).replace("%", "%%"))

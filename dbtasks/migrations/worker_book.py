@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from .worker_record import Scribe
 from .worker_server import read_outside
 
 _NOISE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
@@ -45,6 +46,7 @@ class Book:
         self.revision: str | None = None
         self.heads: tuple[str, ...] = ()
         self.version_table = ""
+        self.scribe: Scribe | None = None
         self.doubt: Callable[[str], None] | None = None
         self._script: Any = None
         self._text: Callable[[str], Any] = str
@@ -81,6 +83,8 @@ class Book:
         self._note_version_table(context)
         for step in planned:
             self._read(step.revision)
+        if self.scribe is not None:
+            self.scribe.begin(context.connection, self.version_table)
         self.send("planned", revisions=[step.revision.revision for step in planned])
         for step in planned:
             self.revision = step.revision.revision
@@ -103,12 +107,18 @@ class Book:
             "tool_version": self.job["tool_version"],
         }
         self._writing = True
+        if self.scribe is not None:
+            self.scribe.ended(ctx.connection, step.up_revision_id)
         with self._own_role(ctx.connection):
             if step.up_revision_id in self._torn:
                 ctx.connection.execute(self._text(_FORGET_TORN), {"revision": step.up_revision_id})
             ctx.connection.execute(self._text(_RECORD), row)
         self._writing = False
         self.send("revision_applied", revision=step.up_revision_id, duration_ms=row["duration_ms"])
+
+    def running(self) -> str | None:
+        """Return the revision whose statements these are; `None` where they are our own, or nobody's yet."""
+        return None if self._writing else self.revision
 
     def covered(self) -> dict[str, str]:
         """Return the checksums of the plan by the path of the revision, for all that Alembic has loaded."""

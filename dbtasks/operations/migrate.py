@@ -3,25 +3,52 @@
 from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation, Stamping
-from dbtasks.evidence import Evidence, StampState
+from dbtasks.evidence import Evidence, Rehearsal, StampState
 from dbtasks.plan import ApplyRevisions, Materials, Plan, PutStamp, Step, Verify, plan_of
+from dbtasks.rehearsed import fingerprint
+from dbtasks.risks import ceilings
+from dbtasks.tiers import Loss
 
 OPERATION = Operation(
     name="migrate",
-    effect=Effect.CHANGE,
+    effect=Effect.DESTROY,
     summary="Apply the pending revisions; the rows stay.",
     proves=True,
+    rehearses=True,
     stamps=Stamping.EMPTY,
 )
 
 
 def plan(evidence: Evidence, materials: Materials) -> Plan:
-    """Return the plan of a migration. Where nothing is pending it only verifies."""
+    """Return the plan of a migration. Where nothing is pending it only verifies.
+
+    What would take data away destroys; so does what could not be tried out, as far as anybody knows.
+    """
     steps: list[Step] = []
     if evidence.situation.stamp in (StampState.MISSING, StampState.PROMOTED):
         steps.append(PutStamp(floor=evidence.situation.floor))
     if materials.pending:
-        steps.append(ApplyRevisions(revisions=materials.pending, heads=materials.heads, retry=materials.retry))
-    return plan_of(
-        OPERATION, evidence, Effect.CHANGE if steps else Effect.READ, (*steps, Verify(heads=materials.heads))
+        steps.append(_apply(evidence, materials))
+    effect = Effect.READ if not steps else Effect.DESTROY if _may_destroy(evidence) else Effect.CHANGE
+    return plan_of(OPERATION, evidence, effect, (*steps, Verify(heads=materials.heads)))
+
+
+def _apply(evidence: Evidence, materials: Materials) -> ApplyRevisions:
+    rehearsed = evidence.rehearsed
+    done = evidence.situation.rehearsal is Rehearsal.DONE and rehearsed is not None
+    return ApplyRevisions(
+        revisions=materials.pending,
+        heads=materials.heads,
+        retry=materials.retry,
+        statements=tuple(fingerprint(rehearsed.of(each.id)) for each in materials.pending)
+        if done and rehearsed
+        else (),
+        ceilings=materials.agreed or ceilings(evidence.risks),
+    )
+
+
+def _may_destroy(evidence: Evidence) -> bool:
+    unknown = evidence.situation.rehearsal is Rehearsal.NOT_REHEARSED
+    return any(risk.loses for risk in evidence.risks) or (
+        unknown and evidence.situation.floor.may_lose is not Loss.EVERYTHING
     )

@@ -10,8 +10,9 @@ from dbtasks.schemas.dump import Dump, dump
 from dbtasks.schemas.exchange import Replaced, bring_back, replace
 from dbtasks.schemas.keeping import Errand, Held, Kept, drop, find, kept
 from dbtasks.schemas.likeness import Extension, Likeness, likeness_of
+from dbtasks.schemas.model import Model, model_of
 from dbtasks.schemas.obstacles import obstacles
-from dbtasks.schemas.scratch import build, no_place_to_build
+from dbtasks.schemas.scratch import build, missing_extensions, no_place_to_build
 
 __all__ = [
     "Dump",
@@ -20,6 +21,7 @@ __all__ = [
     "Held",
     "Kept",
     "Likeness",
+    "Model",
     "Replaced",
     "Schema",
     "bring_back",
@@ -29,6 +31,8 @@ __all__ = [
     "find",
     "kept",
     "likeness_of",
+    "missing_extensions",
+    "model_of",
     "no_place_to_build",
     "obstacles",
     "replace",

@@ -59,9 +59,14 @@ def build(known: Registry, row: Row, like: Likeness, open_: Callable[[str], Conn
     return oid
 
 
-def _check_extensions(server: Connection, wanted: tuple[Extension, ...]) -> None:
+def missing_extensions(server: Connection, wanted: tuple[Extension, ...]) -> list[str]:
+    """Return the names of the extensions that the target uses and this server cannot install."""
     have = _available(server)
-    missing = [extension.name for extension in wanted if extension.used and extension.name not in have]
+    return [extension.name for extension in wanted if extension.used and extension.name not in have]
+
+
+def _check_extensions(server: Connection, wanted: tuple[Extension, ...]) -> None:
+    missing = missing_extensions(server, wanted)
     if missing:
         raise RefusedError(
             code="E-OBSTACLE",

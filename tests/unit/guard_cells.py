@@ -1,9 +1,11 @@
 """Every cell of the guard's decision table: the tiers, the requests, and what a database can look like.
 
-Left out is only what cannot exist; each place says why. Two grids cover the rest. In `consent_grid` every request meets
-every stamp, content, name and floor, with at most one obstacle on the server's side. In `obstacle_grid` all obstacles
-combine freely, for every operation. The obstacles are vetoes that look at the operation and the way in alone, which the
-second grid shows: who asks, and how, changes nothing about them.
+Left out is only what cannot exist; each place says why. Three grids cover the rest. In `consent_grid` every request
+meets every stamp, content, name and floor, with at most one obstacle on the server's side. In `obstacle_grid` all
+obstacles combine freely, for every operation. The obstacles are vetoes that look at the operation and the way in alone,
+which the second grid shows: who asks, and how, changes nothing about them. `rehearsal_grid` has what came of a
+rehearsal, which only operations that rehearse know of: with every request, stamp, content, name and floor, and for
+favourable requests with two obstacles.
 """
 
 from __future__ import annotations
@@ -14,7 +16,18 @@ from dataclasses import replace
 from datetime import timedelta
 
 from dbtasks.effects import Effect, Operation
-from dbtasks.evidence import Contents, NameState, Proof, Replacing, Route, ServerRole, Situation, StampState, Use
+from dbtasks.evidence import (
+    Contents,
+    NameState,
+    Proof,
+    Rehearsal,
+    Replacing,
+    Route,
+    ServerRole,
+    Situation,
+    StampState,
+    Use,
+)
 from dbtasks.operations import VERBS
 from dbtasks.surroundings import Kind, Surroundings
 from dbtasks.tiers import Colour, Consent, Floor, Loss, Tier
@@ -158,6 +171,13 @@ def effects(request: Request, situation: Situation) -> tuple[Effect, ...]:
             return (Effect.DESTROY if situation.contents is Contents.HOLDS else Effect.ADD, Effect.READ)
         case "prune":
             return (Effect.DESTROY, Effect.READ)
+        case "migrate" if situation.rehearsal is Rehearsal.NOT_REHEARSED:  # what is unknown may destroy
+            free = situation.floor.may_lose is Loss.EVERYTHING
+            return (Effect.CHANGE if free else Effect.DESTROY,)
+        case "migrate" if situation.rehearsal is not Rehearsal.NOT_NEEDED:  # with and without something at risk
+            return (Effect.CHANGE, Effect.DESTROY)
+        case "migrate" if situation.stamp in (StampState.MISSING, StampState.PROMOTED):
+            return (Effect.CHANGE,)
         case "migrate" if situation.stamp not in (StampState.MISSING, StampState.PROMOTED):
             return (Effect.CHANGE, Effect.READ)  # with and without something pending
         case "open":
@@ -190,7 +210,25 @@ def obstacle_grid(tier: Tier, *, at_most: int = 5, stride: int = 1) -> Iterator[
     everything = [
         each for situation in plain_situations(tier) for each in with_obstacles(tier, situation, at_most=at_most)
     ]
-    favourable = [
+    return cells(favourable(tier), everything, stride=stride)
+
+
+def rehearsal_grid(tier: Tier, *, stride: int = 1) -> Iterator[Cell]:
+    """What came of a rehearsal, for the operations that make one. The other grids have none."""
+    plain = list(plain_situations(tier))
+    tried = [rehearsal for rehearsal in Rehearsal if rehearsal is not Rehearsal.NOT_NEEDED]
+    asked = [request for request in requests(tier) if may_connect(request) and request.operation.rehearses]
+    seen = [replace(situation, rehearsal=rehearsal) for situation in plain for rehearsal in tried]
+    yield from cells(asked, seen, stride=stride)
+    best = [request for request in favourable(tier) if request.operation.rehearses]
+    with_two = (each for situation in plain for each in with_obstacles(tier, situation, at_most=2))
+    worse = [replace(situation, rehearsal=rehearsal) for situation in with_two for rehearsal in tried]
+    yield from cells(best, worse, stride=stride)
+
+
+def favourable(tier: Tier) -> list[Request]:
+    """The requests that a person who means it makes, for each operation and way in."""
+    return [
         request
         for request in requests(tier)
         if may_connect(request)
@@ -201,4 +239,3 @@ def obstacle_grid(tier: Tier, *, at_most: int = 5, stride: int = 1) -> Iterator[
         and not (request.dry_run and request.operation.name != "reset")
         and request.surroundings.kind is (Kind.RUNTIME if request.managed else Kind.TERMINAL)
     ]
-    return cells(favourable, everything, stride=stride)

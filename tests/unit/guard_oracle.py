@@ -10,7 +10,18 @@ import enum
 from typing import NamedTuple
 
 from dbtasks.effects import Effect, Stamping
-from dbtasks.evidence import Contents, NameState, Proof, Replacing, Route, ServerRole, Situation, StampState, Use
+from dbtasks.evidence import (
+    Contents,
+    NameState,
+    Proof,
+    Rehearsal,
+    Replacing,
+    Route,
+    ServerRole,
+    Situation,
+    StampState,
+    Use,
+)
 from dbtasks.surroundings import Kind
 from dbtasks.tiers import Consent, Loss
 from dbtasks.verdicts import Request
@@ -96,7 +107,16 @@ def can_be_done(cell: Cell) -> bool:
         return False
     if operation.name in {"reset", "migrate"} and seen.proof not in PROVEN:
         return False
+    if operation.name == "migrate" and not is_tried_out(seen):
+        return False
     return cell.request.managed or seen.floor.approvals == 0
+
+
+def is_tried_out(seen: Situation) -> bool:
+    """The revisions ran on a scratch server; what may lose something, but not all, may go on without, once asked."""
+    if seen.rehearsal is Rehearsal.NOT_REHEARSED:
+        return seen.floor.may_lose is not Loss.NOTHING
+    return seen.rehearsal in {Rehearsal.NOT_NEEDED, Rehearsal.DONE}
 
 
 def way_back_is_kept(cell: Cell) -> bool:

@@ -15,7 +15,7 @@ from dbtasks.evidence import Situation
 from dbtasks.judgement import DECIDE_RULES
 from dbtasks.verdicts import Ask, Decision, Proceed, Refuse, Request
 from tests.unit import guard_oracle as oracle
-from tests.unit.guard_cells import TIERS, consent_grid, obstacle_grid, requests
+from tests.unit.guard_cells import TIERS, consent_grid, obstacle_grid, rehearsal_grid, requests
 from tests.unit.guard_oracle import Cell
 
 YES_ASK = "an Ask that --yes answers"
@@ -42,6 +42,7 @@ def table(stride: int = 1) -> Iterator[Cell]:
     for tier in TIERS:
         yield from consent_grid(tier, stride=stride)
         yield from obstacle_grid(tier, stride=stride)
+        yield from rehearsal_grid(tier, stride=stride)
 
 
 def acceptable(cell: Cell, verdict: Decision) -> bool:
@@ -126,6 +127,7 @@ def test_taking_away_an_admission_rule_breaks_a_promise(index: int, monkeypatch:
 def test_taking_away_a_decision_rule_breaks_a_promise(index: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "DECIDE_RULES", DECIDE_RULES[:index] + DECIDE_RULES[index + 1 :])
     # Most rules show what they are for in few cells; the whole table has the last word.
-    few = itertools.chain.from_iterable(obstacle_grid(tier, at_most=1) for tier in TIERS)
+    grids = ((obstacle_grid(tier, at_most=1), rehearsal_grid(tier, stride=7)) for tier in TIERS)
+    few = itertools.chain.from_iterable(itertools.chain.from_iterable(grids))
 
     assert next(violations(itertools.chain(few, table())), None) is not None

@@ -10,12 +10,22 @@ from dataclasses import replace
 import pytest
 
 from dbtasks.effects import Operation
-from dbtasks.evidence import NameState, Proof, Replacing, Route, ServerRole, Situation, StampState, Use
+from dbtasks.evidence import NameState, Proof, Rehearsal, Replacing, Route, ServerRole, Situation, StampState, Use
 from dbtasks.guard import admit, judge
 from dbtasks.surroundings import Kind
 from dbtasks.tiers import Consent, Floor, Loss
 from dbtasks.verdicts import Case, Refuse, Request
-from tests.unit.guard_cells import INT, PROD, STG, TIERS, cells, obstacle_grid, plain_situations, requests
+from tests.unit.guard_cells import (
+    INT,
+    PROD,
+    STG,
+    TIERS,
+    cells,
+    obstacle_grid,
+    plain_situations,
+    rehearsal_grid,
+    requests,
+)
 from tests.unit.guard_oracle import may_connect
 from tests.unit.guard_samples import (
     ABSENT,
@@ -204,6 +214,33 @@ def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
             "To prove them first: invoke reset --tier=int",
         ),
         (
+            "E-REHEARSAL",
+            MIGRATE,
+            {
+                "rehearsal": Rehearsal.FAILED,
+                "rehearsed_as": ("revision 9e01: UndefinedColumn: no", "raised in v/9.py:14"),
+            },
+            "The rehearsal failed: revision 9e01: UndefinedColumn: no; raised in v/9.py:14.",
+            "Mend it, then: invoke migrate --tier=stg --dry-run",
+        ),
+        (
+            "E-WOULD-FAIL",
+            MIGRATE,
+            {
+                "rehearsal": Rehearsal.CONTRADICTED,
+                "rehearsed_as": ("demands a value in users.phone, which lack 3 rows",),
+            },
+            "What shop_stg holds does not let the revisions run: demands a value in users.phone, which lack 3 rows.",
+            "Mend the rows, or the revision, then: invoke migrate --tier=stg --dry-run",
+        ),
+        (
+            "E-NO-ANSWER",
+            MIGRATE,
+            {"rehearsal": Rehearsal.NOT_REHEARSED},
+            f"migrate may take data from shop_stg, {NOBODY}",
+            "To see what would go: invoke migrate --tier=stg --dry-run. A script that means it passes --yes.",
+        ),
+        (
             "E-APPROVALS",
             SEED,
             {"floor": replace(STG.floor, approvals=2)},
@@ -256,6 +293,18 @@ def test_a_refusal_after_looking_says_exactly(
     assert verdict == Refuse(code=code, saw=saw, why=why, instead=instead)
 
 
+def test_what_may_lose_nothing_is_refused_where_it_could_not_be_rehearsed() -> None:
+    seen = {"rehearsal": Rehearsal.NOT_REHEARSED, "rehearsed_as": ("the scratch server lacks the extension pgcrypto",)}
+
+    assert verdict_on(request_for(PROD, MIGRATE, TERMINAL, "flag_on"), **seen) == Refuse(
+        code="E-NOT-REHEARSED",
+        saw="The revisions could not be rehearsed: the scratch server lacks the extension pgcrypto.",
+        why="Nothing was changed.",
+        instead="Name a scratch server that can hold it in migrations.scratch in config/tiers.yaml, then: "
+        "invoke migrate --tier=prod --dry-run",
+    )
+
+
 def test_a_stamp_that_demands_a_person_outweighs_looser_settings() -> None:
     verdict = verdict_on(request_for(STG, SEED, TERMINAL), floor=PERSON)
 
@@ -289,7 +338,9 @@ def every_refusal() -> Iterator[tuple[Request, Situation | None, Refuse]]:
             yield request, None, verdict
     for tier in TIERS:
         asked = [request for request in requests(tier) if may_connect(request) and not request.looks_only]
-        for cell in itertools.chain(cells(asked, list(plain_situations(tier))), obstacle_grid(tier, at_most=1)):
+        for cell in itertools.chain(
+            cells(asked, list(plain_situations(tier))), obstacle_grid(tier, at_most=1), rehearsal_grid(tier, stride=11)
+        ):
             request, situation, effect = cell
             case = Case(request=request, situation=situation, database="shop", effect=effect, plan_hash="7f3a")
             found = judge(case)
@@ -323,6 +374,7 @@ def test_no_refusal_names_a_way_around_itself_and_each_names_a_command_that_help
     assert {refusal.code for *_, refusal in seen if isinstance(refusal, Refuse)} == {
         *ADMISSIONS, "E-STAMP", "E-PROJECT", "E-UNREADABLE", "E-COPIED", "E-NAME", "E-STANDBY", "E-NOT-LIVE",
         "E-ABSENT", "E-NO-STAMP", "E-POOLER", "E-NO-WAY-BACK", "E-OBSTACLE", "E-FLOOR", "E-NOT-PROVEN",
+        "E-REHEARSAL", "E-WOULD-FAIL", "E-NOT-REHEARSED",
         "E-APPROVALS", "E-TAKE-OVER", "E-NO-ANSWER",
     }  # fmt: skip
 

@@ -29,12 +29,14 @@ from dbtasks.plan import (
     Verify,
     plan_of,
 )
+from dbtasks.risks import Ceiling
 from dbtasks.tiers import Consent, Floor, Loss
 from tests.unit.guard_cells import STG
 from tests.unit.guard_samples import BASE, HEAD, IDENTITY, RESET, SEED, evidence_of
 
 STAMP = PutStamp(floor=Floor(may_lose=Loss.ASKED, consent=Consent.QUESTION, scripts_may_answer=True))
-APPLY = ApplyRevisions(revisions=(BASE, HEAD), heads=("c41f",))
+CEILING = Ceiling(deed="drops_column", what="users.phone", most=18_500)
+APPLY = ApplyRevisions(revisions=(BASE, HEAD), heads=("c41f",), ceilings=(CEILING,))
 LOAD = LoadSeeds(sets=("reference", "demo"), digest="33" * 32)
 VERIFY = Verify(heads=("c41f",))
 SWAP = SwapIn(keep=timedelta(days=7), replaces=True)
@@ -50,7 +52,7 @@ def with_step(old: Step, new: Step) -> Plan:
 
 
 def test_the_hash_of_one_plan_is_the_same_in_every_run() -> None:
-    assert PLAN.hash == "276d1013181f792d0b83bdcb1d1a01086d0026833a1edf0aa39ba199834cd41c"
+    assert PLAN.hash == "0e279a816ac8d9c820d4542b9f08c39198e38a663499d3e88abec65bc8db927e"
 
 
 def test_equal_plans_have_equal_hashes() -> None:
@@ -85,6 +87,13 @@ def test_equal_plans_have_equal_hashes() -> None:
         pytest.param(with_step(APPLY, replace(APPLY, revisions=(BASE, replace(HEAD, message="x")))), id="message"),
         pytest.param(with_step(APPLY, replace(APPLY, heads=("c41f", "d7aa"))), id="heads to reach"),
         pytest.param(with_step(APPLY, replace(APPLY, retry=("c41f",))), id="torn revision to run again"),
+        pytest.param(with_step(APPLY, replace(APPLY, statements=("5e" * 32,))), id="what was executed"),
+        pytest.param(with_step(APPLY, replace(APPLY, ceilings=())), id="no ceiling"),
+        pytest.param(
+            with_step(APPLY, replace(APPLY, ceilings=(replace(CEILING, most=18_600),))), id="a higher ceiling"
+        ),
+        pytest.param(with_step(APPLY, replace(APPLY, ceilings=(replace(CEILING, what="users.name"),))), id="of what"),
+        pytest.param(with_step(APPLY, replace(APPLY, ceilings=(replace(CEILING, deed="empties"),))), id="another loss"),
         pytest.param(with_step(LOAD, replace(LOAD, sets=("reference",))), id="seed sets"),
         pytest.param(with_step(LOAD, replace(LOAD, digest="44" * 32)), id="seed digest"),
         pytest.param(with_step(VERIFY, Verify(heads=("d7aa",))), id="heads to verify"),
@@ -112,7 +121,7 @@ def fields_of(*kinds: type) -> set[str]:
 
 
 def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -> None:
-    assert fields_of(Plan, Identity, RevisionBytes, Floor, *get_args(Step)) == {
+    assert fields_of(Plan, Identity, RevisionBytes, Floor, Ceiling, *get_args(Step)) == {
         *(
             f"Plan.{name}"
             for name in ("operation", "tier", "project", "database", "server", "target", "effect", "steps")
@@ -120,8 +129,9 @@ def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -
         *(f"Identity.{name}" for name in ("system_identifier", "oid")),
         *(f"RevisionBytes.{name}" for name in ("id", "checksum", "message")),
         *(f"Floor.{name}" for name in ("may_lose", "consent", "scripts_may_answer", "approvals", "signers_digest")),
+        *(f"Ceiling.{name}" for name in ("deed", "what", "most")),
         "PutStamp.floor",
-        *(f"ApplyRevisions.{name}" for name in ("revisions", "heads", "retry")),
+        *(f"ApplyRevisions.{name}" for name in ("revisions", "heads", "retry", "statements", "ceilings")),
         *(f"LoadSeeds.{name}" for name in ("sets", "digest")),
         "Verify.heads",
         *(f"SwapIn.{name}" for name in ("keep", "replaces", "schemas")),

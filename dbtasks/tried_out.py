@@ -1,0 +1,88 @@
+"""Adds to the evidence what a rehearsal of the pending revisions showed, and what they would do to the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from dbtasks import at_risk, rehearsal
+from dbtasks.errors import RefusedError
+from dbtasks.evidence import Contents, Evidence, Rehearsal
+from dbtasks.guard import decide
+from dbtasks.plan import Materials, Plan
+from dbtasks.project import Project
+from dbtasks.rehearsed import Rehearsed
+from dbtasks.risks import Ceiling, Risk, ceilings, exceeded
+from dbtasks.targets import Target
+from dbtasks.tiers import Loss
+from dbtasks.verdicts import Refuse, Request
+
+
+def is_wanted(request: Request, plan: Plan, evidence: Evidence, materials: Materials) -> bool:
+    """Whether the pending revisions must be tried out before anybody can judge the plan.
+
+    Not where everything may be lost, unless somebody asks for a dry run; nor where there is nothing yet to lose.
+    """
+    if not materials.pending or evidence.database is None:
+        return False
+    if request.dry_run:
+        return True
+    floor = evidence.situation.floor
+    if floor.may_lose is Loss.EVERYTHING or (
+        floor.may_lose is not Loss.NOTHING and evidence.situation.contents is Contents.EMPTY
+    ):
+        return False
+    return not isinstance(decide(request, plan, evidence), Refuse)  # what is refused anyway need not be tried
+
+
+def add(
+    project: Project,
+    target: Target,
+    seen: tuple[Evidence, Materials],
+    before: Evidence | None,
+    say: Callable[[str], None],
+) -> tuple[Evidence, Materials]:
+    """Return evidence and materials with what came of it. RefusedError where more would be lost than was agreed to.
+
+    `before` is what an earlier look of the same call had found.
+    """
+    evidence, materials = seen
+    tier, pending = evidence.tier.name, materials.pending
+    earlier = before.rehearsed if before else None
+    rehearsed = rehearsal.again(project, target.conninfo, tier, pending, earlier, say)
+    counts = not (rehearsed.missing or rehearsed.failed) and evidence.situation.floor.may_lose is not Loss.EVERYTHING
+    risks = at_risk.count(target.conninfo, rehearsed.changes) if counts else ()
+    if before is not None and counts:
+        agreed = ceilings(before.risks)
+        _hold_to(agreed, risks, evidence)
+        materials = replace(materials, agreed=agreed)
+    state = _state(rehearsed, risks)
+    situation = replace(evidence.situation, rehearsal=state, rehearsed_as=_said(rehearsed, risks))
+    return replace(evidence, situation=situation, rehearsed=rehearsed, risks=risks), materials
+
+
+def _hold_to(agreed: tuple[Ceiling, ...], risks: tuple[Risk, ...], evidence: Evidence) -> None:
+    over = exceeded(agreed, risks)
+    if over:
+        more = "; ".join(f"{risk}, agreed were at most {limit:,}" for risk, limit in over)
+        raise RefusedError(
+            code="E-CEILING",
+            saw=f"More would be lost in {evidence.name} than was agreed to: {more}.",
+            why="Nothing was changed.",
+            instead=f"To see what would be lost now: invoke migrate --tier={evidence.tier.name} --dry-run",
+        )
+
+
+def _state(rehearsed: Rehearsed, risks: tuple[Risk, ...]) -> Rehearsal:
+    if rehearsed.missing:
+        return Rehearsal.NOT_REHEARSED
+    if rehearsed.failed:
+        return Rehearsal.FAILED
+    return Rehearsal.CONTRADICTED if any(risk.fails for risk in risks) else Rehearsal.DONE
+
+
+def _said(rehearsed: Rehearsed, risks: tuple[Risk, ...]) -> tuple[str, ...]:
+    if rehearsed.missing or rehearsed.failed:
+        notes = (f"{name} {note}" for name, note in rehearsed.notes)
+        return (rehearsed.missing or rehearsed.failed, *notes)
+    return tuple(f"{risk}. To see them: {risk.query}" for risk in risks if risk.fails)
