@@ -59,6 +59,13 @@ def thorough(session: nox.Session) -> None:
     nox_sessions.tests(session, "-m", "thorough", "-n", "auto", "--dist", "loadfile")
 
 
+@nox.session(default=False)
+def public_projects(session: nox.Session) -> None:
+    """Public projects from PyPI, each in its own environment, migrated through every tier; keeps the environments."""
+    install(session)
+    nox_sessions.tests(session, "-m", "public", "-n", "0", "tests/public")
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, format, and who may import whom."""

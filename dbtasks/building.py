@@ -12,7 +12,15 @@ from dbtasks.environment import for_worker
 from dbtasks.errors import DbtasksError, PlanChangedError
 from dbtasks.inspection import count_tables
 from dbtasks.migrations import ledger
-from dbtasks.plan import ApplyRevisions, BuildAside, LoadSeeds, PutStamp, Step, Verify
+from dbtasks.plan import (
+    ApplyRevisions,
+    BuildAside,
+    LoadSeeds,
+    PutStamp,
+    RecordBaseline,
+    Step,
+    Verify,
+)
 from dbtasks.recipe import Fit, Recipe
 from dbtasks.replacing import drop_ended
 from dbtasks.settings import StockLimits
@@ -116,6 +124,23 @@ def put_stamp(bench: Workbench, step: PutStamp) -> str:
     return f"{plan.database} is {plan.tier.upper()}"
 
 
+def record_baseline(bench: Workbench, step: RecordBaseline) -> str:
+    from dbtasks.migrations.upgrade import tool_version
+
+    project = bench.site.project
+    with bench.open(bench.place) as connection, connection.transaction():
+        ledger.record_baseline(
+            connection,
+            [(each.id, each.checksum) for each in step.revisions],
+            person=project.who.person,
+            entry=bench.site.entry,
+            tool_version=tool_version(),
+        )
+    bench.result.facts["baseline"] = [each.id for each in step.revisions]
+    count = len(step.revisions)
+    return f"{count} revision{'s' if count != 1 else ''} to {step.revisions[-1].id}, by the bytes that they have now"
+
+
 def apply_revisions(bench: Workbench, step: ApplyRevisions) -> str:
     from dbtasks.migrations import upgrade  # late: most plans apply none
     from dbtasks.migrations.events import Event, InputsSeen, RevisionApplied, RevisionStarted
@@ -142,7 +167,7 @@ def _note_inputs(bench: Workbench, seen: InputsSeen) -> None:
 
     project = bench.site.project
     environ = for_worker(project, bench.place.url(bench.clearance))
-    onto = None if bench.found is None else bench.found.inputs
+    onto = bench.inputs or (None if bench.found is None else bench.found.inputs)
     bench.inputs = recorded(seen, environ, project.settings.migrations, onto=onto).as_data()
 
 
@@ -186,7 +211,7 @@ def _looks_outside(seeds: Seeds) -> str:
 def verify(bench: Workbench, step: Verify) -> str:
     settings, database = bench.site.project.settings, bench.plan.database
     with bench.open(bench.place) as connection:
-        found = ledger.current(connection, settings.migrations.version_table)
+        found = ledger.standing(connection, settings.migrations.version_tables)
         broken = ledger.invalid_indexes(connection)
         tables = count_tables(connection)
         if bench.built is not None:

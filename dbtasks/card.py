@@ -22,6 +22,7 @@ from dbtasks.plan import (
     Materials,
     Plan,
     PutStamp,
+    RecordBaseline,
     SwapIn,
     Verify,
 )
@@ -34,7 +35,7 @@ MOST_TABLES = 3
 MOST_SESSIONS = 5
 _WIDTH = 16
 
-_OneLine = BuildAside | PutStamp | ApplyRevisions | LoadSeeds | Verify | KeepReady | HandOut
+_OneLine = BuildAside | PutStamp | RecordBaseline | ApplyRevisions | LoadSeeds | Verify | KeepReady | HandOut
 
 
 def before_asking(seen: Survey, target: Target) -> Iterator[str]:
@@ -139,6 +140,9 @@ def _line(plan: Plan, step: _OneLine, evidence: Evidence | None) -> Iterator[str
                 f"{plan.database} as {plan.tier.upper()}: may lose {floor.may_lose.name.lower()}, "
                 f"consent of {floor.consent.name.lower()}",
             )
+        case RecordBaseline():
+            count, last = len(step.revisions), step.revisions[-1].id
+            yield _fact("would note", f"{count} revision{'s' if count != 1 else ''} to {last} as there already")
         case ApplyRevisions():
             count = len(step.revisions)
             yield _fact("would apply", f"{count} revision{'s' if count != 1 else ''} to {', '.join(step.heads)}")

@@ -201,6 +201,17 @@ class MigrationFailedError(DbtasksError):
             )
         )
 
+    def among(self, before: Sequence[str], after: Sequence[str]) -> MigrationFailedError:
+        """Return the same failure of one history among several: what was applied before it, and what never began."""
+        return MigrationFailedError(
+            applied=(*before, *self.applied),
+            failed=self.failed,
+            pending=(*self.pending, *after),
+            reason=self.reason,
+            leftovers=self.leftovers,
+            notes=self.notes,
+        )
+
 
 class MigrationHistoryError(UsageError):
     """The database is at revisions that the code does not have."""

@@ -24,7 +24,7 @@ def refuse_misled(project: Project, tier: Tier, url: str) -> None:
     trail = Trail(project.settings.trail, project.who)
     try:
         _agents_bring_nobody(project, tier)
-        stamp = own_stamp(*look_at(target, project.settings.migrations.version_table, lambda _oid: None))
+        stamp = own_stamp(*look_at(target, project.settings.migrations.version_tables, lambda _oid: None))
         if stamp is None or (stamp.tier, stamp.project) != (tier.name, project.settings.project):
             raise RefusedError(
                 code="E-HANDED",

@@ -18,6 +18,8 @@ from dbtasks.identity import floor_from
 from dbtasks.migrations import ledger
 from dbtasks.tiers import Consent, Floor, Loss
 
+VersionTables = tuple[tuple[str, str], ...]
+
 # A timeline from the current WAL file, not from the last checkpoint, which lags behind a promotion.
 _OF_A_SERVER = """
 SELECT (SELECT system_identifier FROM pg_control_system()),
@@ -147,11 +149,12 @@ def _server(connection: Connection, row: tuple[object, ...] | None) -> Server:
 
 
 def look_at_database(
-    connection: Connection, server: Server, version_table: str | None, registered: Callable[[int], str | None]
+    connection: Connection, server: Server, tables: VersionTables | None, registered: Callable[[int], str | None]
 ) -> Database:
     """Return what the catalogue says of the connected database. `registered` tells what its oid is registered as.
 
-    Without a version table the revisions are not read: an application's own role may have no right to.
+    `tables` are the version tables, each with what stands before its revisions. Without them the revisions are not
+    read: an application's own role may have no right to.
     """
     row = connection.execute(_DATABASE).fetchone()
     if row is None:
@@ -170,9 +173,9 @@ def look_at_database(
         unsettable=_unsettable(connection, server, oid) if has_settings else (),
         sessions=tuple(_sessions(connection)),
         tables=tuple(Table(name=str(name), rows=cast(int, rows)) for name, rows in connection.execute(_TABLES)),
-        revisions=ledger.current(connection, version_table) if version_table else frozenset(),
-        ledger=_ledger(connection) if version_table else (),
-        torn=ledger.torn(connection) if version_table else (),
+        revisions=ledger.standing(connection, tables) if tables else frozenset(),
+        ledger=_ledger(connection) if tables else (),
+        torn=ledger.torn(connection) if tables else (),
         stamps=_stamps(connection) if has_identity else (),
         registered=registered(cast(int, oid)),
     )
@@ -257,7 +260,7 @@ def _ledger(connection: Connection) -> tuple[tuple[str, str], ...]:
     """Return revision and checksum of what was applied and came to its end, the last word for each."""
     rows = ledger.applied(connection)
     last = {row.revision: row for row in rows if row.duration_ms is not None}
-    return tuple((row.revision, row.checksum) for row in last.values() if row.direction == "upgrade")
+    return tuple((row.revision, row.checksum) for row in last.values() if row.direction != "downgrade")
 
 
 def _sessions(connection: Connection) -> list[Session]:

@@ -46,12 +46,12 @@ def look_around(
 
 
 def look_at(
-    target: Target, version_table: str | None, registered: Callable[[int], str | None]
+    target: Target, tables: inspection.VersionTables | None, registered: Callable[[int], str | None]
 ) -> tuple[Server, Database]:
     """Return server and database of a target that exists. ServerUnreachableError when it cannot be reached."""
     with closing(look(target.conninfo)) as connection:
         server = inspection.look_at_server(connection)
-        database = inspection.look_at_database(connection, server, version_table, registered)
+        database = inspection.look_at_database(connection, server, tables, registered)
         return server, database
 
 
@@ -100,8 +100,8 @@ def _look(project: Project, request: Request, target: Target) -> Found:
 
     try:
         try:
-            table = None if request.operation.hands_out else project.settings.migrations.version_table
-            server, database = look_at(target, table, registered)
+            tables = None if request.operation.hands_out else project.settings.migrations.version_tables
+            server, database = look_at(target, tables, registered)
             return server, database, target.conninfo
         except ServerUnreachableError as error:
             return _look_beside(target, error)

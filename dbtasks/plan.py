@@ -56,12 +56,14 @@ class Kept:
 class Materials:
     """What a plan is made from besides the evidence: the project's revisions and seeds, or the way in asked for.
 
-    `revisions` are all of them, base first; `pending` those that the target lacks. `kept` is what would be brought
-    back, `ended` what would be dropped. `agreed` are the ceilings of an earlier plan that still hold.
+    `revisions` are all of them, base first; `pending` those that the target lacks, `unrecorded` those that it has and
+    its ledger does not. `kept` is what would be brought back, `ended` what would be dropped. `agreed` are the ceilings
+    of an earlier plan that still hold.
     """
 
     revisions: tuple[RevisionBytes, ...] = ()
     pending: tuple[RevisionBytes, ...] = ()
+    unrecorded: tuple[RevisionBytes, ...] = ()
     heads: tuple[str, ...] = ()
     seed_sets: tuple[str, ...] = ()
     seed_digest: str = ""
@@ -84,6 +86,13 @@ class PutStamp:
     """Write the identity row: which tier this database is, and the floor it demands."""
 
     floor: Floor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordBaseline:
+    """Write down that these revisions were there before us, by the bytes that they have now."""
+
+    revisions: tuple[RevisionBytes, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +172,19 @@ class HandOut:
     purpose: str = ""
 
 
-Step = BuildAside | PutStamp | ApplyRevisions | LoadSeeds | Verify | SwapIn | KeepReady | BringBack | DropKept | HandOut
+Step = (
+    BuildAside
+    | PutStamp
+    | RecordBaseline
+    | ApplyRevisions
+    | LoadSeeds
+    | Verify
+    | SwapIn
+    | KeepReady
+    | BringBack
+    | DropKept
+    | HandOut
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

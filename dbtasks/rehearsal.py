@@ -169,7 +169,9 @@ def again(
 
 def _model(project: Project, target: Conninfo) -> schemas.Model:
     with closing(look(target)) as connection:
-        return schemas.model_of(target, connection, Inspection(), project.settings.migrations.version_table)
+        return schemas.model_of(
+            target, connection, Inspection(), [table for _, table in project.settings.migrations.version_tables]
+        )
 
 
 def from_nothing(

@@ -33,7 +33,7 @@ def revision_lines(step: ApplyRevisions, evidence: Evidence | None) -> Iterator[
     """Yield a name and a text for each revision, with what it did in the rehearsal."""
     rehearsed = evidence.rehearsed if evidence else None
     for revision in step.revisions:
-        yield f"  {revision.id[:12]}", _revision(revision, rehearsed)
+        yield f"  {revision.id}", _revision(revision, rehearsed)
 
 
 def risk_lines(evidence: Evidence) -> Iterator[tuple[str, str]]:

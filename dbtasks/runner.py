@@ -27,6 +27,7 @@ from dbtasks.plan import (
     KeepReady,
     LoadSeeds,
     PutStamp,
+    RecordBaseline,
     Step,
     SwapIn,
     Verify,
@@ -111,6 +112,8 @@ def _do(bench: Workbench, step: Step) -> tuple[str, str]:
             return "build", building.build_aside(bench)
         case PutStamp():
             return "stamp", building.put_stamp(bench, step)
+        case RecordBaseline():
+            return "baseline", building.record_baseline(bench, step)
         case ApplyRevisions():
             return "migrate", building.apply_revisions(bench, step)
         case LoadSeeds():

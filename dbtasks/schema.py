@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import assert_never
 
-from dbtasks.settings_keys import TOP_KEYS, Key, Shape
+from dbtasks.settings_key import Key, Shape
+from dbtasks.settings_keys import TOP_KEYS
 
 
 def schema_text() -> str:

@@ -20,7 +20,9 @@ class MigrationSettings:
     """Where Alembic's configuration lies, and which variables the project's `env.py` takes its URL from.
 
     `variables` are others that the revisions read. `scratch` is the variable with the URL of the server for rehearsals;
-    empty: the project's private one.
+    empty: the project's private one. `python` is the interpreter that has the project's Alembic, where it
+    is not ours. `program` is what migrates in place of `alembic upgrade heads`, `first` a file that makes the first
+    tables. A project may have several histories; each has a `name` then, and its revisions are called `name/id`.
     """
 
     config: Path
@@ -29,6 +31,26 @@ class MigrationSettings:
     version_table: str = "alembic_version"
     variables: tuple[str, ...] = ()
     scratch: str = ""
+    python: Path | None = None
+    program: tuple[str, ...] = ()
+    first: Path | None = None
+    name: str = ""
+    histories: tuple[MigrationSettings, ...] = ()
+
+    @property
+    def each(self) -> tuple[MigrationSettings, ...]:
+        """The histories, in the order in which they are migrated; one without a name where none is declared."""
+        return self.histories or (self,)
+
+    @property
+    def version_tables(self) -> tuple[tuple[str, str], ...]:
+        """Each history's prefix and version table."""
+        return tuple((each.prefix, each.version_table) for each in self.each)
+
+    @property
+    def prefix(self) -> str:
+        """What stands before this history's revisions wherever there could be several."""
+        return f"{self.name}/" if self.name else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

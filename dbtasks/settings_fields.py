@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dbtasks.settings_keys import Key, Shape
+from dbtasks.settings_key import Key, Shape
 from dbtasks.wording import HIDDEN, LONGEST_QUOTE, nearest, quoted
 from dbtasks.yaml_nodes import Findings, Listing, Mapping, Node, Place, Refused, Scalar, is_plain, joined
 
@@ -93,7 +93,9 @@ class Fields:
                 found[word] = Fields(node, key.section, inner, self.findings)
             elif not isinstance(node, Refused):
                 text = f"expected keys with values, found {_found(node, secret=True)}."
-                self.findings.add(node.place, inner, f"{text} Declare url, may_lose and consent.")
+                needed = [each.name for each in key.section if each.required]
+                advice = f"Declare {', '.join(needed[:-1])} and {needed[-1]}." if needed else f"Write {key.example}."
+                self.findings.add(node.place, inner, f"{text} {advice}")
         return found
 
     def markers(self, name: str) -> dict[str, str | None]:

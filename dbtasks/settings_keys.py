@@ -5,10 +5,8 @@ The reader, the JSON Schema and the documentation are made from these rows.
 
 from __future__ import annotations
 
-import enum
-
+from dbtasks.settings_key import PATH, PATH_EXPECTED, Key, Shape, choice, path, section, truth
 from dbtasks.tiers import Colour, Embedded
-from dbtasks.values import dataclass
 
 LOSSES = ("everything", "asked", "nothing")
 CONSENTS = ("none", "question", "person")
@@ -16,74 +14,8 @@ DEPRECATED_FLAG = "USE_TEST_DATABASE"
 
 _NAME = r"[a-z][a-z0-9_]{0,15}"
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]{0,79}"
-_PATH = r"[^\x00-\x1f\x7f]{1,200}"
-_PATH_EXPECTED = "a path inside the project, written from its top folder"
+_TABLE = r"[A-Za-z_][A-Za-z0-9_$]{0,62}"
 _URL_EXPECTED = "the NAME of the environment variable that holds the URL"
-
-
-class Shape(enum.Enum):
-    TEXT = enum.auto()
-    TEXTS = enum.auto()
-    CHOICE = enum.auto()
-    TRUTH = enum.auto()
-    SECTION = enum.auto()
-    SECTIONS = enum.auto()
-    MARKERS = enum.auto()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    """One key.
-
-    `pattern` is for each text, or for each key of SECTIONS and MARKERS. A `secret` value is never quoted.
-    """
-
-    name: str
-    summary: str
-    expected: str
-    example: str
-    shape: Shape = Shape.TEXT
-    pattern: str = ""
-    choices: tuple[str, ...] = ()
-    default: str = ""
-    required: bool = False
-    secret: bool = False
-    section: tuple[Key, ...] = ()
-
-
-def _truth(name: str, summary: str) -> Key:
-    return Key(
-        name=name,
-        summary=summary,
-        shape=Shape.TRUTH,
-        expected="true or false",
-        choices=("true", "false"),
-        example="false",
-        default="false",
-    )
-
-
-def _path(name: str, summary: str, default: str) -> Key:
-    return Key(name=name, summary=summary, expected=_PATH_EXPECTED, pattern=_PATH, example=default, default=default)
-
-
-def _section(name: str, summary: str, example: str, keys: tuple[Key, ...]) -> Key:
-    shape, expected = Shape.SECTION, "keys with values"
-    return Key(name=name, summary=summary, shape=shape, expected=expected, example=example, section=keys)
-
-
-def _choice(name: str, summary: str, choices: tuple[str, ...], *, required: bool = False) -> Key:
-    alternatives = f"{', '.join(choices[:-1])} or {choices[-1]}"
-    return Key(
-        name=name,
-        summary=summary,
-        shape=Shape.CHOICE,
-        expected=alternatives,
-        choices=choices,
-        example=choices[-1],
-        required=required,
-    )
-
 
 RUNTIME_KEYS = (
     Key(
@@ -104,7 +36,7 @@ TIER_KEYS = (
         pattern=r"[A-Z][A-Z0-9_-]{0,7}",
         example="INT",
     ),
-    _choice("colour", "The badge's colour. By default it follows from consent.", tuple(Colour)),
+    choice("colour", "The badge's colour. By default it follows from consent.", tuple(Colour)),
     Key(
         name="aliases",
         summary="Other words for this tier on the command line.",
@@ -152,14 +84,14 @@ TIER_KEYS = (
         example='{markers: {RENDER: "true"}}',
         section=RUNTIME_KEYS,
     ),
-    _choice("may_lose", "What this tier may lose.", LOSSES, required=True),
-    _choice(
+    choice("may_lose", "What this tier may lose.", LOSSES, required=True),
+    choice(
         "consent",
         "Who must agree: question before a loss, person also before a write.",
         CONSENTS,
         required=True,
     ),
-    _truth("scripts_may_answer", "Whether --yes answers this tier's questions."),
+    truth("scripts_may_answer", "Whether --yes answers this tier's questions."),
     Key(
         name="name_has_word",
         summary="Whole words of which a database's name must hold one. By default the tier's name.",
@@ -184,18 +116,61 @@ TIER_KEYS = (
         example="7 days",
         default="7 days",
     ),
-    _choice("embedded", "Which private PostgreSQL stands in while the URL's variable is unset.", tuple(Embedded)),
+    choice("embedded", "Which private PostgreSQL stands in while the URL's variable is unset.", tuple(Embedded)),
 )
 
-MIGRATION_KEYS = (
-    _path("config", "Alembic's configuration.", "alembic.ini"),
+HISTORY_KEYS = (
+    path("config", "Alembic's configuration: an ini file, or pyproject.toml.", "alembic.ini"),
     Key(
         name="section",
-        summary="The section of that file.",
+        summary="The section of that ini file.",
         expected="the name of a section",
         pattern=r"[A-Za-z0-9_.:-]{1,80}",
         example="alembic",
         default="alembic",
+    ),
+    Key(
+        name="version_table",
+        summary="Alembic's version table, with its schema where tables of that name lie in several.",
+        expected="the name of a table, or schema.table",
+        pattern=rf"(?:{_TABLE}\.)?{_TABLE}",
+        example="alembic_version",
+        default="alembic_version",
+    ),
+)
+
+MIGRATION_KEYS = (
+    *HISTORY_KEYS,
+    Key(
+        name="histories",
+        summary="Several histories of one database, in the order in which they are migrated, each by a name.",
+        shape=Shape.SECTIONS,
+        expected="histories by name (a letter, then small letters, digits and _, 16 at most)",
+        pattern=_NAME,
+        example="{core: {...}, billing: {...}}",
+        section=HISTORY_KEYS,
+    ),
+    Key(
+        name="python",
+        summary="The Python that has the project's Alembic, where it is not the one that runs dbtasks.",
+        expected="a path, written from the project's top folder or whole",
+        pattern=PATH,
+        example=".venv/bin/python",
+    ),
+    Key(
+        name="program",
+        summary="The project's own program that migrates, with its arguments, in place of `alembic upgrade heads`.",
+        shape=Shape.TEXTS,
+        expected="words: a program of that Python or a .py file of the project, and its arguments",
+        pattern=r"[^\x00-\x1f\x7f]{1,200}",
+        example="[prefect, server, database, upgrade, --yes]",
+    ),
+    Key(
+        name="first",
+        summary="A Python file that makes the tables which the first revision expects, run once in an empty database.",
+        expected=PATH_EXPECTED,
+        pattern=PATH,
+        example="migrations/first_tables.py",
     ),
     Key(
         name="url_variables",
@@ -214,14 +189,6 @@ MIGRATION_KEYS = (
         pattern=_VARIABLE,
         example="[DEFAULT_CURRENCY]",
         secret=True,
-    ),
-    Key(
-        name="version_table",
-        summary="Alembic's version table.",
-        expected="the name of a table",
-        pattern=r"[A-Za-z_][A-Za-z0-9_]{0,62}",
-        example="alembic_version",
-        default="alembic_version",
     ),
     Key(
         name="scratch",
@@ -261,7 +228,7 @@ STOCK_KEYS = (
         example="4 GB",
         default="4 GB",
     ),
-    _truth("by_hand", "Whether only `invoke prepare` makes the next reset ready; else each reset does, afterwards."),
+    truth("by_hand", "Whether only `invoke prepare` makes the next reset ready; else each reset does, afterwards."),
 )
 
 TOP_KEYS = (
@@ -280,17 +247,17 @@ TOP_KEYS = (
         pattern=_NAME,
         example="int",
     ),
-    _truth("demo", "Whether a tier that needs a person may use an embedded server, for demonstrations."),
-    _path("seeds", "The folder of the seed sets.", "seeds"),
-    _path("trail", "The audit trail.", "logs/database_audit.jsonl"),
-    _section("migrations", "How this project uses Alembic.", "{config: alembic.ini}", MIGRATION_KEYS),
-    _section(
+    truth("demo", "Whether a tier that needs a person may use an embedded server, for demonstrations."),
+    path("seeds", "The folder of the seed sets.", "seeds"),
+    path("trail", "The audit trail.", "logs/database_audit.jsonl"),
+    section("migrations", "How this project uses Alembic.", "{config: alembic.ini}", MIGRATION_KEYS),
+    section(
         "agents",
         "How AI agents are recognised, besides the markers that are built in.",
         "{markers: [OUR_AGENT]}",
         AGENT_KEYS,
     ),
-    _section("stock", "What is kept ready for the next reset.", "{most: 8 databases, size: 4 GB}", STOCK_KEYS),
+    section("stock", "What is kept ready for the next reset.", "{most: 8 databases, size: 4 GB}", STOCK_KEYS),
     Key(
         name="tiers",
         summary="The databases, by name.",

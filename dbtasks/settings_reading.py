@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path, PureWindowsPath
 
@@ -16,6 +17,7 @@ from dbtasks.settings_rules import (
     check_between,
     check_default,
     check_each,
+    check_histories,
     check_project,
     check_scratch,
     check_variables,
@@ -51,6 +53,7 @@ def _settings(root: Path, top: Fields) -> Settings | None:
     default = check_default(top, top.text("default"), ordered)
     fields = top.section("migrations")
     migrations = _migrations(root, fields)
+    check_histories(fields, [(each.name, each.version_table) for each in migrations.histories])
     check_variables(fields, migrations.variables, migrations.url_variables, drafts)
     check_scratch(fields, migrations.scratch, drafts)
     seeds, trail = _path(root, top, "seeds"), _path(root, top, "trail")
@@ -137,18 +140,41 @@ def _retention(text: str) -> timedelta:
 
 
 def _migrations(root: Path, fields: Fields) -> MigrationSettings:
-    url_variables = fields.texts("url_variables")
+    url_variables, python = fields.texts("url_variables"), fields.text("python")
+    whole = replace(
+        _history(root, fields, ""),
+        url_variables=("DATABASE_URL",) if url_variables is None else url_variables,
+        variables=fields.texts("variables") or (),
+        scratch=fields.text("scratch") or "",
+        # Not resolved: a virtual environment is known by where its link to Python lies.
+        python=root / python if python else None,
+        program=fields.texts("program") or (),
+        first=_path(root, fields, "first") if "first" in fields else None,
+    )
+    inner = fields.sections("histories")
+    histories = [(name, _history(root, each, name)) for name, each in inner.items()]
+    several = tuple(
+        replace(whole, name=name, config=each.config, section=each.section, version_table=each.version_table)
+        for name, each in histories
+    )
+    return replace(whole, histories=several)
+
+
+def _history(root: Path, fields: Fields, name: str) -> MigrationSettings:
     return MigrationSettings(
         config=_path(root, fields, "config"),
         section=fields.text("section") or "alembic",
-        url_variables=("DATABASE_URL",) if url_variables is None else url_variables,
         version_table=fields.text("version_table") or "alembic_version",
-        variables=fields.texts("variables") or (),
-        scratch=fields.text("scratch") or "",
+        name=name,
     )
 
 
-_PATH_DEFAULTS = {"config": "alembic.ini", "seeds": "seeds", "trail": "logs/database_audit.jsonl"}
+_PATH_DEFAULTS = {
+    "first": "migrations/first_tables.py",
+    "config": "alembic.ini",
+    "seeds": "seeds",
+    "trail": "logs/database_audit.jsonl",
+}
 
 
 def _path(root: Path, fields: Fields, name: str) -> Path:

@@ -128,6 +128,25 @@ def check_scratch(fields: Fields, name: str, drafts: Sequence[Draft]) -> None:
         fields.note("scratch", "this one leads to a tier. Name the variable of a server that holds none.")
 
 
+def check_histories(fields: Fields, histories: Sequence[tuple[str, str]]) -> None:
+    """Note what several histories cannot share. Each comes as its name and its version table."""
+    if not histories:
+        return
+    for name in ("config", "section", "version_table", "program", "first"):
+        if name in fields:
+            where = "Write it into each of the histories." if name in _OF_A_HISTORY else "Leave out one of the two."
+            fields.note(name, f"says nothing where there are histories. {where}")
+    tables: dict[str, str] = {}
+    for name, table in histories:
+        owner = tables.setdefault(table, name)
+        if owner != name:
+            text = f"{owner} and {name} have one version table. Write each one's own: version_table."
+            fields.note("histories", text)
+
+
+_OF_A_HISTORY = ("config", "section", "version_table")
+
+
 def check_default(top: Fields, name: str | None, ordered: Sequence[Draft]) -> Tier | None:
     """Return the tier that is meant when none is named: the one called `name`, else the first in the order."""
     if not ordered or ("default" in top and name is None):

@@ -14,6 +14,8 @@ import psycopg
 from dbtasks import kept
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import Connection
+from dbtasks.effects import Stamping
+from dbtasks.environment import for_worker
 from dbtasks.errors import DbtasksError
 from dbtasks.evidence import Database, Evidence, Proof, Replacing
 from dbtasks.looking import connection_beside, look_around, look_at
@@ -76,7 +78,8 @@ class Files:
         if self._history is None:
             from dbtasks.migrations.history import read_history  # late: seeding and opening do without
 
-            self._history = read_history(self._project.settings.root, self._project.settings.migrations)
+            settings, environ = self._project.settings, for_worker(self._project, "")
+            self._history = read_history(settings.root, settings.migrations, environ=environ)
         return self._history
 
     def seeds(self, sets: tuple[str, ...]) -> Seeds:
@@ -103,7 +106,8 @@ def survey(
     """
     operation, settings = request.operation, project.settings
     files = before.files if before else Files(project)
-    needs_history = operation.proves or operation.builds or operation.catalogue_only
+    adopts = operation.stamps is Stamping.ANY
+    needs_history = operation.proves or operation.builds or operation.catalogue_only or adopts
     history = files.history if needs_history else None  # what is wrong in a file is told before anything is contacted
     seed_sets, seed_digest = _seeds(request, wish, files)
     beside = before.beside if before else connection_beside(request, target)
@@ -149,11 +153,15 @@ def _materials(request: Request, wish: Wish, history: History | None, database: 
     current = database.revisions if database else frozenset()
     # A look tells what it can, and a replacement is built from nothing: revisions that the code does not have stop
     # only what would go on from them.
-    goes_on = not (request.operation.catalogue_only or request.operation.builds)
+    goes_on = request.operation.proves and not request.operation.builds
     known = history is not None and (goes_on or current <= {revision.id for revision in history.revisions})
+    revisions = tuple(_bytes(each) for each in history.revisions) if history else ()
+    pending = tuple(_bytes(each) for each in history.pending(current)) if history and known else ()
+    written = {*(dict(database.ledger) if database else ()), *(database.torn if database else ())}
     return Materials(
-        revisions=tuple(_bytes(each) for each in history.revisions) if history else (),
-        pending=tuple(_bytes(each) for each in history.pending(current)) if history and known else (),
+        revisions=revisions,
+        pending=pending,
+        unrecorded=tuple(each for each in revisions if each not in pending and each.id not in written) if known else (),
         heads=history.heads if history else (),
         command=wish.command,
         read_only=wish.read_only,
@@ -206,7 +214,7 @@ def _proof(project: Project, before: Tier, needed: tuple[RevisionBytes, ...]) ->
         target = resolve(project.settings, project.variables, before, lambda _line: None, start=False)
         if target is None:
             return Proof.UNPROVEN
-        _, database = look_at(target, project.settings.migrations.version_table, lambda _oid: None)
+        _, database = look_at(target, project.settings.migrations.version_tables, lambda _oid: None)
     except (DbtasksError, PermissionError, psycopg.Error):
         return Proof.UNKNOWN
     ledger = dict(database.ledger)

@@ -105,10 +105,12 @@ class Workbench:
             self.plan,
             {
                 "server": server.version_number,
-                "config": migrations.config.as_posix(),
-                "section": migrations.section,
+                "histories": [
+                    [each.name, each.config.as_posix(), each.section, each.version_table] for each in migrations.each
+                ],
+                "python": str(migrations.python or ""),
+                "program": list(migrations.program),
                 "url_variables": list(migrations.url_variables),
-                "version_table": migrations.version_table,
                 "seeds": settings.seeds.name,
             },
         )

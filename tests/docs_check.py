@@ -23,7 +23,8 @@ from dbtasks.errors import Mistake, SettingsError
 from dbtasks.invoke_tasks import namespace
 from dbtasks.operations import VERBS
 from dbtasks.settings import SETTINGS_FILE, load
-from dbtasks.settings_keys import TOP_KEYS, Key, Shape
+from dbtasks.settings_key import Key, Shape
+from dbtasks.settings_keys import TOP_KEYS
 from tests.docs_commands import problems
 from tests.docs_pages import LINK, Block, Page, read_pages
 
@@ -93,10 +94,13 @@ def _flags(flags: dict[str, object]) -> Iterator[str]:
     return (flag for flag in flags if flag.startswith("--"))
 
 
+_EACH = {"tiers": "tier", "histories": "history"}
+
+
 def _paths(keys: tuple[Key, ...], before: str) -> Iterator[str]:
     for key in keys:
         path = f"{before}{key.name}"
-        yield from _paths(key.section, f"{path}.<tier>." if key.shape is Shape.SECTIONS else f"{path}.")
+        yield from _paths(key.section, f"{path}.<{_EACH[key.name]}>." if key.shape is Shape.SECTIONS else f"{path}.")
         if not key.section:
             yield path
 

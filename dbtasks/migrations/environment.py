@@ -96,7 +96,11 @@ def _is_keywords(value: str) -> bool:
 
 def _with_driver(url: str, before: str) -> str:
     named = re.match(r"postgres(?:ql)?(\+\w+)://", before)
-    return url.replace("://", f"{named[1]}://", 1) if named else url
+    if named is None:
+        return url
+    # asyncpg has another word for what libpq calls sslmode, and SQLAlchemy hands it on as it is.
+    ours = re.sub(r"([?&])sslmode=", r"\1ssl=", url) if named[1] == "+asyncpg" else url
+    return ours.replace("://", f"{named[1]}://", 1)
 
 
 def _pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:

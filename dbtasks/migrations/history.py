@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dbtasks.errors import MigrationHistoryError, Mistake, SettingsError
 from dbtasks.migrations.script_cache import ScriptCache
-from dbtasks.migrations.scripts import Script, read_script, revision_files
+from dbtasks.migrations.scripts import Script, read_first, read_script, revision_files
 from dbtasks.settings import MigrationSettings
 from dbtasks.values import dataclass
 
@@ -60,25 +61,36 @@ def read_history(
     root: Path,
     settings: MigrationSettings,
     *,
-    python: Path | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> History:
     """Return the project's revisions; `SettingsError` holds every mistake with its file and line.
 
-    `python` and `environ` (already scrubbed) are for the worker, which is started only when a file is not literal;
-    without `environ` such a file is a mistake.
+    Several histories follow each other in the order of the settings, each revision's id after its history's name.
+    `environ` (already scrubbed) is for the worker, which is started only when a file is not literal; without it such a
+    file is a mistake.
     """
-    files = revision_files(root, settings)
     cache = ScriptCache(root)
-    read = [read_script(root, file, cache) for file in files]
+    found = [_read(root, each, cache, environ) for each in settings.each]
     cache.save()
+    return History(
+        revisions=tuple(revision for history in found for revision in history.revisions),
+        heads=tuple(head for history in found for head in history.heads),
+    )
+
+
+def _read(root: Path, settings: MigrationSettings, cache: ScriptCache, environ: Mapping[str, str] | None) -> History:
+    files = revision_files(root, settings)
+    read = [read_script(root, file, cache) for file in files]
     mistakes = [each for each in read if isinstance(each, Mistake)]
     if mistakes:
         raise SettingsError(mistakes)
     scripts = [each for each in read if isinstance(each, Script)]
     if len(scripts) < len(files):
-        scripts = _ask(root, settings, python, environ, files)
-    return build(root, scripts)
+        scripts = _ask(root, settings, environ, files)
+    if settings.first is not None and scripts:
+        first = read_first(root, settings.first)
+        scripts = [first, *(each if each.down else replace(each, down=(first.id,)) for each in scripts)]
+    return build(root, [_named(each, settings.prefix) for each in scripts])
 
 
 def build(root: Path, scripts: Sequence[Script]) -> History:
@@ -107,7 +119,6 @@ def build(root: Path, scripts: Sequence[Script]) -> History:
 def _ask(
     root: Path,
     settings: MigrationSettings,
-    python: Path | None,
     environ: Mapping[str, str] | None,
     files: Sequence[Path],
 ) -> list[Script]:
@@ -115,9 +126,19 @@ def _ask(
         computed = [file for file in files if read_script(root, file, ScriptCache(root)) is None]
         text = "its revision ids are computed, so they can be learned only by running it. Write them as plain strings."
         raise SettingsError([Mistake(file=_relative(root, file), text=text) for file in computed])
-    from dbtasks.migrations.upgrade import ask_history  # late: reading a literal history starts no process
+    from dbtasks.migrations.asking import ask_history  # late: reading a literal history starts no process
 
-    return ask_history(root, settings, python=python, environ=environ)
+    return ask_history(root, settings, environ=environ)
+
+
+def _named(script: Script, prefix: str) -> Script:
+    """Return a script as it is called where there are several histories."""
+    if not prefix:
+        return script
+    down, depends_on, labels = (
+        tuple(f"{prefix}{each}" for each in names) for names in (script.down, script.depends_on, script.labels)
+    )
+    return replace(script, id=f"{prefix}{script.id}", down=down, depends_on=depends_on, labels=labels)
 
 
 def _revision(root: Path, script: Script) -> Revision:

@@ -9,6 +9,7 @@ A row of the ledger without `duration_ms` is a revision that left its transactio
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ BEGIN
             id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
             revision text NOT NULL,
             checksum text NOT NULL,
-            direction text NOT NULL CHECK (direction IN ('upgrade', 'downgrade')),
+            direction text NOT NULL CHECK (direction IN ('upgrade', 'downgrade', 'baseline')),
             started_at timestamptz NOT NULL,
             duration_ms double precision,
             person text NOT NULL,
@@ -43,6 +44,10 @@ BEGIN
             tool_version text NOT NULL
         );
         COMMENT ON TABLE dbtasks.ledger IS 'Which revision was applied, from which bytes, by whom; kept by dbtasks.';
+    ELSIF EXISTS (SELECT FROM pg_constraint WHERE conrelid = 'dbtasks.ledger'::regclass AND contype = 'c'
+                  AND conname = 'ledger_direction_check' AND pg_get_constraintdef(oid) NOT LIKE '%baseline%') THEN
+        ALTER TABLE dbtasks.ledger DROP CONSTRAINT ledger_direction_check,
+            ADD CONSTRAINT ledger_direction_check CHECK (direction IN ('upgrade', 'downgrade', 'baseline'));
     END IF;
 END
 $create$
@@ -93,7 +98,10 @@ ORDER BY a.backend_start
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
-    """One revision applied or taken back. `duration_ms` is `None` for one that died outside of a transaction."""
+    """One revision applied, taken back, or there before us.
+
+    `duration_ms` is `None` for one that died outside of a transaction.
+    """
 
     revision: str
     checksum: str
@@ -131,6 +139,11 @@ def current(connection: Connection, version_table: str = "alembic_version") -> f
     return frozenset(str(row[0]) for row in rows)
 
 
+def standing(connection: Connection, tables: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Return the same over several version tables, each after what stands before its history's revisions."""
+    return frozenset(f"{prefix}{revision}" for prefix, table in tables for revision in current(connection, table))
+
+
 def applied(connection: Connection) -> tuple[LedgerRow, ...]:
     """Return the ledger, oldest first; empty where the database has none."""
     if not _exists(connection):
@@ -140,6 +153,21 @@ def applied(connection: Connection) -> tuple[LedgerRow, ...]:
         "FROM dbtasks.ledger ORDER BY id"
     ).fetchall()
     return tuple(LedgerRow(**dict(zip(LedgerRow.__slots__, row, strict=True))) for row in rows)
+
+
+def record_baseline(
+    connection: Connection, revisions: Iterable[tuple[str, str]], *, person: str, entry: int, tool_version: str
+) -> None:
+    """Write down revisions with their checksums as there before us; one that has a row already is left alone."""
+    connection.execute(CREATE)
+    with connection.cursor() as cursor:
+        cursor.executemany(_BASELINE, [(*each, person, entry, tool_version, each[0]) for each in revisions])
+
+
+_BASELINE = """
+INSERT INTO dbtasks.ledger (revision, checksum, direction, started_at, duration_ms, person, entry, tool_version)
+SELECT %s, %s, 'baseline', now(), 0, %s, %s, %s WHERE NOT EXISTS (SELECT FROM dbtasks.ledger WHERE revision = %s)
+"""
 
 
 def torn(connection: Connection) -> tuple[str, ...]:

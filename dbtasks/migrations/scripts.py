@@ -1,24 +1,21 @@
-"""Where Alembic's configuration says that revision files lie, and what one such file says when it is only read."""
+"""The revision files, and what one of them says when it is only read."""
 
 from __future__ import annotations
 
 import ast
-import configparser
 import hashlib
-import importlib.machinery
 import os
 import re
-import sys
 from pathlib import Path
 
 from dbtasks.errors import Mistake, SettingsError
+from dbtasks.migrations.alembic_config import version_folders
 from dbtasks.migrations.script_cache import Said, ScriptCache
-from dbtasks.settings import MigrationSettings
+from dbtasks.settings import SETTINGS_FILE, MigrationSettings
 from dbtasks.values import dataclass
 
 # What Alembic takes for a revision: not an editor's lock file, not a package marker.
 _REVISION_FILE = re.compile(r"(?!\.\#|__init__).*\.py$")
-_SEPARATORS = {"space": " ", "newline": "\n", "os": os.pathsep, ":": ":", ";": ";"}
 _NAMES = ("revision", "down_revision", "depends_on", "branch_labels")
 
 
@@ -42,7 +39,7 @@ class Script:
 
 def revision_files(root: Path, settings: MigrationSettings) -> list[Path]:
     """Return the files that Alembic would load as revisions, in the order of their folders and names."""
-    folders, recursive = _version_folders(root, settings)
+    folders, recursive = version_folders(root, settings)
     files: dict[Path, None] = {}
     for folder in folders:
         if recursive:
@@ -54,21 +51,28 @@ def revision_files(root: Path, settings: MigrationSettings) -> list[Path]:
     return list(files)
 
 
+def first_name(root: Path, first: Path) -> str:
+    """Return what the file that makes the first tables is called among the revisions: no revision's id has a slash."""
+    return first.relative_to(root).as_posix()
+
+
+def read_first(root: Path, first: Path) -> Script:
+    """Return the file that makes the first tables as the revision that all others come after."""
+    name = first_name(root, first)
+    if not first.is_file():
+        text = f"there is no such file. Write it, or take migrations.first out of {SETTINGS_FILE.as_posix()}."
+        raise SettingsError([Mistake(file=name, text=text)])
+    checksum = hashlib.sha256(first.read_bytes()).hexdigest()
+    message = "the tables that the first revision expects"
+    return Script(checksum=checksum, id=name, down=(), depends_on=(), labels=(), path=first, message=message)
+
+
 def _files_in(folder: Path) -> list[Path]:
     """Return the revision files of one folder, resolved: each by itself where it is a link, else by their folder."""
     resolved = folder.resolve()
     with os.scandir(resolved) as entries:
         found = sorted((entry for entry in entries if _REVISION_FILE.match(entry.name)), key=lambda entry: entry.name)
         return [resolved / entry.name if not entry.is_symlink() else Path(entry).resolve() for entry in found]
-
-
-def working_folder(root: Path, settings: MigrationSettings) -> Path:
-    """Return the folder to run Alembic in: the root, or the ini's folder where the script folder is relative to it."""
-    config, place = _config(root, settings), root / settings.config
-    location = config.get(settings.section, "script_location", fallback="")
-    if not (root / location).exists() and (place.parent / location).exists():
-        return place.parent
-    return root
 
 
 def read_script(root: Path, file: Path, cache: ScriptCache) -> Script | Mistake | None:
@@ -145,85 +149,3 @@ def _assignments(node: ast.stmt) -> list[tuple[str, ast.expr]]:
     value = node.value
     assert value is not None  # noqa: S101 - for the type checker; the branch above has looked
     return [(target.id, value) for target in targets if isinstance(target, ast.Name) and target.id in _NAMES]
-
-
-def _config(root: Path, settings: MigrationSettings) -> configparser.ConfigParser:
-    place = root / settings.config
-    name = place.relative_to(root).as_posix() if place.is_relative_to(root) else place.as_posix()
-    if not place.is_file():
-        raise SettingsError([Mistake(file=name, text="there is no such file. Write Alembic's configuration there.")])
-    config = configparser.ConfigParser({"here": place.parent.resolve().as_posix()})
-    try:
-        config.read_string(place.read_text(encoding="utf-8"), source=name)
-    except configparser.Error as error:
-        raise SettingsError([Mistake(file=name, line=getattr(error, "lineno", None), text=error.message)]) from None
-    except UnicodeDecodeError:
-        raise SettingsError([Mistake(file=name, text="is not UTF-8")]) from None
-    if not config.has_section(settings.section):
-        sections = ", ".join(f"[{each}]" for each in config.sections()) or "none"
-        raise SettingsError([Mistake(file=name, text=f"has no section [{settings.section}]. It has: {sections}.")])
-    return config
-
-
-def _version_folders(root: Path, settings: MigrationSettings) -> tuple[list[Path], bool]:
-    config = _config(root, settings)
-    base, name = working_folder(root, settings), (root / settings.config).name
-    try:
-        options = {key: config.get(settings.section, key) for key in config.options(settings.section) if _ours(key)}
-    except configparser.InterpolationError as error:
-        raise SettingsError([Mistake(file=name, path=settings.section, text=str(error).replace("\n", " "))]) from None
-    if not options.get("script_location"):
-        line = _line(root / settings.config, f"[{settings.section}]")
-        raise SettingsError([Mistake(file=name, line=line, path=settings.section, text="script_location is missing.")])
-    searched = [base, *(base / each for each in _split(options, "prepend_sys_path", name))]
-    folder = _folder(options["script_location"], searched)
-    line = _line(root / settings.config, "script_location")
-    if not folder.is_dir():
-        raise SettingsError(
-            [Mistake(file=name, line=line, path="script_location", text=f"there is no folder {folder}.")]
-        )
-    locations = _split(options, "version_locations", name)
-    folders = [_folder(each, searched) for each in locations] or [folder / "versions"]
-    return folders, options.get("recursive_version_locations") == "true"
-
-
-def _ours(key: str) -> bool:
-    # Other options may interpolate what only the project's own program defines.
-    return key.endswith(("_location", "_locations", "path_separator", "prepend_sys_path"))
-
-
-def _split(options: dict[str, str], key: str, file: str) -> list[str]:
-    text = options.get(key)
-    if not text:
-        return []
-    names = ("path_separator",) if key == "prepend_sys_path" else ("path_separator", "version_path_separator")
-    chosen = next((options[each] for each in names if each in options), None)
-    if chosen is None:  # Alembic's old way, still its default
-        parts = re.split(r", *|(?: +)|:" if key == "prepend_sys_path" else r", *|(?: +)", text)
-    elif chosen in _SEPARATORS:
-        parts = text.split(_SEPARATORS[chosen])
-    else:
-        text = f"expected one of {', '.join(_SEPARATORS)}, found {chosen!r}."
-        raise SettingsError([Mistake(file=file, path="path_separator", text=text)])
-    return [part.strip() for part in parts if part.strip()]
-
-
-def _folder(location: str, searched: list[Path]) -> Path:
-    """Return the folder that a location means: a path, or `package:folder` found without importing the package."""
-    if Path(location).is_absolute() or ":" not in location:
-        return searched[0] / location
-    package, *parts = location.split(":")
-    places: list[str] = [*(str(each) for each in searched), *sys.path]
-    found = ""
-    for part in package.split("."):
-        found = f"{found}.{part}" if found else part
-        spec = importlib.machinery.PathFinder.find_spec(found, places)
-        if spec is None or spec.submodule_search_locations is None:
-            return searched[0] / location
-        places = list(spec.submodule_search_locations)
-    return Path(places[0], *parts)
-
-
-def _line(file: Path, text: str) -> int | None:
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return next((number for number, line in enumerate(lines, 1) if line.strip().startswith(text)), None)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from getpass import getuser
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,36 +13,16 @@ from dbtasks.errors import (
     InterruptedByPersonError,
     LockTimeoutError,
     MigrationFailedError,
-    Mistake,
-    RefusedError,
-    SettingsError,
 )
-from dbtasks.migrations import aftermath, events, ledger
+from dbtasks.migrations import aftermath, events, ledger, stops
 from dbtasks.migrations.aftermath import Aftermath
+from dbtasks.migrations.alembic_config import interpreter, working_folder
+from dbtasks.migrations.asking import configuration
 from dbtasks.migrations.child import Child
 from dbtasks.migrations.environment import scrub as scrub
 from dbtasks.migrations.events import Event
-from dbtasks.migrations.scripts import Script, working_folder
+from dbtasks.migrations.scripts import first_name
 from dbtasks.settings import MigrationSettings
-
-_CODES = {
-    "target": "E-WORKER-TARGET",
-    "bookkeeping": "E-REVISION-BOOKKEEPING",
-    "bytes": "E-REVISION-CHANGED",
-    "torn": "E-REVISION-TORN",
-}
-_WHY = {
-    "target": "Migrations reach the cleared target only, whatever env.py reads its URL from.",
-    "bookkeeping": "The schema dbtasks describes the database; no revision may touch it.",
-    "bytes": "Only the bytes that the plan shows are run.",
-    "torn": "What was left behind may collide with what comes next, or be taken for good.",
-}
-_INSTEAD = {
-    "target": "Name the variable that env.py reads: migrations.url_variables in config/tiers.yaml. Then: invoke check",
-    "bookkeeping": "Leave the schema out; for autogenerate, filter it with include_name.",
-    "bytes": "To see the plan as it is now: invoke migrate --dry-run",
-    "torn": "Take back what it did (rows, DROP INDEX CONCURRENTLY ...), then: invoke migrate --retry=<revision>",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +48,6 @@ class Job:
     entry: int
     checksums: Mapping[str, str]
     environ: Mapping[str, str] = field(repr=False)
-    python: Path = Path(sys.executable)
     target_revision: str = "heads"
     lock_wait_s: float = 30.0
     lock_timeout_ms: int = 10_000
@@ -97,10 +74,28 @@ def upgrade(job: Job, report: Callable[[Event], None]) -> tuple[str, ...]:
     """Apply the pending revisions and return those that are committed, in their order. `report` gets each event.
 
     `MigrationFailedError` tells what stands and what does not; `RefusedError` that the worker stopped itself;
-    `LockTimeoutError` names who migrates this database; `InterruptedByPersonError` comes after Ctrl-C.
+    `LockTimeoutError` names who migrates this database; `InterruptedByPersonError` comes after Ctrl-C. Of several
+    histories each has a worker of its own, in their order.
     """
+    if not job.settings.histories:
+        return _upgrade(job, report)
+    applied: tuple[str, ...] = ()
+    for history in job.settings.histories:
+        mine = {name: checksum for name, checksum in job.checksums.items() if name.startswith(history.prefix)}
+        target = job.target_revision if job.target_revision in mine else "heads"
+        if mine:
+            try:
+                applied += _upgrade(replace(job, settings=history, checksums=mine, target_revision=target), report)
+            except MigrationFailedError as error:
+                ahead = {*applied, *mine}
+                raise error.among(applied, [name for name in job.checksums if name not in ahead]) from error
+    return applied
+
+
+def _upgrade(job: Job, report: Callable[[Event], None]) -> tuple[str, ...]:
     run = _Run()
-    child = Child(_message(job), python=job.python, environ=job.environ, folder=working_folder(job.root, job.settings))
+    python, folder = interpreter(job.root, job.settings), working_folder(job.root, job.settings)
+    child = Child(_message(job), python=python, environ=job.environ, folder=folder)
     try:
         for message in child.messages(job.log):
             _note(run, message, report)
@@ -113,41 +108,6 @@ def upgrade(job: Job, report: Callable[[Event], None]) -> tuple[str, ...]:
     return _settle(job, run)
 
 
-def ask_history(
-    root: Path, settings: MigrationSettings, *, python: Path | None, environ: Mapping[str, str]
-) -> list[Script]:
-    """Return the revisions as Alembic reads them, by running their files in the worker; no database is reached."""
-    job = {"kind": "history", "config": str(root / settings.config), "section": settings.section}
-    chosen = python or Path(sys.executable)
-    child = Child(job, python=chosen, environ=environ, folder=working_folder(root, settings))
-    scripts: list[Script] = []
-    said = ""
-    try:
-        for message in child.messages():
-            if message["event"] == "revision":
-                scripts.append(_script(message))
-            else:
-                said = str(message.get("message") or message.get("reason"))
-    finally:
-        child.close()
-    if not child.ended_well:
-        text = f"Alembic cannot read the revisions: {said or child.last_words()}"
-        raise SettingsError([Mistake(file=str(settings.config), text=text)])
-    return scripts
-
-
-def _script(message: dict[str, Any]) -> Script:
-    return Script(
-        checksum=hashlib.sha256(Path(message["path"]).read_bytes()).hexdigest(),
-        id=message["id"],
-        down=tuple(message["down"]),
-        depends_on=tuple(message["depends_on"]),
-        labels=tuple(message["labels"]),
-        path=Path(message["path"]),
-        message=message["message"],
-    )
-
-
 def _message(job: Job) -> dict[str, Any]:
     names = ("host", "port", "database", "user", "system_identifier", "oid")
     return {
@@ -155,20 +115,38 @@ def _message(job: Job) -> dict[str, Any]:
         "root": str(job.root),
         "records": job.records,
         "rehearses": job.rehearses,
-        "config": str(job.root / job.settings.config),
-        "section": job.settings.section,
+        **configuration(job.root, job.settings),
+        "prefix": job.settings.prefix,
+        "version_table": job.settings.version_table,
+        "program": list(job.settings.program),
+        "first": _first(job),
         "url": job.url,
         # libpq takes the system's user where a URL names none.
         "target": {name: getattr(job, name) for name in names} | {"user": job.user or getuser()},
-        "revision": job.target_revision,
+        "revision": _target(job),
         "person": job.person,
         "entry": job.entry,
         "checksums": dict(job.checksums),
-        "tool_version": _tool_version(),
+        "tool_version": tool_version(),
         "lock_wait_s": job.lock_wait_s,
         "retry": list(job.retry),
         "sql": ledger.worker_sql(job.person, job.lock_timeout_ms),
     }
+
+
+def _target(job: Job) -> str | None:
+    """Return what Alembic is to go to; `None` where it is not asked, since the first tables alone are wanted."""
+    if job.settings.first is not None and job.target_revision == first_name(job.root, job.settings.first):
+        return None
+    return job.target_revision.removeprefix(job.settings.prefix)
+
+
+def _first(job: Job) -> dict[str, str] | None:
+    """Return the file that makes the first tables, where the plan has it; it runs only where it never has."""
+    if job.settings.first is None:
+        return None
+    name = first_name(job.root, job.settings.first)
+    return {"revision": name, "path": str(job.settings.first)} if name in job.checksums else None
 
 
 def _note(run: _Run, message: dict[str, Any], report: Callable[[Event], None]) -> None:
@@ -202,7 +180,8 @@ def _settle(job: Job, run: _Run) -> tuple[str, ...]:
                 f"somebody else migrates {job.database}: {reason}. Waited {job.lock_wait_s:g} s; nothing was changed."
             )
         case events.Stopped(kind=kind, reason=reason, revision=revision):
-            raise _refusal(job, kind, f"revision {revision}: {reason}" if revision else reason, run.planned, committed)
+            saw = f"revision {revision}: {reason}" if revision else reason
+            raise stops.refusal(kind, saw, _place(job), run.planned, committed)
         case events.Done():
             if all(each in committed for each in run.applied):
                 return committed
@@ -236,7 +215,11 @@ def _aftermath(job: Job, run: _Run) -> Aftermath | None:
             if not aftermath.is_target(connection, job.system_identifier, job.oid):
                 return None
             return aftermath.read(
-                connection, entry=job.entry, person=job.person, version_table=table, backends=run.backends
+                connection,
+                entry=job.entry,
+                person=job.person,
+                version_table=(job.settings.prefix, table),
+                backends=run.backends,
             )
     except psycopg.Error:
         return None
@@ -266,6 +249,10 @@ def _failure(
     )
 
 
+def _place(job: Job) -> str:
+    return f"{job.host}:{job.port}/{job.database} as {job.user}"
+
+
 def _notes(job: Job, last: Event | None) -> dict[str, str]:
     """Return where it was raised, which log has the traceback, and what to run once it is mended."""
     if not isinstance(last, events.Failed):
@@ -273,14 +260,6 @@ def _notes(job: Job, last: Event | None) -> dict[str, str]:
     where = {"raised in": last.where} if last.where else {}
     log = job.log if job.log is None or not job.log.is_relative_to(job.root) else job.log.relative_to(job.root)
     return {**where, **({"traceback": str(log)} if log else {}), "next": f"mend it, then: {job.command}"}
-
-
-def _refusal(job: Job, kind: str, saw: str, planned: tuple[str, ...], committed: tuple[str, ...]) -> RefusedError:
-    waiting = [each for each in planned if each not in committed]
-    why = f"{_WHY[kind]} Cleared: {job.host}:{job.port}/{job.database} as {job.user}."
-    if planned:
-        why += f" Applied: {', '.join(committed) or 'none'}. Not applied: {', '.join(waiting) or 'none'}."
-    return RefusedError(code=_CODES[kind], saw=saw, why=why, instead=_INSTEAD[kind])
 
 
 def _interruption(job: Job, run: _Run) -> InterruptedByPersonError:
@@ -293,7 +272,8 @@ def _interruption(job: Job, run: _Run) -> InterruptedByPersonError:
     return InterruptedByPersonError("\n".join(lines))
 
 
-def _tool_version() -> str:
+def tool_version() -> str:
+    """Return the version of dbtasks that the ledger names."""
     try:
         return version("dbtasks")
     except PackageNotFoundError:  # run from a checkout

@@ -29,6 +29,7 @@ if not __package__:  # run by its path: make the neighbours importable, and only
 from .worker_book import Book
 from .worker_door import Door
 from .worker_gate import Gate, LockTimeout, hold, open_gate
+from .worker_program import run_program
 from .worker_record import Scribe
 from .worker_wraps import begin_recording
 
@@ -83,7 +84,13 @@ class Worker:
         self.book.attach(EnvironmentContext, MigrationContext, sqlalchemy.text)
         sqlalchemy.event.listen(Engine, "before_cursor_execute", self.book.before_statement)
         config.set_main_option("sqlalchemy.url", sqlalchemy_url(self.job["url"], driver).replace("%", "%%"))
-        command.upgrade(config, self.job["revision"])
+        if self.job["first"]:
+            self.book.first(self.job["first"])
+        if self.job["program"]:
+            run_program(self.job["program"], self.job["root"])
+            self.book.ended()
+        elif self.job["revision"]:
+            command.upgrade(config, self.job["revision"])
         if recorder is not None:
             self.send("inputs_seen", **recorder.told(self.book.covered()))
         self.send("done", heads=self.book.heads, version_table=self.book.version_table)
@@ -112,9 +119,15 @@ class Worker:
             )
 
     def config(self) -> Any:
+        from alembic import __version__
         from alembic.config import Config
 
-        return Config(file_=self.job["config"], ini_section=self.job["section"])
+        ini, toml, section = self.job["config"], self.job["pyproject"], self.job["section"]
+        if hasattr(Config, "toml_alembic_config"):  # since 1.16
+            return Config(file_=ini, toml_file=toml, ini_section=section)
+        if ini is None:
+            raise RuntimeError(f"Alembic {__version__} does not read pyproject.toml. Install 1.16 or later")
+        return Config(file_=ini, ini_section=section)
 
     def pass_gate(self, driver: str) -> Gate:
         """Return the gate, with the lock held, the ledger there, and no torn revision in the way."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from .worker_program import run_file
 from .worker_record import Scribe
 from .worker_server import read_outside
 
@@ -43,6 +44,7 @@ class Book:
         stop: Callable[[str, str], NoReturn],
     ) -> None:
         self.job, self.gate, self.send, self.stop = job, gate, send, stop
+        self.prefix: str = job["prefix"]
         self.revision: str | None = None
         self.heads: tuple[str, ...] = ()
         self.version_table = ""
@@ -52,8 +54,10 @@ class Book:
         self._text: Callable[[str], Any] = str
         self._checksums: dict[str, str] = {}
         self._torn: set[str] = set(job.get("torn", ()))
+        self._step: list[Any] = []
         self._began = 0.0
         self._writing = False
+        self._aside = False  # statements of no revision, before Alembic has begun
 
     def attach(self, environment: Any, migration: Any, text: Callable[[str], Any]) -> None:
         """Wrap `EnvironmentContext.configure` and `MigrationContext.autocommit_block`."""
@@ -79,52 +83,93 @@ class Book:
 
     def watch(self, steps: Iterable[Any], context: Any) -> Iterator[Any]:
         """Pass Alembic's steps on, each announced before it begins."""
-        planned = list(steps)
         self._note_version_table(context)
-        for step in planned:
-            self._read(step.revision)
+        planned, seen = [], set[str]()
+        for step in steps:
+            scripts = [script for script in self._scripts(step) if self._name(script) not in seen]
+            seen.update(self._name(script) for script in scripts)
+            planned.append((step, scripts))
+        for _, scripts in planned:
+            for script in scripts:
+                self._read(script)
         if self.scribe is not None:
             self.scribe.begin(context.connection, self.version_table)
-        self.send("planned", revisions=[step.revision.revision for step in planned])
-        for step in planned:
-            self.revision = step.revision.revision
-            self.send("revision_started", revision=self.revision)
+        self.send("planned", revisions=[self._name(script) for _, scripts in planned for script in scripts])
+        for step, scripts in planned:
+            for script in scripts:
+                self.revision = self._name(script)
+                self.send("revision_started", revision=self.revision)
+            self._step = scripts
             self._began = time.monotonic()
             yield step
+
+    def first(self, file: Mapping[str, str]) -> None:
+        """Run the file that makes the first tables, where this database has not had it yet.
+
+        It commits as it likes, so that it counts as torn until it has come to its end.
+        """
+        name = file["revision"]
+        literal = _literal(name)
+        there = f"SELECT 1 FROM dbtasks.ledger WHERE revision = {literal} AND duration_ms IS NOT NULL"  # noqa: S608
+        if self.gate(there):
+            return
+        self._compare(name, file["path"])
+        self.send("planned", revisions=[name])
+        self.revision = name
+        self.send("revision_started", revision=name)
+        began = time.monotonic()
+        torn = f"dbtasks.ledger WHERE revision = {literal} AND duration_ms IS NULL"
+        self.gate(f"DELETE FROM {torn}")  # noqa: S608
+        self._torn.discard(name)
+        self.leaves_transaction()
+        self._aside = True
+        run_file(file["path"])
+        self._aside = False
+        duration_ms = round((time.monotonic() - began) * 1000, 3)
+        self.gate(f"UPDATE dbtasks.ledger SET duration_ms = {duration_ms} WHERE id IN (SELECT id FROM {torn})")  # noqa: S608
+        self._torn.discard(name)
+        self.send("revision_applied", revision=name, duration_ms=duration_ms)
+
+    def ended(self) -> None:
+        """Stop where the project's program has not run Alembic: what it did elsewhere nobody has seen."""
+        if not self.version_table:
+            self.stop("program", "it came to its end without running Alembic in its own process")
 
     def applied(self, ctx: Any, step: Any, heads: Iterable[str], **_: Any) -> None:
         """Alembic calls this when a revision has run and its version row is written."""
         seconds = time.monotonic() - self._began
-        self.heads = tuple(sorted(heads))
-        row = {
-            "revision": step.up_revision_id,
-            "checksum": self._checksums.get(step.up_revision_id, ""),
-            "direction": "upgrade" if step.is_upgrade else "downgrade",
-            "seconds": seconds,
-            "duration_ms": round(seconds * 1000, 3),
-            "person": self.job["person"],
-            "entry": self.job["entry"],
-            "tool_version": self.job["tool_version"],
-        }
-        self._writing = True
-        if self.scribe is not None:
-            self.scribe.ended(ctx.connection, step.up_revision_id)
-        with self._own_role(ctx.connection):
-            if step.up_revision_id in self._torn:
-                ctx.connection.execute(self._text(_FORGET_TORN), {"revision": step.up_revision_id})
-            ctx.connection.execute(self._text(_RECORD), row)
-        self._writing = False
-        self.send("revision_applied", revision=step.up_revision_id, duration_ms=row["duration_ms"])
+        self.heads = tuple(sorted(f"{self.prefix}{head}" for head in heads))
+        direction = "upgrade" if step.is_upgrade else "downgrade"
+        for name in [self._name(script) for script in self._step]:
+            row = {
+                "revision": name,
+                "checksum": self._checksums.get(name, ""),
+                "direction": "baseline" if step.is_stamp else direction,
+                "seconds": seconds,
+                "duration_ms": round(seconds * 1000, 3),
+                "person": self.job["person"],
+                "entry": self.job["entry"],
+                "tool_version": self.job["tool_version"],
+            }
+            self._writing = True
+            if self.scribe is not None:
+                self.scribe.ended(ctx.connection, name)
+            with self._own_role(ctx.connection):
+                if name in self._torn:
+                    ctx.connection.execute(self._text(_FORGET_TORN), {"revision": name})
+                ctx.connection.execute(self._text(_RECORD), row)
+            self._writing = False
+            self.send("revision_applied", revision=name, duration_ms=row["duration_ms"])
 
     def running(self) -> str | None:
         """Return the revision whose statements these are; `None` where they are our own, or nobody's yet."""
-        return None if self._writing else self.revision
+        return None if self._writing or self._aside else self.revision
 
     def covered(self) -> dict[str, str]:
         """Return the checksums of the plan by the path of the revision, for all that Alembic has loaded."""
         scripts = [] if self._script is None else self._script.walk_revisions()
         planned: Mapping[str, str] = self.job["checksums"]
-        return {script.path: planned[script.revision] for script in scripts if script.revision in planned}
+        return {script.path: planned[self._name(script)] for script in scripts if self._name(script) in planned}
 
     def leaves_transaction(self) -> None:
         """Write down, outside of any transaction, that this revision can be torn from here on."""
@@ -148,18 +193,35 @@ class Book:
             self.doubt(f"read from outside of its database, by {by}")
 
     def _note_version_table(self, context: Any) -> None:
-        self.heads = tuple(sorted(context.get_current_heads()))
+        self.heads = tuple(sorted(f"{self.prefix}{head}" for head in context.get_current_heads()))
+        expected = self.job["version_table"].rpartition(".")[2]
+        if context.version_table != expected:
+            self.stop("version_table", f"env.py keeps it as {context.version_table}, not as {expected}")
         schema = context.version_table_schema
         if schema is None:
             schema = context.connection.execute(self._text("SELECT current_schema()")).scalar()
         self.version_table = f"{schema}.{context.version_table}"
 
+    def _scripts(self, step: Any) -> list[Any]:
+        """Return the revisions that a step runs or, where it only stamps, says to be there, in the plan's order."""
+        if not hasattr(step, "to_"):  # Alembic's StampStep; the others carry their revision
+            return [step.revision]
+        ends = tuple(step.to_)
+        there = {self._name(each): each for each in self._script.iterate_revisions(ends, "base")} if ends else {}
+        return [there[name] for name in self.job["checksums"] if name in there]
+
+    def _name(self, script: Any) -> str:
+        return f"{self.prefix}{script.revision}"
+
     def _read(self, script: Any) -> None:
-        found = hashlib.sha256(Path(script.path).read_bytes()).hexdigest()
-        self._checksums[script.revision] = found
-        expected = self.job["checksums"].get(script.revision)
+        self._compare(self._name(script), script.path)
+
+    def _compare(self, name: str, path: str) -> None:
+        found = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        self._checksums[name] = found
+        expected = self.job["checksums"].get(name)
         if found != expected:
-            self.revision = script.revision
+            self.revision = name
             self.stop("bytes", "its file has changed since the plan" if expected else "it is not in the plan")
 
     @contextlib.contextmanager

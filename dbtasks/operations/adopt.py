@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation, Stamping
 from dbtasks.evidence import Evidence
-from dbtasks.plan import Materials, Plan, PutStamp, plan_of
+from dbtasks.plan import Materials, Plan, PutStamp, RecordBaseline, Step, plan_of
 
 OPERATION = Operation(
     name="adopt",
@@ -15,6 +15,10 @@ OPERATION = Operation(
 
 
 def plan(evidence: Evidence, materials: Materials) -> Plan:
-    """Return the plan of an adoption. The floor is the tier's own: this is the one way to lower it."""
-    del materials  # nothing of the project goes into a stamp
-    return plan_of(OPERATION, evidence, Effect.ADD, (PutStamp(floor=evidence.tier.floor),))
+    """Return the plan of an adoption. The floor is the tier's own: this is the one way to lower it.
+
+    What the version table says to be there already becomes the ledger's baseline.
+    """
+    there = materials.unrecorded
+    baseline: tuple[Step, ...] = (RecordBaseline(revisions=there),) if there else ()
+    return plan_of(OPERATION, evidence, Effect.ADD, (PutStamp(floor=evidence.tier.floor), *baseline))

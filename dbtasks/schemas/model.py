@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -49,7 +50,7 @@ _NEEDS_TLS = frozenset({"require", "verify-ca", "verify-full"})
 _VERSION_TABLES = """
 SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'version_num' AND NOT a.attisdropped
- WHERE c.relname = %s AND c.relkind IN ('r', 'p') AND n.nspname !~ '_dbtasks_[0-9a-f]{8}$' ORDER BY 1
+ WHERE c.relname = ANY(%s) AND c.relkind IN ('r', 'p') AND n.nspname !~ '_dbtasks_[0-9a-f]{8}$' ORDER BY 1
 """
 
 
@@ -98,14 +99,17 @@ SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n
 """
 
 
-def model_of(conninfo: Conninfo, connection: Connection, permit: Permit, version_table: str) -> Model:
-    """Read the definitions of a target, to which `connection` leads. ProgramNotFoundError names a missing pg_dump."""
+def model_of(conninfo: Conninfo, connection: Connection, permit: Permit, tables: Iterable[str]) -> Model:
+    """Read the definitions of a target, to which `connection` leads, and the rows of its version `tables`.
+
+    ProgramNotFoundError names a missing pg_dump.
+    """
     major = connection.info.server_version // 10000
     like = likeness_of(connection)
     unused = {extension.name for extension in like.extensions if not extension.used}
-    tables = connection.execute(_VERSION_TABLES, [version_table.rpartition(".")[2]]).fetchall()
+    found = connection.execute(_VERSION_TABLES, [[table.rpartition(".")[2] for table in tables]]).fetchall()
     versions = []
-    for schema, name in cast("list[tuple[str, str]]", tables):
+    for schema, name in cast("list[tuple[str, str]]", found):
         read = sql.SQL("SELECT version_num::text FROM {} ORDER BY 1").format(sql.Identifier(schema, name))
         rows = tuple(str(number) for (number,) in connection.execute(read).fetchall())
         versions.append(((schema, name), rows))

@@ -80,6 +80,7 @@ class Project:
     root: Path
     name: str = "small"
     urls: dict[str, str] = field(default_factory=dict)
+    seconds: int = SECONDS
 
     def write(self, *, revisions: Mapping[str, str] | None = None, files: Mapping[str, str] | None = None) -> Project:
         """Write the project's files; `files` go over the usual ones."""
@@ -131,7 +132,7 @@ class Project:
             env=self.environ(**environ),
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=self.seconds,
             check=False,
             **stdin,
         )
@@ -162,7 +163,7 @@ class Project:
             return screen.end()
 
     def screen(self, command: Sequence[str], **environ: str | None) -> Screen:
-        return Screen(command, self.root, self.environ(**environ))
+        return Screen(command, self.root, self.environ(**environ), self.seconds)
 
     def prod(self, words: str, **environ: str | None) -> Finished:
         """Run a PROD command at a terminal, as the person who means it."""
@@ -217,14 +218,14 @@ Answer = str | Callable[[str], str]
 class Screen:
     """A command at a pseudo-terminal."""
 
-    def __init__(self, command: Sequence[str], folder: Path, environ: dict[str, str]) -> None:
+    def __init__(self, command: Sequence[str], folder: Path, environ: dict[str, str], seconds: int) -> None:
         self.child = pexpect.spawn(
             command[0],
             list(command[1:]),
             cwd=str(folder),
             env=environ,  # a mapping is what os.execvpe takes
             encoding="utf-8",
-            timeout=SECONDS,
+            timeout=seconds,
             dimensions=(50, 250),
         )
         self.shown = ""

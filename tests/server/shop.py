@@ -8,7 +8,6 @@ import os
 import pwd
 import socket
 import subprocess
-import sys
 import tempfile
 import textwrap
 import time
@@ -30,7 +29,8 @@ from tests import outside
 from tests.server import shop_runs
 
 PASSWORD = "p%40s@w/rd:x"
-SETTINGS = MigrationSettings(config=Path("alembic.ini"))
+_PYTHON = os.environ.get("WORKER_PYTHON")  # another Python, with another Alembic
+SETTINGS = MigrationSettings(config=Path("alembic.ini"), python=Path(_PYTHON) if _PYTHON else None)
 
 INI = """
 [alembic]
@@ -172,7 +172,7 @@ class Shop:
 
     def job(self, **changes: Any) -> Job:
         url = self.server.url(self.database)
-        history = read_history(self.root, SETTINGS)
+        history = read_history(self.root, changes.get("settings", SETTINGS))
         job = Job(
             root=self.root,
             settings=SETTINGS,
@@ -187,7 +187,6 @@ class Shop:
             entry=7,
             checksums={revision.id: revision.checksum for revision in history.revisions},
             environ=environment(url),
-            python=Path(os.environ.get("WORKER_PYTHON", sys.executable)),
             log=self.root / "log",
         )
         return replace(job, **changes)

@@ -25,6 +25,7 @@ REVISIONS = (Path(__file__).parent / "schemas_revisions.sql").read_text(encoding
 WITHOUT_RANGE = REVISIONS.replace("CREATE TYPE span AS RANGE (subtype = float8);", "").replace(" s span,", "")
 EXTENDED = WITHOUT_RANGE.replace("name text", "name citext")
 EXTENSIONS = "CREATE EXTENSION citext; CREATE EXTENSION hstore"
+TABLES = (("", "alembic_version"),)
 PEOPLES_DOING = """
 INSERT INTO people (name) VALUES ('somebody who was here before');
 SELECT nextval('loose_numbers');
@@ -109,13 +110,13 @@ def test_what_is_kept_is_no_part_of_the_database_for_the_guard(plain: Target, gr
     ground.replace(plain, version_table.format("r2"))
 
     with plain.look() as connection:
-        seen = look_at_database(connection, look_at_server(connection), "alembic_version", lambda _oid: None)
+        seen = look_at_database(connection, look_at_server(connection), TABLES, lambda _oid: None)
         assert [table.name for table in seen.tables] == ["alembic_version"]
         assert seen.revisions == {"r2"}
         assert count_tables(connection) == 1
     plain.sql("DROP TABLE alembic_version")
     with plain.look() as connection:
-        seen = look_at_database(connection, look_at_server(connection), "alembic_version", lambda _oid: None)
+        seen = look_at_database(connection, look_at_server(connection), TABLES, lambda _oid: None)
         assert seen.user_objects == 0
 
 

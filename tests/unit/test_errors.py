@@ -133,6 +133,9 @@ def test_a_failed_migration_says_what_stands_and_what_does_not() -> None:
         "  raised in    migrations/versions/b2.py:14",
         "  next         mend it, then: invoke reset --tier=int",
     ]
+    among = noted.among(["core/a1"], ["billing/c3"])
+    assert (among.applied, among.failed, among.pending) == (("core/a1",), "b2", ("billing/c3",))
+    assert str(among).endswith("next         mend it, then: invoke reset --tier=int")
     nothing = MigrationFailedError(applied=[], failed=None, pending=[], reason="env.py raised")
     assert str(nothing).splitlines() == [
         "Migration stopped: env.py raised",

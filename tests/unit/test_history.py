@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dbtasks.errors import MigrationHistoryError, SettingsError
+from dbtasks.migrations.alembic_config import working_folder
 from dbtasks.migrations.history import History, read_history
-from dbtasks.migrations.scripts import working_folder
 from dbtasks.settings import MigrationSettings
 
 SETTINGS = MigrationSettings(config=Path("alembic.ini"))
@@ -135,6 +137,100 @@ def test_revisions_are_found_where_alembic_finds_them(project: Path, option: str
         (project / package).mkdir(parents=True, exist_ok=True)
         (project / package / "__init__.py").touch()
     assert ids(read_history(project, SETTINGS)) == ["found"]
+
+
+PYPROJECTS = {
+    "relative to the root": ('script_location = "migrations"', "migrations/versions"),
+    "relative to the file": ('script_location = "%(here)s/db"', "db/versions"),
+    "in a package": ('script_location = "shop.data:migrations"\nprepend_sys_path = ["src"]', PLACES["in a package"][1]),
+    "named folders": ('version_locations = ["%(here)s/one", "two"]', "two"),
+    "nested folders": ("recursive_version_locations = true", "migrations/versions/2026/11"),
+}
+
+
+@pytest.mark.parametrize("named", ["pyproject.toml", "alembic.ini"])
+@pytest.mark.parametrize(("option", "folder"), PYPROJECTS.values(), ids=PYPROJECTS.keys())
+def test_pyproject_says_the_same_alone_or_beside_an_ini(project: Path, named: str, option: str, folder: str) -> None:
+    default = "" if "script_location" in option else 'script_location = "migrations"\n'
+    (project / "pyproject.toml").write_text(f"[tool.alembic]\n{default}{option}\n")
+    if named == "pyproject.toml":
+        (project / "alembic.ini").unlink()
+    else:
+        (project / "alembic.ini").write_text("[loggers]\nkeys = root\n")
+    chain(project, ("found", None), folder=folder)
+    for package in ("src/shop", "src/shop/data"):
+        (project / package).mkdir(parents=True, exist_ok=True)
+        (project / package / "__init__.py").touch()
+    assert ids(read_history(project, MigrationSettings(config=Path(named)))) == ["found"]
+
+
+def test_of_both_files_the_ini_counts_first(project: Path) -> None:
+    (project / "pyproject.toml").write_text('[tool.alembic]\nscript_location = "gone"\n')
+    chain(project, ("a", None))
+    assert ids(read_history(project, MigrationSettings(config=Path("pyproject.toml")))) == ["a"]
+
+
+PYPROJECT_MISTAKES = {
+    "no table": ("[project]\n", "pyproject.toml: has no section [tool.alembic]."),
+    "no script_location": (
+        "[project]\n[tool.alembic]\nversion_locations = []\n",
+        "pyproject.toml:2: tool.alembic: script_location is missing.",
+    ),
+    "no TOML": ("[tool.alembic\n", "pyproject.toml: pyproject.toml is no valid TOML: Expected ']'"),
+    "percent sign": (
+        '[tool.alembic]\nscript_location = "50%(x)s"\n',
+        "pyproject.toml: tool.alembic: cannot be filled in: 'x'. Only %(here)s is known; write %% for a percent sign.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("toml", "text"), PYPROJECT_MISTAKES.values(), ids=PYPROJECT_MISTAKES.keys())
+def test_a_mistake_in_pyproject_is_told(project: Path, toml: str, text: str) -> None:
+    (project / "alembic.ini").unlink()
+    (project / "pyproject.toml").write_text(toml)
+    found = mistakes(project, MigrationSettings(config=Path("pyproject.toml")))
+    assert [each.partition(" at the end")[0].partition(" (at")[0] for each in found] == [text]
+
+
+def test_another_python_is_asked_where_its_packages_lie(project: Path) -> None:
+    ini = "[alembic]\nscript_location = email:mime\nversion_locations = migrations/versions\n"
+    (project / "alembic.ini").write_text(ini)
+    chain(project, ("a", None))
+    settings = MigrationSettings(config=Path("alembic.ini"), python=Path(sys.executable))
+    assert ids(read_history(project, settings)) == ["a"]
+    gone = replace(settings, python=project / ".venv/bin/python")
+    assert mistakes(project, gone) == [
+        (
+            f"config/tiers.yaml: migrations.python: there is no program {project}/.venv/bin/python. "
+            "Make that virtual environment, or name the Python that has Alembic."
+        )
+    ]
+
+
+def test_histories_follow_each_other_under_their_names(project: Path) -> None:
+    (project / "alembic.ini").write_text(f"{INI}[billing]\nscript_location = billing\n")
+    chain(project, ("1", None), ("2", "1"))
+    chain(project, ("1", None), ("0", "1"), folder="billing/versions")
+    core = MigrationSettings(config=Path("alembic.ini"), name="core")
+    several = replace(SETTINGS, histories=(core, replace(core, name="billing", section="billing")))
+    history = read_history(project, several)
+    assert ids(history) == ["core/1", "core/2", "billing/1", "billing/0"]
+    assert history.heads == ("core/2", "billing/0")
+    assert [each.id for each in history.pending(frozenset({"core/2", "billing/1"}))] == ["billing/0"]
+
+
+def test_first_tables_come_before_every_base_and_are_there_once_a_revision_is(project: Path) -> None:
+    chain(project, ("a", None), ("b", "a"), ("x", None))
+    first = write(project, "print('tables')\n", "first.py", "db")
+    history = read_history(project, replace(SETTINGS, first=first))
+    assert ids(history) == ["db/first.py", "a", "b", "x"]
+    assert history.revisions[0].checksum == hashlib.sha256(first.read_bytes()).hexdigest()
+    assert [each.id for each in history.pending(frozenset())] == ["db/first.py", "a", "b", "x"]
+    assert [each.id for each in history.pending(frozenset({"a"}))] == ["b", "x"]
+    first.unlink()
+    assert mistakes(project, replace(SETTINGS, first=first)) == [
+        "db/first.py: there is no such file. Write it, or take migrations.first out of config/tiers.yaml."
+    ]
 
 
 def test_nested_folders_are_left_out_unless_asked_for(project: Path) -> None:

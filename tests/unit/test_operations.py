@@ -23,6 +23,7 @@ from dbtasks.plan import (
     LoadSeeds,
     Materials,
     PutStamp,
+    RecordBaseline,
     Step,
     SwapIn,
     Verify,
@@ -231,6 +232,12 @@ def test_a_stamp_put_on_the_way_never_lowers_the_floor(operation: Operation) -> 
 
 def test_adopt_alone_puts_the_tiers_own_floor() -> None:
     assert steps(ADOPT, floor=STRICT, contents=Contents.HOLDS) == (PutStamp(floor=INT.floor),)
+
+
+def test_adopt_notes_what_was_there_before() -> None:
+    there = replace(MATERIALS, unrecorded=(BASE, HEAD))
+
+    assert steps(ADOPT, there)[1:] == (RecordBaseline(revisions=(BASE, HEAD)),)
 
 
 @pytest.mark.parametrize("read_only", [True, False], ids=["read-only", "to write"])

@@ -23,6 +23,7 @@ from dbtasks.plan import (
     LoadSeeds,
     Plan,
     PutStamp,
+    RecordBaseline,
     RevisionBytes,
     Step,
     SwapIn,
@@ -43,7 +44,8 @@ SWAP = SwapIn(keep=timedelta(days=7), replaces=True)
 HAND = HandOut(command=("uvicorn", "app.main:app"), read_only=False)
 BACK = BringBack(oid=16384, keep=timedelta(days=7))
 DROP = DropKept(oids=(16385, 16386))
-STEPS: tuple[Step, ...] = (BuildAside(), STAMP, APPLY, LOAD, VERIFY, SWAP, KeepReady(), BACK, DROP, HAND)
+THERE = RecordBaseline(revisions=(BASE,))
+STEPS: tuple[Step, ...] = (BuildAside(), STAMP, APPLY, LOAD, VERIFY, SWAP, KeepReady(), BACK, DROP, HAND, THERE)
 PLAN = plan_of(RESET, evidence_of(STG), Effect.DESTROY, STEPS)
 
 
@@ -52,7 +54,7 @@ def with_step(old: Step, new: Step) -> Plan:
 
 
 def test_the_hash_of_one_plan_is_the_same_in_every_run() -> None:
-    assert PLAN.hash == "0e279a816ac8d9c820d4542b9f08c39198e38a663499d3e88abec65bc8db927e"
+    assert PLAN.hash == "47e491eaa48741bb0bf4f2a8609a63298ba81b9efed4ad01856b1e783a622a74"
 
 
 def test_equal_plans_have_equal_hashes() -> None:
@@ -106,6 +108,7 @@ def test_equal_plans_have_equal_hashes() -> None:
         pytest.param(with_step(BACK, replace(BACK, keep=timedelta(days=8))), id="retention of an undo"),
         pytest.param(with_step(DROP, replace(DROP, oids=(16385,))), id="what is dropped"),
         pytest.param(with_step(DROP, replace(DROP, marks=("1f3a90c2",))), id="schemas that are dropped"),
+        pytest.param(with_step(THERE, RecordBaseline(revisions=(BASE, HEAD))), id="what was there before"),
         pytest.param(with_step(HAND, replace(HAND, command=("psql",))), id="command"),
         pytest.param(with_step(HAND, replace(HAND, command=("uvicorn app.main:app",))), id="command's words"),
         pytest.param(with_step(HAND, replace(HAND, read_only=True)), id="read-only"),
@@ -131,6 +134,7 @@ def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -
         *(f"Floor.{name}" for name in ("may_lose", "consent", "scripts_may_answer", "approvals", "signers_digest")),
         *(f"Ceiling.{name}" for name in ("deed", "what", "most")),
         "PutStamp.floor",
+        "RecordBaseline.revisions",
         *(f"ApplyRevisions.{name}" for name in ("revisions", "heads", "retry", "statements", "ceilings")),
         *(f"LoadSeeds.{name}" for name in ("sets", "digest")),
         "Verify.heads",

@@ -141,6 +141,27 @@ def test_a_marker_without_a_value_means_any_value(tmp_path: Path) -> None:
     assert found.tier("prod").runtime_markers == (Marker(variable="DYNO"), Marker(variable="RENDER", value="true"))
 
 
+def test_several_histories_keep_their_order_and_share_what_is_said_once(tmp_path: Path) -> None:
+    text = (
+        "migrations: {python: .venv/bin/python, url_variables: [APP_URL], histories: "
+        "{core: {}, billing: {config: pyproject.toml, version_table: billing.version}}}"
+    )
+    found = load(project(tmp_path, f"{MINIMAL}{text}\n")).migrations
+
+    assert found.version_tables == (("core/", "alembic_version"), ("billing/", "billing.version"))
+    assert [each.config.name for each in found.each] == ["alembic.ini", "pyproject.toml"]
+    assert {each.python for each in found.each} == {tmp_path / ".venv/bin/python"}
+    assert {each.url_variables for each in found.each} == {("APP_URL",)}
+
+
+def test_one_history_has_no_name(tmp_path: Path) -> None:
+    text = "migrations: {program: [shop, db, upgrade], first: db/first.py}"
+    found = load(project(tmp_path, f"{MINIMAL}{text}\n")).migrations
+
+    assert (found.each, found.version_tables) == ((found,), (("", "alembic_version"),))
+    assert (found.program, found.first) == (("shop", "db", "upgrade"), tmp_path / "db/first.py")
+
+
 def test_the_order_of_the_tiers_is_that_of_the_migrations_not_that_of_the_file(tmp_path: Path) -> None:
     head, tiers, first, last = MINIMAL.splitlines(keepends=True)
     found = load(project(tmp_path, f"{head}{tiers}{last}{first}"))

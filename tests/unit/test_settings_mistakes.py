@@ -55,6 +55,31 @@ MISTAKES = (
         id="variables that no revision gets",
     ),
     pytest.param(
+        "project: shop",
+        "project: shop\nmigrations: {config: db.ini, first: x.py, histories: {core: {}, billing: {section: billing}}}",
+        [
+            ("2:22: migrations.config: says nothing where there are histories. Write it into each of the histories."),
+            "2:37: migrations.first: says nothing where there are histories. Leave out one of the two.",
+            (
+                "2:54: migrations.histories: core and billing have one version table. "
+                "Write each one's own: version_table."
+            ),
+        ],
+        id="histories that share what they cannot",
+    ),
+    pytest.param(
+        "project: shop",
+        "project: shop\nmigrations: {histories: {core: db.ini}}",
+        [
+            (
+                "2:32: migrations.histories.core: expected keys with values, found something that is not shown here, "
+                "since it may be a secret. "
+                "Write {core: {...}, billing: {...}}."
+            )
+        ],
+        id="history that is a word",
+    ),
+    pytest.param(
         "    after: int",
         "    after: {int: stg}",
         [

@@ -64,6 +64,21 @@ def test_a_url_variable_keeps_the_driver_that_it_named(before: str) -> None:
     assert scrubbed(DATABASE_URL=before) == {"DATABASE_URL": TARGET.replace("://", "+asyncpg://", 1)}
 
 
+def test_asyncpg_gets_its_own_word_for_sslmode() -> None:
+    cleared = scrub(
+        {"A": "postgresql+asyncpg://x/y", "B": "postgresql+psycopg://x/y"},
+        url_variables=["A", "B"],
+        tier_url_variables=[],
+        flags=[],
+        secrets=[],
+        url="postgresql://db-7/app?sslmode=require",
+    )
+    assert cleared == {
+        "A": "postgresql+asyncpg://db-7/app?ssl=require",
+        "B": "postgresql+psycopg://db-7/app?sslmode=require",
+    }
+
+
 def test_without_a_target_the_url_variables_are_gone() -> None:
     environ = {"DATABASE_URL": TARGET}
     cleared = scrub(environ, url_variables=["DATABASE_URL"], tier_url_variables=[], flags=[], secrets=[], url="")

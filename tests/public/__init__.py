@@ -1,0 +1,1 @@
+"""Public projects, migrated through dbtasks as they are: `nox -s public_projects`."""
