@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from dbtasks import identity, snapshots
-from dbtasks.environment import for_worker
+from dbtasks.applying import look_afterwards
 from dbtasks.errors import DbtasksError, PlanChangedError
 from dbtasks.inspection import count_tables
 from dbtasks.migrations import ledger
@@ -17,7 +17,6 @@ from dbtasks.plan import (
     BuildAside,
     LoadSeeds,
     PutStamp,
-    RecordBaseline,
     Step,
     Verify,
 )
@@ -25,12 +24,10 @@ from dbtasks.recipe import Fit, Recipe
 from dbtasks.replacing import drop_ended
 from dbtasks.settings import StockLimits
 from dbtasks.site import Moment
-from dbtasks.tiers import Consent, Loss
+from dbtasks.tiers import Loss
 from dbtasks.workbench import Workbench
 
 if TYPE_CHECKING:
-    from dbtasks.migrations.events import InputsSeen
-    from dbtasks.migrations.upgrade import Job
     from dbtasks.seeders import Seeds
 
 # `prepare` drops what is over after each reset. Where it does not run, the reset does so now and then: a durable server
@@ -49,7 +46,7 @@ _SAVED: dict[Fit, tuple[type[Step], ...]] = {
 def shortened(bench: Workbench) -> tuple[Step, ...]:
     """Return the steps that are left to do after a look into the stock. What is in stock was verified when made."""
     steps = bench.plan.steps
-    if not keeps_stock(bench):
+    if not bench.keeps_stock:
         return steps
     if bench.site.fresh:
         # All of the tier's: whoever doubts one build doubts those that went on from it.
@@ -76,11 +73,6 @@ def shortened(bench: Workbench) -> tuple[Step, ...]:
 
 
 _Saved = ApplyRevisions | LoadSeeds | Verify
-
-
-def keeps_stock(bench: Workbench) -> bool:
-    """Whether what is built may be kept for the next time: not where a person must consent, nor elsewhere."""
-    return bench.clearance.evidence.situation.floor.consent < Consent.PERSON and not bench.by_schemas
 
 
 def build_aside(bench: Workbench) -> str:
@@ -122,53 +114,6 @@ def put_stamp(bench: Workbench, step: PutStamp) -> str:
         with bench.known.connection.transaction():
             bench.known.record_live(plan.tier, plan.database, bench.built_oid, bench.stamp)
     return f"{plan.database} is {plan.tier.upper()}"
-
-
-def record_baseline(bench: Workbench, step: RecordBaseline) -> str:
-    from dbtasks.migrations.upgrade import tool_version
-
-    project = bench.site.project
-    with bench.open(bench.place) as connection, connection.transaction():
-        ledger.record_baseline(
-            connection,
-            [(each.id, each.checksum) for each in step.revisions],
-            person=project.who.person,
-            entry=bench.site.entry,
-            tool_version=tool_version(),
-        )
-    bench.result.facts["baseline"] = [each.id for each in step.revisions]
-    count = len(step.revisions)
-    return f"{count} revision{'s' if count != 1 else ''} to {step.revisions[-1].id}, by the bytes that they have now"
-
-
-def apply_revisions(bench: Workbench, step: ApplyRevisions) -> str:
-    from dbtasks.migrations import upgrade  # late: most plans apply none
-    from dbtasks.migrations.events import Event, InputsSeen, RevisionApplied, RevisionStarted
-
-    done = 0
-
-    def heard(event: Event) -> None:
-        nonlocal done
-        if isinstance(event, InputsSeen):
-            _note_inputs(bench, event)
-        done += isinstance(event, RevisionApplied)
-        if isinstance(event, RevisionStarted):
-            total = len(step.revisions)
-            bench.site.report(Moment(step="migrate", done=min(done, total - 1), total=total, doing=event.revision))
-
-    applied = upgrade.upgrade(_job(bench, step), heard)
-    bench.result.facts["applied"] = list(applied)
-    return f"{len(applied)} revision{'s' if len(applied) != 1 else ''} to {', '.join(step.heads)}"
-
-
-def _note_inputs(bench: Workbench, seen: InputsSeen) -> None:
-    """Note what the build opened; where it went on from a template, also what that template's build had opened."""
-    from dbtasks.inputs import recorded  # late: most plans build nothing
-
-    project = bench.site.project
-    environ = for_worker(project, bench.place.url(bench.clearance))
-    onto = bench.inputs or (None if bench.found is None else bench.found.inputs)
-    bench.inputs = recorded(seen, environ, project.settings.migrations, onto=onto).as_data()
 
 
 def load_seeds(bench: Workbench, step: LoadSeeds) -> str:
@@ -216,6 +161,8 @@ def verify(bench: Workbench, step: Verify) -> str:
         tables = count_tables(connection)
         if bench.built is not None:
             connection.execute("ANALYZE")
+        elif bench.result.facts.get("applied"):
+            look_afterwards(bench, connection)
     if found != frozenset(step.heads) or broken:
         saw = ", ".join(sorted(found)) or "no revision"
         what = f"invalid indexes: {', '.join(broken)}" if broken else f"it is at {saw}, not at the heads"
@@ -230,7 +177,7 @@ def remember(bench: Workbench, made: Recipe) -> None:
     What goes wrong here costs the next run its haste and this one nothing.
     """
     limits = bench.site.project.settings.stock
-    if bench.built is None or bench.inputs is None or not keeps_stock(bench) or not limits.databases:
+    if bench.built is None or bench.inputs is None or not bench.keeps_stock or not limits.databases:
         return
     recorded = bench.inputs.get("reasons")
     reasons = [
@@ -260,29 +207,3 @@ def _not_kept(bench: Workbench, why: str) -> None:
 
 
 _EXTENSIONS = "SELECT extname::text, extversion FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY 1"
-
-
-def _job(bench: Workbench, step: ApplyRevisions) -> Job:
-    from dbtasks.migrations.upgrade import Job
-
-    project, place = bench.site.project, bench.place
-    url = place.url(bench.clearance)
-    return Job(
-        root=project.settings.root,
-        settings=project.settings.migrations,
-        url=url,
-        host=place.host or "",
-        port=place.port,
-        database=place.database,
-        user=place.user,
-        system_identifier=bench.system_identifier,
-        oid=bench.built_oid,
-        person=project.who.person,
-        entry=bench.site.entry,
-        checksums={each.id: each.checksum for each in step.revisions},
-        environ=for_worker(project, url),
-        retry=step.retry,
-        log=project.settings.trail.with_name("migrations.log"),
-        command=f"invoke {bench.plan.operation.name} --tier={bench.plan.tier}",
-        records=bench.built is not None and keeps_stock(bench),
-    )

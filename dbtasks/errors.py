@@ -173,7 +173,8 @@ class MigrationFailedError(DbtasksError):
     """A revision raised. `applied` came before it and stands; `failed` and `pending` are not in the database.
 
     `leftovers` are what a revision that ran outside of a transaction left behind, in words. `notes` are what else
-    helps, each with its name: where it was raised, what says more, what comes next.
+    helps, each with its name: where it was raised, what says more, what comes next. `sqlstate` is the server's code
+    where what failed has gone back whole.
     """
 
     def __init__(
@@ -185,8 +186,9 @@ class MigrationFailedError(DbtasksError):
         reason: str,
         leftovers: Sequence[str] = (),
         notes: Mapping[str, str] | None = None,
+        sqlstate: str | None = None,
     ) -> None:
-        self.notes = dict(notes or {})
+        self.notes, self.sqlstate = dict(notes or {}), sqlstate
         self.applied, self.failed, self.pending, self.reason = tuple(applied), failed, tuple(pending), reason
         self.leftovers = tuple(leftovers)
         super().__init__(
@@ -210,6 +212,7 @@ class MigrationFailedError(DbtasksError):
             reason=self.reason,
             leftovers=self.leftovers,
             notes=self.notes,
+            sqlstate=self.sqlstate,
         )
 
 

@@ -79,6 +79,7 @@ class Database:
 
     `prepared` counts its prepared transactions, `unsettable` its settings that the role could not give to another.
     `schemas` are those that others could replace, `obstacles` what stands in the way of that; `None`: not looked at.
+    `lacking` is what the role may not do that a migration must, in words.
     """
 
     oid: int
@@ -100,6 +101,7 @@ class Database:
     revisions: frozenset[str] = frozenset()
     ledger: tuple[tuple[str, str], ...] = ()
     torn: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 class StampState(enum.Enum):
@@ -183,6 +185,7 @@ class Situation:
 
     `floor` is the stricter of stamp and settings. `stamped_as` is the tier that the stamp names, `obstacles` what
     stands in the way of replacing schemas, `rehearsed_as` what the rehearsal said: for the text alone.
+    `lacking` are the rights that a migration misses.
     """
 
     stamp: StampState
@@ -198,6 +201,7 @@ class Situation:
     stamped_as: str = ""
     obstacles: tuple[str, ...] = ()
     rehearsed_as: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from psycopg import sql
 from dbtasks.database import Connection, several
 from dbtasks.evidence import Database, Identity, Server, Session, Stamp, Table
 from dbtasks.identity import floor_from
-from dbtasks.migrations import ledger
+from dbtasks.migrations import ledger, rights
 from dbtasks.tiers import Consent, Floor, Loss
 
 VersionTables = tuple[tuple[str, str], ...]
@@ -176,6 +176,7 @@ def look_at_database(
         revisions=ledger.standing(connection, tables) if tables else frozenset(),
         ledger=_ledger(connection) if tables else (),
         torn=ledger.torn(connection) if tables else (),
+        lacking=rights.lacking(connection, [table for _, table in tables]) if tables else (),
         stamps=_stamps(connection) if has_identity else (),
         registered=registered(cast(int, oid)),
     )

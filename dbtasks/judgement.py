@@ -170,6 +170,17 @@ def _joined(said: tuple[str, ...]) -> str:
     return f"{'; '.join(said).removesuffix('.')}."
 
 
+def _the_role_must_be_able_to(case: Case) -> Refuse | None:
+    """Only what is sure to fail is refused: whether the role owns what a revision alters, the server will say."""
+    operation, lacking = case.request.operation, case.situation.lacking
+    migrates = operation.proves and not operation.replaces and case.effect > Effect.READ
+    if not migrates or not lacking:
+        return None
+    saw = f"The role may not {'; nor '.join(lacking)}."
+    again = f"invoke {operation.name} --tier={case.request.tier.name} --dry-run"
+    return _refuse("E-RIGHTS", saw, instead=f"Let the owner grant what stands in brackets, then: {again}")
+
+
 def _approvals_must_be_brought(case: Case) -> Refuse | None:
     demanded = case.situation.floor.approvals
     if not demanded or case.request.managed:
@@ -307,6 +318,7 @@ DECIDE_RULES: tuple[DecideRule, ...] = (
     _the_stamps_floor_binds,
     _revisions_must_be_proven,
     _revisions_must_have_been_rehearsed,
+    _the_role_must_be_able_to,
     _approvals_must_be_brought,
     _a_person_confirms,
     _taking_over_asks,

@@ -13,7 +13,7 @@ from zlib import crc32
 
 import psycopg
 
-from dbtasks import building, command, registry, replacing
+from dbtasks import applying, building, command, registry, replacing
 from dbtasks.database import let_write, session_lock, telling_failures
 from dbtasks.environment import for_command
 from dbtasks.errors import PlanChangedError, ServerUnreachableError
@@ -113,9 +113,9 @@ def _do(bench: Workbench, step: Step) -> tuple[str, str]:
         case PutStamp():
             return "stamp", building.put_stamp(bench, step)
         case RecordBaseline():
-            return "baseline", building.record_baseline(bench, step)
+            return "baseline", applying.record_baseline(bench, step)
         case ApplyRevisions():
-            return "migrate", building.apply_revisions(bench, step)
+            return "migrate", applying.apply_revisions(bench, step)
         case LoadSeeds():
             return "seed", building.load_seeds(bench, step)
         case Verify():

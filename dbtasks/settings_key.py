@@ -8,6 +8,8 @@ from dbtasks.values import dataclass
 
 PATH = r"[^\x00-\x1f\x7f]{1,200}"
 PATH_EXPECTED = "a path inside the project, written from its top folder"
+# At most what PostgreSQL takes for its own limits.
+_TIME = r"[1-9][0-9]{0,3} (?:millisecond|second|minute)s?|[1-9][0-9]? hours?"
 
 
 class Shape(enum.Enum):
@@ -49,6 +51,19 @@ def truth(name: str, summary: str) -> Key:
         choices=("true", "false"),
         example="false",
         default="false",
+    )
+
+
+def time(name: str, summary: str, default: str = "", *, none: bool = False) -> Key:
+    """Return the key of a time span; with `none` also that word."""
+    expected = "a number of milliseconds, seconds, minutes or hours"
+    return Key(
+        name=name,
+        summary=summary,
+        expected=f"{expected}, or none" if none else expected,
+        pattern=f"none|{_TIME}" if none else _TIME,
+        example=default or "10 minutes",
+        default=default,
     )
 
 

@@ -5,7 +5,7 @@ The reader, the JSON Schema and the documentation are made from these rows.
 
 from __future__ import annotations
 
-from dbtasks.settings_key import PATH, PATH_EXPECTED, Key, Shape, choice, path, section, truth
+from dbtasks.settings_key import PATH, PATH_EXPECTED, Key, Shape, choice, path, section, time, truth
 from dbtasks.tiers import Colour, Embedded
 
 LOSSES = ("everything", "asked", "nothing")
@@ -26,6 +26,28 @@ RUNTIME_KEYS = (
         pattern=_VARIABLE,
         example='{RENDER: "true"}',
     ),
+)
+
+MIGRATE_KEYS = (
+    time(
+        "lock_timeout",
+        "How long a statement waits for a lock, and others behind it. Then the revision goes back and is tried again.",
+        "5 seconds",
+    ),
+    time(
+        "statement_timeout",
+        "How long one statement may run. By default as the server has it for the role.",
+        none=True,
+    ),
+    Key(
+        name="tries",
+        summary="How often a revision that got no lock is tried, with growing pauses between.",
+        expected="a number of times",
+        pattern=r"[1-9][0-9]? times?",
+        example="5 times",
+        default="5 times",
+    ),
+    time("wait", "How long to wait for somebody else who migrates the same database.", "30 seconds"),
 )
 
 TIER_KEYS = (
@@ -116,6 +138,7 @@ TIER_KEYS = (
         example="7 days",
         default="7 days",
     ),
+    section("migrate", "How patient a migration of this tier is.", "{lock_timeout: 5 seconds}", MIGRATE_KEYS),
     choice("embedded", "Which private PostgreSQL stands in while the URL's variable is unset.", tuple(Embedded)),
 )
 

@@ -22,7 +22,7 @@ from dbtasks.settings_rules import (
     check_scratch,
     check_variables,
 )
-from dbtasks.tiers import Colour, Consent, Embedded, Loss, Marker, Tier, words
+from dbtasks.tiers import Colour, Consent, Embedded, Loss, Marker, Patience, Tier, words
 from dbtasks.yaml_nodes import Findings, parse
 
 _LOSS = dict(zip(LOSSES, (Loss.EVERYTHING, Loss.ASKED, Loss.NOTHING), strict=True))
@@ -106,7 +106,8 @@ def _draft(name: str, fields: Fields) -> Draft:
         name_words=_name_words(name, fields),
         after=fields.text("after"),
         seeds=fields.texts("seeds") or (),
-        retention=_retention(fields.text("retention") or "7 days"),
+        retention=_time(fields.text("retention") or "7 days"),
+        patience=_patience(fields.section("migrate")),
         embedded=Embedded(fields.text("embedded") or "never"),
         runtime_url_variable=fields.text("runtime_url"),
         runtime_markers=tuple(Marker(variable=variable, value=value) for variable, value in markers.items()),
@@ -129,12 +130,26 @@ def _name_words(name: str, fields: Fields) -> frozenset[str]:
     return frozenset(found or ())
 
 
-def _retention(text: str) -> timedelta:
+def _patience(fields: Fields) -> Patience:
+    usual = Patience()
+    lock, statement, wait = (fields.text(name) for name in ("lock_timeout", "statement_timeout", "wait"))
+    tries = fields.text("tries")
+    return Patience(
+        lock_timeout=_time(lock) if lock else usual.lock_timeout,
+        statement_timeout=_time(statement) if statement else usual.statement_timeout,
+        tries=int(tries.split()[0]) if tries else usual.tries,
+        wait=_time(wait) if wait else usual.wait,
+    )
+
+
+def _time(text: str) -> timedelta:
     """Return the time that a checked text names.
 
-    >>> _retention("12 hours"), _retention("1 day")
-    (datetime.timedelta(seconds=43200), datetime.timedelta(days=1))
+    >>> _time("12 hours"), _time("1 day"), _time("none")
+    (datetime.timedelta(seconds=43200), datetime.timedelta(days=1), datetime.timedelta(0))
     """
+    if text == "none":
+        return timedelta(0)
     number, unit = text.split(" ")
     return timedelta(**{f"{unit.rstrip('s')}s": int(number)})
 

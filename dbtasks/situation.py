@@ -44,6 +44,7 @@ def situate(
         floor=floor,
         stamped_as=stamp.tier if stamp else "",
         obstacles=(database.obstacles or ()) if database else (),
+        lacking=database.lacking if database else (),
     )
 
 

@@ -89,6 +89,20 @@ class Floor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a migration waits, and how often it tries.
+
+    `lock_timeout` is for each statement, `wait` for somebody else who migrates. `statement_timeout` is `None` where the
+    server's own setting for the role counts, and zero where none does.
+    """
+
+    lock_timeout: timedelta = timedelta(seconds=5)
+    statement_timeout: timedelta | None = None
+    tries: int = 5
+    wait: timedelta = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
     """One declared database environment."""
 
@@ -105,6 +119,7 @@ class Tier:
     after: str | None = None
     seeds: tuple[str, ...] = ()
     retention: timedelta = timedelta(0)
+    patience: Patience = Patience()
     embedded: Embedded = Embedded.NEVER
     runtime_url_variable: str | None = None
     runtime_markers: tuple[Marker, ...] = ()

@@ -19,6 +19,7 @@ from dbtasks.recipe import Recipe, wanted
 from dbtasks.registry import Registry, Row
 from dbtasks.site import Moment, Result, Site
 from dbtasks.stock import Found, Stock
+from dbtasks.tiers import Consent
 
 
 class Workbench:
@@ -62,6 +63,11 @@ class Workbench:
     def by_schemas(self) -> bool:
         """Whether the plan replaces schemas inside the target, since no database can be created beside it."""
         return any(isinstance(step, SwapIn) and step.schemas is not None for step in self.plan.steps)
+
+    @property
+    def keeps_stock(self) -> bool:
+        """Whether what is built may be kept for the next time: not where a person must consent, nor elsewhere."""
+        return self.clearance.evidence.situation.floor.consent < Consent.PERSON and not self.by_schemas
 
     @property
     def target_oid(self) -> int | None:

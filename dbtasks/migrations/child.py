@@ -47,8 +47,13 @@ class Child:
         except BrokenPipeError:
             pass  # it has ended already; its exit status tells why
 
-    def messages(self, log: Path | None = None) -> Iterator[dict[str, Any]]:
-        """Yield each message with its texts masked, until the worker has ended; its output goes to `log`, masked."""
+    def messages(
+        self, log: Path | None = None, *, idle: Callable[[], None] | None = None, idle_s: float = 1.0
+    ) -> Iterator[dict[str, Any]]:
+        """Yield each message with its texts masked, until the worker has ended; its output goes to `log`, masked.
+
+        `idle` is called each time when nothing was heard for `idle_s`.
+        """
         from dbtasks.conninfo import mask
 
         output = self._process.stdout
@@ -60,9 +65,11 @@ class Child:
             while selector.get_map():
                 # The worker's end closes the events; a program that it left in the background may keep the output.
                 ended = self._events not in selector.get_map()
-                ready = selector.select(_DRAIN_S if ended else None)
+                ready = selector.select(_DRAIN_S if ended else idle_s if idle else None)
                 if ended and not ready:
                     break
+                if idle and not ready:
+                    idle()
                 for key, _ in ready:
                     data = os.read(key.fd, 65536)
                     if not data:

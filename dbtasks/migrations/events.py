@@ -68,6 +68,25 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """The revision waits for a lock that others have, or will have before it; each in words. The parent has looked."""
+
+    revision: str | None
+    by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriedAgain:
+    """A revision got no lock and went back whole; after a pause a new worker goes on with it."""
+
+    revision: str | None
+    blockers: str
+    number: int
+    tries: int
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InputsSeen:
     """What the build depends on, as the worker saw it: told right before `Done`. See `dbtasks.inputs.recorded`.
 
@@ -123,6 +142,8 @@ Event = (
     | RevisionApplied
     | StatementRun
     | Changed
+    | Blocked
+    | TriedAgain
     | InputsSeen
     | Done
     | Failed

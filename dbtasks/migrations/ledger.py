@@ -185,18 +185,24 @@ def holder(key: int) -> str:
     return _HOLDER.format(lock_class=LOCK_CLASS, key=key)
 
 
-def worker_sql(person: str, lock_timeout_ms: int) -> dict[str, str]:
-    """Return every statement that the worker runs for us, complete, by name; it composes none itself."""
+def worker_sql(person: str, lock_timeout_ms: int, statement_timeout_ms: int | None = None) -> dict[str, str]:
+    """Return every statement that the worker runs for us, complete, by name; it composes none itself.
+
+    `None`: statements take as long as the server lets this role's.
+    """
     from psycopg import sql
 
     identity = _IDENTITY.format(lock="'true'")
     shared = _IDENTITY.format(lock=f"pg_try_advisory_lock_shared({LOCK_CLASS}, {STATEMENTS})::text")
     waits = f"set_config('lock_timeout', '{lock_timeout_ms}', false)"
+    takes = (
+        "" if statement_timeout_ms is None else f", set_config('statement_timeout', '{statement_timeout_ms}', false)"
+    )
     name = sql.Literal(f"dbtasks migrate: {person}").as_string()
     return {
         "identify": f"SELECT {identity}",
-        "welcome": f"SELECT {shared}, {waits}, {_ORPHAN_ENDS}, {_SURVIVES}",
-        "settings": f"SELECT set_config('application_name', {name}, false), {_STAYS}",
+        "welcome": f"SELECT {shared}, {waits}{takes}, {_ORPHAN_ENDS}, {_SURVIVES}",
+        "settings": f"SELECT set_config('application_name', {name}, false), {waits}, {_STAYS}",
         "take_gate": f"SELECT pg_try_advisory_lock({LOCK_CLASS}, {GATE})::text",
         "gate_holder": holder(GATE),
         "take_statements": f"SELECT pg_try_advisory_lock({LOCK_CLASS}, {STATEMENTS})::text",

@@ -21,8 +21,11 @@ from dbtasks.migrations.asking import configuration
 from dbtasks.migrations.child import Child
 from dbtasks.migrations.environment import scrub as scrub
 from dbtasks.migrations.events import Event
+from dbtasks.migrations.onlooker import Onlooker
 from dbtasks.migrations.scripts import first_name
 from dbtasks.settings import MigrationSettings
+
+_NO_LOCK = "55P03"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,9 @@ class Job:
     environ: Mapping[str, str] = field(repr=False)
     target_revision: str = "heads"
     lock_wait_s: float = 30.0
-    lock_timeout_ms: int = 10_000
+    lock_timeout_ms: int = 5_000
+    statement_timeout_ms: int | None = None
+    tries: int = 1
     log: Path | None = None
     retry: tuple[str, ...] = ()
     records: bool = True
@@ -68,6 +73,7 @@ class _Run:
     backends: list[int] = field(default_factory=list)
     last: Event | None = None
     words: str = ""
+    blockers: tuple[str, ...] = ()
 
 
 def upgrade(job: Job, report: Callable[[Event], None]) -> tuple[str, ...]:
@@ -93,18 +99,24 @@ def upgrade(job: Job, report: Callable[[Event], None]) -> tuple[str, ...]:
 
 
 def _upgrade(job: Job, report: Callable[[Event], None]) -> tuple[str, ...]:
-    run = _Run()
+    run, onlooker = _Run(), Onlooker(job.url)
+
+    def look() -> None:
+        if run.begun and onlooker.look(run.backends):
+            report(events.Blocked(revision=run.begun, by=onlooker.seen))
+
     python, folder = interpreter(job.root, job.settings), working_folder(job.root, job.settings)
     child = Child(_message(job), python=python, environ=job.environ, folder=folder)
     try:
-        for message in child.messages(job.log):
+        for message in child.messages(job.log, idle=look, idle_s=min(1.0, job.lock_timeout_ms / 2000)):
             _note(run, message, report)
     except KeyboardInterrupt:
         child.end()
         raise _interruption(job, run) from None
     finally:
+        onlooker.close()
         child.close()
-    run.words = child.last_words()
+    run.words, run.blockers = child.last_words(), onlooker.seen
     return _settle(job, run)
 
 
@@ -130,7 +142,7 @@ def _message(job: Job) -> dict[str, Any]:
         "tool_version": tool_version(),
         "lock_wait_s": job.lock_wait_s,
         "retry": list(job.retry),
-        "sql": ledger.worker_sql(job.person, job.lock_timeout_ms),
+        "sql": ledger.worker_sql(job.person, job.lock_timeout_ms, job.statement_timeout_ms),
     }
 
 
@@ -245,7 +257,8 @@ def _failure(
         pending=[each for each in missing if each != failed],
         reason=reason,
         leftovers=left.leftovers if left else (),
-        notes=_notes(job, run.last),
+        notes=_notes(job, run),
+        sqlstate=run.last.sqlstate if isinstance(run.last, events.Failed) and (left or _changed_nothing(run)) else None,
     )
 
 
@@ -253,11 +266,14 @@ def _place(job: Job) -> str:
     return f"{job.host}:{job.port}/{job.database} as {job.user}"
 
 
-def _notes(job: Job, last: Event | None) -> dict[str, str]:
+def _notes(job: Job, run: _Run) -> dict[str, str]:
     """Return where it was raised, which log has the traceback, and what to run once it is mended."""
-    if not isinstance(last, events.Failed):
+    if not isinstance(run.last, events.Failed):
         return {}
-    where = {"raised in": last.where} if last.where else {}
+    if run.last.sqlstate == _NO_LOCK:
+        by = "; ".join(run.blockers)
+        return {**({"blocked by": by} if by else {}), "next": f"when they have ended: {job.command}"}
+    where = {"raised in": run.last.where} if run.last.where else {}
     log = job.log if job.log is None or not job.log.is_relative_to(job.root) else job.log.relative_to(job.root)
     return {**where, **({"traceback": str(log)} if log else {}), "next": f"mend it, then: {job.command}"}
 

@@ -29,6 +29,7 @@ if not __package__:  # run by its path: make the neighbours importable, and only
 from .worker_book import Book
 from .worker_door import Door
 from .worker_gate import Gate, LockTimeout, hold, open_gate
+from .worker_outside import Outside
 from .worker_program import run_program
 from .worker_record import Scribe
 from .worker_wraps import begin_recording
@@ -83,6 +84,7 @@ class Worker:
             self.book.scribe.listen(sqlalchemy.event, Engine)
         self.book.attach(EnvironmentContext, MigrationContext, sqlalchemy.text)
         sqlalchemy.event.listen(Engine, "before_cursor_execute", self.book.before_statement)
+        Outside(self.book).listen(sqlalchemy.event, Engine)
         config.set_main_option("sqlalchemy.url", sqlalchemy_url(self.job["url"], driver).replace("%", "%%"))
         if self.job["first"]:
             self.book.first(self.job["first"])

@@ -33,6 +33,7 @@ _FORGET_TORN = "DELETE FROM dbtasks.ledger WHERE revision = :revision AND durati
 class Book:
     """Follows Alembic through one run. `revision` is the one that runs, `heads` where the database stands.
 
+    `inside`: it has begun, and its version row is not written yet.
     `doubt` hears why what is built depends on more than the database and the files; nobody does where nothing is kept.
     """
 
@@ -58,6 +59,7 @@ class Book:
         self._began = 0.0
         self._writing = False
         self._aside = False  # statements of no revision, before Alembic has begun
+        self.inside = False
 
     def attach(self, environment: Any, migration: Any, text: Callable[[str], Any]) -> None:
         """Wrap `EnvironmentContext.configure` and `MigrationContext.autocommit_block`."""
@@ -101,6 +103,7 @@ class Book:
                 self.send("revision_started", revision=self.revision)
             self._step = scripts
             self._began = time.monotonic()
+            self.inside = True
             yield step
 
     def first(self, file: Mapping[str, str]) -> None:
@@ -138,6 +141,7 @@ class Book:
     def applied(self, ctx: Any, step: Any, heads: Iterable[str], **_: Any) -> None:
         """Alembic calls this when a revision has run and its version row is written."""
         seconds = time.monotonic() - self._began
+        self.inside = False
         self.heads = tuple(sorted(f"{self.prefix}{head}" for head in heads))
         direction = "upgrade" if step.is_upgrade else "downgrade"
         for name in [self._name(script) for script in self._step]:

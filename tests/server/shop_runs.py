@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbtasks.conninfo import remember
+from dbtasks.migrations import tries
 from dbtasks.migrations.events import Event
-from dbtasks.migrations.upgrade import Job, upgrade
+from dbtasks.migrations.upgrade import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ def run(job: Job, secret: str) -> Ran:
     remember(secret)
     reported: list[Event] = []
     try:
-        return Ran(applied=upgrade(job, reported.append), reported=reported)
+        return Ran(applied=tries.run(job, reported.append), reported=reported)
     except Exception as error:
         return Ran(applied=(), reported=reported, error=(type(error), {"args": error.args, **vars(error)}))
 

@@ -160,6 +160,9 @@ def with_obstacles(tier: Tier, situation: Situation, *, at_most: int) -> Iterato
         changed = sum(one is not other for one, other in zip((role, route, use, possible, proof), good, strict=True))
         if changed <= at_most:
             yield replace(situation, server_role=role, route=route, use=use, replacing=possible, proof=proof)
+    # A veto of its own, which looks at nothing else that is here.
+    if not absent and at_most:
+        yield replace(situation, lacking=("write dbtasks.ledger",))
 
 
 def effects(request: Request, situation: Situation) -> tuple[Effect, ...]:

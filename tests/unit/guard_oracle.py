@@ -109,6 +109,8 @@ def can_be_done(cell: Cell) -> bool:
         return False
     if operation.name == "migrate" and not is_tried_out(seen):
         return False
+    if operation.name == "migrate" and cell.effect is not Effect.READ and seen.lacking:
+        return False
     return cell.request.managed or seen.floor.approvals == 0
 
 

@@ -146,6 +146,13 @@ def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
             CHECK,
         ),
         (
+            "E-RIGHTS",
+            MIGRATE,
+            {"lacking": ("write dbtasks.ledger (GRANT INSERT ...)", "write the version table (GRANT UPDATE ...)")},
+            "The role may not write dbtasks.ledger (GRANT INSERT ...); nor write the version table (GRANT UPDATE ...).",
+            "Let the owner grant what stands in brackets, then: invoke migrate --tier=stg --dry-run",
+        ),
+        (
             "E-NOT-LIVE",
             SEED,
             {"use": Use.TEMPLATE},
@@ -373,7 +380,7 @@ def test_no_refusal_names_a_way_around_itself_and_each_names_a_command_that_help
             assert re.search(r"--dry-run|At a terminal|before the server starts|Create it", refusal.instead), refusal
     assert {refusal.code for *_, refusal in seen if isinstance(refusal, Refuse)} == {
         *ADMISSIONS, "E-STAMP", "E-PROJECT", "E-UNREADABLE", "E-COPIED", "E-NAME", "E-STANDBY", "E-NOT-LIVE",
-        "E-ABSENT", "E-NO-STAMP", "E-POOLER", "E-NO-WAY-BACK", "E-OBSTACLE", "E-FLOOR", "E-NOT-PROVEN",
+        "E-ABSENT", "E-NO-STAMP", "E-POOLER", "E-RIGHTS", "E-NO-WAY-BACK", "E-OBSTACLE", "E-FLOOR", "E-NOT-PROVEN",
         "E-REHEARSAL", "E-WOULD-FAIL", "E-NOT-REHEARSED",
         "E-APPROVALS", "E-TAKE-OVER", "E-NO-ANSWER",
     }  # fmt: skip

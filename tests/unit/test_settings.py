@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dbtasks.errors import SettingsError, UsageError
 from dbtasks.schema import schema_text
 from dbtasks.settings import MigrationSettings, Settings, find_root, load
-from dbtasks.tiers import Colour, Consent, Embedded, Loss, Marker, Tier
+from dbtasks.tiers import Colour, Consent, Embedded, Loss, Marker, Patience, Tier
 from tests.outside import run
 
 PROJECT = Path(__file__).parents[2]
@@ -116,6 +116,11 @@ def test_a_short_file_gets_the_defaults(tmp_path: Path) -> None:
 
 def test_every_setting_can_be_changed(tmp_path: Path) -> None:
     text = MINIMAL.replace("consent: person}", "consent: person, colour: blue, embedded: durable, retention: 12 hours}")
+    text = text.replace(
+        "retention:",
+        "migrate: {lock_timeout: 500 milliseconds, statement_timeout: 2 hours, tries: 1 time, wait: 1 minute}, "
+        "retention:",
+    )
     text += (
         "demo: true\nseeds: data/seeds\ntrail: var/trail.jsonl\nagents: {markers: [OUR_BOT]}\n"
         "migrations: {config: db/alembic.ini, section: shop, url_variables: [], "
@@ -124,6 +129,12 @@ def test_every_setting_can_be_changed(tmp_path: Path) -> None:
     found = load(project(tmp_path, text))
     prod = found.tier("prod")
     assert (prod.colour, prod.embedded, prod.retention) == (Colour.BLUE, Embedded.DURABLE, timedelta(hours=12))
+    assert prod.patience == Patience(
+        lock_timeout=timedelta(milliseconds=500),
+        statement_timeout=timedelta(hours=2),
+        tries=1,
+        wait=timedelta(minutes=1),
+    )
     assert (found.demo, found.agent_markers) == (True, ("OUR_BOT",))
     assert (found.seeds, found.trail) == (tmp_path / "data" / "seeds", tmp_path / "var" / "trail.jsonl")
     assert found.migrations == MigrationSettings(
@@ -133,6 +144,12 @@ def test_every_setting_can_be_changed(tmp_path: Path) -> None:
         version_table="versions",
         variables=("A",),
     )
+
+
+def test_no_statement_timeout_is_another_thing_than_the_servers_own(tmp_path: Path) -> None:
+    lifted = MINIMAL.replace("consent: person}", "consent: person, migrate: {statement_timeout: none}}")
+    assert load(project(tmp_path, lifted)).tier("prod").patience.statement_timeout == timedelta(0)
+    assert load(project(tmp_path, MINIMAL)).tier("prod").patience.statement_timeout is None
 
 
 def test_a_marker_without_a_value_means_any_value(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ MISTAKES = (
             (
                 "13:5: tiers.stg.port: unknown key. The keys here are: label, colour, aliases, after, "
                 "flag, url, runtime_url, runtime, may_lose, consent, scripts_may_answer, name_has_word, "
-                "seeds, retention, embedded."
+                "seeds, retention, migrate, embedded."
             )
         ],
         id="unknown key near none, octal port",
@@ -155,7 +155,7 @@ MISTAKES = (
             (
                 "13:5: tiers.stg.(a key): unknown key. The keys here are: label, colour, aliases, after, "
                 "flag, url, runtime_url, runtime, may_lose, consent, scripts_may_answer, name_has_word, "
-                "seeds, retention, embedded."
+                "seeds, retention, migrate, embedded."
             )
         ],
         id="unknown key that holds a secret",
@@ -396,6 +396,30 @@ MISTAKES = (
             )
         ],
         id="retention without a unit",
+    ),
+    pytest.param(
+        "  stg:\n",
+        ("  stg:\n    migrate: {lock_timeout: none, statement_timeout: 0, tries: 5, wait: 9999 hours}\n"),
+        [
+            (
+                "9:29: tiers.stg.migrate.lock_timeout: expected a number of milliseconds, seconds, minutes or hours, "
+                "found 'none'. Write, for example, lock_timeout: 5 seconds."
+            ),
+            (
+                "9:54: tiers.stg.migrate.statement_timeout: expected a number of milliseconds, seconds, minutes or "
+                "hours, or none, found 0, which YAML reads as a number. Write, for example, "
+                "statement_timeout: 10 minutes."
+            ),
+            (
+                "9:64: tiers.stg.migrate.tries: expected a number of times, found 5, which YAML reads as a number. "
+                "Write, for example, tries: 5 times."
+            ),
+            (
+                "9:73: tiers.stg.migrate.wait: expected a number of milliseconds, seconds, minutes or hours, "
+                "found '9999 hours'. Write, for example, wait: 30 seconds."
+            ),
+        ],
+        id="a migration without any patience, or with too much",
     ),
     pytest.param(
         "    url: database_url",
