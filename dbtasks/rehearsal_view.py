@@ -50,7 +50,10 @@ def risk_lines(evidence: Evidence) -> Iterator[tuple[str, str]]:
         return
     count = len(rehearsed.revisions)
     seconds = sum(each.milliseconds for each in rehearsed.revisions) / 1000
-    yield "rehearsed", f"{count} revision{'s' if count != 1 else ''} on {rehearsed.on}, without rows, {seconds:.1f} s"
+    amount = "without rows" if rehearsed.rows is None else f"{rehearsed.rows:,} rows"
+    yield "rehearsed", f"{count} revision{'s' if count != 1 else ''} on {rehearsed.on}, {amount}, {seconds:.1f} s"
+    if rehearsed.beware:
+        yield "beware", rehearsed.beware.splitlines()[0]
     if evidence.situation.floor.may_lose is Loss.EVERYTHING:
         return
     losses = [risk for risk in evidence.risks if risk.loses]
@@ -73,6 +76,8 @@ def as_data(evidence: Evidence) -> dict[str, object] | None:
     return {
         "state": evidence.situation.rehearsal.name.lower(),
         "server": rehearsed.on,
+        "rows": rehearsed.rows,
+        "beware": rehearsed.beware or None,
         "missing": rehearsed.missing or None,
         "failed": rehearsed.failed or None,
         "revisions": [

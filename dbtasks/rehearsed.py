@@ -30,16 +30,18 @@ class Rehearsed:
     """What came of a rehearsal. `missing` says why there was none, `failed` how it ended before its end.
 
     `on` is the scratch server as people know it. `model` is a digest over the schema that it began with, so that an
-    unchanged one need not be rehearsed again within one command. `notes` tell more of a failure, each by its name.
+    unchanged one need not be rehearsed again within one command. `rows` is how many were there, `None` without any;
+    `beware` what did not go well with another tier's. `notes` tell more of a failure, each by its name.
     """
 
     revisions: tuple[RehearsedRevision, ...] = ()
     statements: tuple[Statement, ...] = ()
     changes: tuple[Change, ...] = ()
     on: str = ""
+    rows: int | None = None
+    beware: str = ""
     model: str = ""
     missing: str = ""
-    instead: str = ""
     failed: str = ""
     notes: tuple[tuple[str, str], ...] = ()
 

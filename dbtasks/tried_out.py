@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from dbtasks import at_risk, rehearsal
-from dbtasks.errors import RefusedError
+from dbtasks.errors import DbtasksError, RefusedError
 from dbtasks.evidence import Contents, Evidence, Rehearsal
 from dbtasks.guard import decide
 from dbtasks.plan import Materials, Plan
 from dbtasks.project import Project
 from dbtasks.rehearsed import Rehearsed
 from dbtasks.risks import Ceiling, Risk, ceilings, exceeded
-from dbtasks.targets import Target
+from dbtasks.targets import Target, resolve
 from dbtasks.tiers import Loss
 from dbtasks.verdicts import Refuse, Request
 
@@ -49,7 +50,8 @@ def add(
     evidence, materials = seen
     tier, pending = evidence.tier.name, materials.pending
     earlier = before.rehearsed if before else None
-    rehearsed = rehearsal.again(project, target.conninfo, tier, pending, earlier, say)
+    rows = _rows(project, target, evidence)
+    rehearsed = rehearsal.again(project, target.conninfo, tier, pending, rows, earlier, say)
     counts = not (rehearsed.missing or rehearsed.failed) and evidence.situation.floor.may_lose is not Loss.EVERYTHING
     risks = at_risk.count(target.conninfo, rehearsed.changes) if counts else ()
     if before is not None and counts:
@@ -59,6 +61,19 @@ def add(
     state = _state(rehearsed, risks)
     situation = replace(evidence.situation, rehearsal=state, rehearsed_as=_said(rehearsed, risks))
     return replace(evidence, situation=situation, rehearsed=rehearsed, risks=risks), materials
+
+
+def _rows(project: Project, target: Target, evidence: Evidence) -> rehearsal.Rows:
+    """Return where rows for a rehearsal come from: the target where it may lose everything, else the default tier."""
+    default, server = project.settings.default, evidence.server.system_identifier
+    if evidence.situation.floor.may_lose is Loss.EVERYTHING:
+        return rehearsal.Rows(source=target.conninfo, own=True, label=target.tier.label)
+    if default.may_lose is not Loss.EVERYTHING:
+        return rehearsal.Rows(not_on=server)
+    with suppress(DbtasksError):
+        found = resolve(project.settings, project.variables, default, lambda _line: None, start=False)
+        return rehearsal.Rows(source=found.conninfo if found else None, label=default.label, not_on=server)
+    return rehearsal.Rows(not_on=server)
 
 
 def _hold_to(agreed: tuple[Ceiling, ...], risks: tuple[Risk, ...], evidence: Evidence) -> None:

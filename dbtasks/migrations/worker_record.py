@@ -71,6 +71,7 @@ class Scribe:
         self.relations = {
             oid: Relation(f"{schema}.{name}", kind, partition)
             for oid, schema, name, kind, partition in _rows(connection, RELATIONS)
+            if f"{schema}.{name}" != version_table  # Alembic's own
         }
         self.files = self._files(connection)
         self.before = self._shapes(connection, self.relations)
