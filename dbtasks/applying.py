@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dbtasks.database import Connection
 from dbtasks.environment import for_worker
 from dbtasks.migrations import ledger
-from dbtasks.plan import ApplyRevisions, RecordBaseline
+from dbtasks.plan import ApplyRevisions, RecordBaseline, TakeBack
 from dbtasks.site import Moment
 from dbtasks.workbench import Workbench
 
@@ -41,6 +41,20 @@ def apply_revisions(bench: Workbench, step: ApplyRevisions) -> str:
     applied = tries.run(job, heard)
     bench.result.facts["applied"] = list(applied)
     return f"{len(applied)} revision{'s' if len(applied) != 1 else ''} to {', '.join(step.heads)}"
+
+
+def take_back(bench: Workbench, step: TakeBack) -> str:
+    from dbtasks.migrations import upgrade  # late: most plans take nothing back
+
+    job = dataclasses.replace(
+        _job(bench, step),
+        target_revision=step.to,
+        down=True,
+        command=f"invoke downgrade --tier={bench.plan.tier} --to={step.to}",
+    )
+    taken = upgrade.upgrade(job, lambda _event: None)
+    bench.result.facts["taken_back"] = list(taken)
+    return f"{len(taken)} revision{'s' if len(taken) != 1 else ''} taken back, down to {step.to}"
 
 
 def record_baseline(bench: Workbench, step: RecordBaseline) -> str:
@@ -82,7 +96,7 @@ def _note_inputs(bench: Workbench, seen: InputsSeen) -> None:
     bench.inputs = recorded(seen, environ, project.settings.migrations, onto=onto).as_data()
 
 
-def _job(bench: Workbench, step: ApplyRevisions) -> Job:
+def _job(bench: Workbench, step: ApplyRevisions | TakeBack) -> Job:
     from dbtasks.migrations.upgrade import Job
 
     project, place, patience = bench.site.project, bench.place, bench.site.target.tier.patience

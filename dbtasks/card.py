@@ -24,6 +24,7 @@ from dbtasks.plan import (
     PutStamp,
     RecordBaseline,
     SwapIn,
+    TakeBack,
     Verify,
 )
 from dbtasks.rehearsal_view import revision_lines, risk_lines
@@ -35,7 +36,7 @@ MOST_TABLES = 3
 MOST_SESSIONS = 5
 _WIDTH = 16
 
-_OneLine = BuildAside | PutStamp | RecordBaseline | ApplyRevisions | LoadSeeds | Verify | KeepReady | HandOut
+_OneLine = BuildAside | PutStamp | RecordBaseline | ApplyRevisions | TakeBack | LoadSeeds | Verify | KeepReady | HandOut
 
 
 def before_asking(seen: Survey, target: Target) -> Iterator[str]:
@@ -148,6 +149,11 @@ def _line(plan: Plan, step: _OneLine, evidence: Evidence | None) -> Iterator[str
             yield _fact("would apply", f"{count} revision{'s' if count != 1 else ''} to {', '.join(step.heads)}")
             if not plan.operation.builds:
                 yield from (_fact(name, text) for name, text in revision_lines(step, evidence))
+        case TakeBack():
+            count = len(step.revisions)
+            yield _fact("would take back", f"{count} revision{'s' if count != 1 else ''}, down to {step.to}")
+            for revision in step.revisions:
+                yield _fact(f"  {revision.id[:12]}", revision.message)
         case LoadSeeds():
             yield _fact("would seed", " and ".join(step.sets) + ", adding what is missing")
         case Verify():

@@ -10,7 +10,7 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,7 +20,7 @@ from invoke.tasks import Task
 
 from dbtasks.conninfo import mask, mask_exception
 from dbtasks.console import Console
-from dbtasks.errors import DbtasksError, InterruptedByPersonError, RefusedError, UsageError
+from dbtasks.errors import DbtasksError, InterruptedByPersonError, UsageError
 
 FORMATS = ("text", "json")
 
@@ -61,11 +61,13 @@ def told(console: Console, *, as_json: bool = False) -> Iterator[None]:
     try:
         yield
     except DbtasksError as error:
-        code = error.code if isinstance(error, RefusedError) else type(error).__name__
         console.say(str(error))
+        if error.before:
+            console.say(f"  so far       {' · '.join(_so_far(each) for each in error.before)}")
         if as_json:
             with suppress(DbtasksError):  # said already, where it is standard output that failed
-                console.data({"error": {"code": code, "exit_code": error.exit_code, "message": mask(str(error))}})
+                told = {**error.as_data(), "message": mask(str(error))}
+                console.data({"error": told, **({"tiers": list(error.before)} if error.before else {})})
         end(error.exit_code)
     except KeyboardInterrupt:
         console.say("Interrupted.")
@@ -77,6 +79,17 @@ def told(console: Console, *, as_json: bool = False) -> Iterator[None]:
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         console.say(f"This is a bug in dbtasks or in the project's own code: {said}\n  {path}")
         end(1)
+
+
+def _so_far(tier: Mapping[str, object]) -> str:
+    """Return what became of one tier of a walk, in a few words.
+
+    >>> _so_far({"tier": "int", "verdict": "done", "result": {"applied": ["r4", "r5"]}})
+    'INT done (r4, r5)'
+    """
+    result = tier.get("result")
+    applied = result.get("applied", []) if isinstance(result, Mapping) else []
+    return f"{str(tier['tier']).upper()} {tier['verdict']}" + (f" ({', '.join(applied)})" if applied else "")
 
 
 def end(code: int) -> NoReturn:
@@ -118,7 +131,7 @@ def one_tier_only(words: list[str]) -> None:
         )
 
 
-TIER_TASKS = frozenset({"reset", "undo", "seed", "migrate", "prepare", "prune", "adopt", "shell", "run"})
+TIER_TASKS = frozenset({"reset", "undo", "seed", "migrate", "downgrade", "prepare", "prune", "adopt", "shell", "run"})
 LOOKING_TASKS = frozenset({"status", "check", "audit"})
 
 

@@ -33,7 +33,8 @@ class Operation:
     `hands_out` one that writes nothing itself and gives a process the way in, `proves` one that applies revisions and
     so needs the tier before to have them, `seeds` one that loads seed sets, `builds` one that starts from nothing.
     `brings_back` marks one that returns to a database that was kept, `drops` one that drops what was kept,
-    `rehearses` one whose revisions run on what is in service, so that they are tried out elsewhere first.
+    `rehearses` one whose revisions run on what is in service, so that they are tried out elsewhere first, `takes_back`
+    one that runs the downgrades of revisions, with what they destroy.
     """
 
     name: str
@@ -48,4 +49,5 @@ class Operation:
     brings_back: bool = False
     drops: bool = False
     rehearses: bool = False
+    takes_back: bool = False
     stamps: Stamping = Stamping.NEVER

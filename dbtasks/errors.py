@@ -7,7 +7,7 @@ Exit codes are API: 1 failed while running, 2 usage or configuration, 3 refused 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from dbtasks.values import dataclass
 
@@ -20,6 +20,11 @@ class DbtasksError(Exception):
     """
 
     exit_code = 1
+    before: tuple[Mapping[str, object], ...] = ()  # what a walk through the tiers did until then, one a tier
+
+    def as_data(self) -> dict[str, object]:
+        """Return the error for `--format=json`; whoever writes it masks the message."""
+        return {"code": type(self).__name__, "exit_code": self.exit_code, "message": str(self)}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _as_it_was, (type(self), self.args), self.__dict__
@@ -80,15 +85,30 @@ class SettingsError(UsageError):
         super().__init__("\n".join([*(str(mistake) for mistake in self.mistakes), count]))
 
 
+class Shown(Protocol):
+    """What a refusal shows besides its sentences: lines for people, and data by its name for scripts."""
+
+    @property
+    def name(self) -> str: ...
+
+    def lines(self) -> Sequence[str]: ...
+
+    def as_data(self) -> Mapping[str, object]: ...
+
+
 class RefusedError(DbtasksError):
     """The guard said no. `code` is stable (E-...), `saw` and `why` explain, `instead` is the safe next command."""
 
     exit_code = 3
 
-    def __init__(self, *, code: str, saw: str, why: str = "", instead: str = "") -> None:
-        self.code, self.saw, self.why, self.instead = code, saw, why, instead
-        lines = [saw, why, instead]
+    def __init__(self, *, code: str, saw: str, why: str = "", instead: str = "", shown: Shown | None = None) -> None:
+        self.code, self.saw, self.why, self.instead, self.shown = code, saw, why, instead, shown
+        lines = [saw, why, *(shown.lines() if shown else ()), instead]
         super().__init__(f"refused ({code})\n" + "\n".join(f"  {line}" for line in lines if line))
+
+    def as_data(self) -> dict[str, object]:
+        more = {self.shown.name: self.shown.as_data()} if self.shown else {}
+        return {**super().as_data(), "code": self.code, **more}
 
 
 class UnheldDriverError(RefusedError, ImportError):
@@ -169,12 +189,17 @@ class ProgramNotFoundError(UsageError):
     """A client program of PostgreSQL is wanted and none that fits is installed."""
 
 
+def stood(*, back: bool) -> tuple[str, str]:
+    """Return the words for the revisions that a run has dealt with, and for the others. `back`: it took them back."""
+    return ("taken back", "still there") if back else ("applied", "not applied")
+
+
 class MigrationFailedError(DbtasksError):
     """A revision raised. `applied` came before it and stands; `failed` and `pending` are not in the database.
 
     `leftovers` are what a revision that ran outside of a transaction left behind, in words. `notes` are what else
     helps, each with its name: where it was raised, what says more, what comes next. `sqlstate` is the server's code
-    where what failed has gone back whole.
+    where what failed has gone back whole. `back`: they were to be taken back.
     """
 
     def __init__(
@@ -187,16 +212,18 @@ class MigrationFailedError(DbtasksError):
         leftovers: Sequence[str] = (),
         notes: Mapping[str, str] | None = None,
         sqlstate: str | None = None,
+        back: bool = False,
     ) -> None:
-        self.notes, self.sqlstate = dict(notes or {}), sqlstate
+        self.notes, self.sqlstate, self.back = dict(notes or {}), sqlstate, back
         self.applied, self.failed, self.pending, self.reason = tuple(applied), failed, tuple(pending), reason
         self.leftovers = tuple(leftovers)
+        what, (done, not_done) = "Downgrade" if back else "Migration", stood(back=back)
         super().__init__(
             "\n".join(
                 [
-                    f"Migration stopped at revision {failed}: {reason}" if failed else f"Migration stopped: {reason}",
-                    f"  applied      {', '.join(self.applied) or 'none'}",
-                    f"  not applied  {', '.join([*([failed] if failed else []), *self.pending]) or 'none'}",
+                    f"{what} stopped at revision {failed}: {reason}" if failed else f"{what} stopped: {reason}",
+                    f"  {done:<12} {', '.join(self.applied) or 'none'}",
+                    f"  {not_done:<12} {', '.join([*([failed] if failed else []), *self.pending]) or 'none'}",
                     *(f"  left behind  {leftover}" for leftover in self.leftovers),
                     *(f"  {name:<12} {note}" for name, note in self.notes.items()),
                 ]
@@ -213,6 +240,24 @@ class MigrationFailedError(DbtasksError):
             leftovers=self.leftovers,
             notes=self.notes,
             sqlstate=self.sqlstate,
+            back=self.back,
+        )
+
+
+class TierNotProvenError(DbtasksError):
+    """A tier is at head and does not pass what is asked of it besides. `applied` are the revisions that stand there."""
+
+    def __init__(self, *, database: str, saw: str, lines: Sequence[str], applied: Sequence[str], instead: str) -> None:
+        self.applied = tuple(applied)
+        super().__init__(
+            "\n".join(
+                [
+                    f"{database} is at head and not proven: {saw}",
+                    *(f"  {line}" for line in lines),
+                    f"  {'applied':<12} {', '.join(self.applied) or 'none'}",
+                    f"  {'next':<12} {instead}",
+                ]
+            )
         )
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import enum
 from datetime import datetime, timedelta
 
+from dbtasks.proof import Proof as Proof
+from dbtasks.proof import ProofReport
 from dbtasks.rehearsed import Rehearsed
 from dbtasks.risks import Risk
 from dbtasks.tiers import Floor, Tier
@@ -77,6 +79,8 @@ class Table:
 class Database:
     """What the catalogue said of one database. `ledger` maps revision to checksum as the ledger has them.
 
+    Revisions whose last word there is a downgrade are `taken_back` instead.
+
     `prepared` counts its prepared transactions, `unsettable` its settings that the role could not give to another.
     `schemas` are those that others could replace, `obstacles` what stands in the way of that; `None`: not looked at.
     `lacking` is what the role may not do that a migration must, in words.
@@ -100,6 +104,7 @@ class Database:
     tables: tuple[Table, ...] = ()
     revisions: frozenset[str] = frozenset()
     ledger: tuple[tuple[str, str], ...] = ()
+    taken_back: frozenset[str] = frozenset()
     torn: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
 
@@ -160,15 +165,6 @@ class Replacing(enum.Enum):
     OBSTACLES = "no other database can take its place, nor can its schemas be replaced"
 
 
-class Proof(enum.Enum):
-    """Whether the tier before this one has the pending revisions with the same bytes."""
-
-    NOT_NEEDED = "not needed"
-    PROVEN = "proven"
-    UNPROVEN = "unproven"
-    UNKNOWN = "unknown"
-
-
 class Rehearsal(enum.Enum):
     """What came of running the pending revisions on a scratch server."""
 
@@ -184,8 +180,8 @@ class Situation:
     """What the evidence amounts to: the whole input of the guard's table on the database's side.
 
     `floor` is the stricter of stamp and settings. `stamped_as` is the tier that the stamp names, `obstacles` what
-    stands in the way of replacing schemas, `rehearsed_as` what the rehearsal said: for the text alone.
-    `lacking` are the rights that a migration misses.
+    stands in the way of replacing schemas, `proof_report` what `proof` comes from, `rehearsed_as` what the rehearsal
+    said: for the text alone. `lacking` are the rights that a migration misses.
     """
 
     stamp: StampState
@@ -202,6 +198,7 @@ class Situation:
     obstacles: tuple[str, ...] = ()
     rehearsed_as: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+    proof_report: ProofReport | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -160,6 +160,7 @@ def look_at_database(
     if row is None:
         raise PermissionError("the database's own row in pg_database cannot be read")
     oid, name, owner, owned, template, slots, prepared, has_settings, size, has_identity = row
+    last = ledger.last_words(connection) if tables else ()
     return Database(
         oid=cast(int, oid),
         name=str(name),
@@ -174,7 +175,8 @@ def look_at_database(
         sessions=tuple(_sessions(connection)),
         tables=tuple(Table(name=str(name), rows=cast(int, rows)) for name, rows in connection.execute(_TABLES)),
         revisions=ledger.standing(connection, tables) if tables else frozenset(),
-        ledger=_ledger(connection) if tables else (),
+        ledger=tuple((row.revision, row.checksum) for row in last if row.direction != "downgrade"),
+        taken_back=frozenset(row.revision for row in last if row.direction == "downgrade"),
         torn=ledger.torn(connection) if tables else (),
         lacking=rights.lacking(connection, [table for _, table in tables]) if tables else (),
         stamps=_stamps(connection) if has_identity else (),
@@ -255,13 +257,6 @@ def count_rows(connection: Connection, tables: tuple[Table, ...], most: int) -> 
 def count_tables(connection: Connection) -> int:
     """Return how many tables of the application there are."""
     return len(connection.execute(_TABLES).fetchall())
-
-
-def _ledger(connection: Connection) -> tuple[tuple[str, str], ...]:
-    """Return revision and checksum of what was applied and came to its end, the last word for each."""
-    rows = ledger.applied(connection)
-    last = {row.revision: row for row in rows if row.duration_ms is not None}
-    return tuple((row.revision, row.checksum) for row in last.values() if row.direction != "downgrade")
 
 
 def _sessions(connection: Connection) -> list[Session]:

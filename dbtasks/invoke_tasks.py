@@ -17,6 +17,7 @@ from dbtasks.command_line import after_two_dashes, checked_format, end, whole_nu
 from dbtasks.console import Console
 from dbtasks.errors import UsageError
 from dbtasks.operations import adopt as adopt_
+from dbtasks.operations import downgrade as downgrade_
 from dbtasks.operations import migrate as migrate_
 from dbtasks.operations import seed as seed_
 from dbtasks.project import open_project
@@ -60,6 +61,27 @@ def migrate(
         raise UsageError("--tier and --through contradict each other. Name one of them.")
     options = Options(tier=tier, through=through, retry=retry, format_=format_)
     carry_out(migrate_.OPERATION, options, dry_run=dry_run, yes=yes, reason=reason)
+
+
+@guarded(
+    to="the revision to go back to, by its whole name; base takes all of them back",
+    retry="take this revision back again, after a kill outside of its transaction, once you put right what it left",
+)
+def downgrade(
+    _c: Context,
+    tier: str = "",
+    to: str = "",
+    retry: str = "",
+    dry_run: bool = False,
+    format_: str = "text",
+    yes: bool = False,
+    reason: str = "",
+) -> None:
+    """Take revisions back, down to the one that --to names, with whatever they have made."""
+    if not to:
+        raise UsageError("a downgrade leads to a revision that is named. Write which: --to=<revision>")
+    options = Options(tier=tier, to=to, retry=retry, format_=format_)
+    carry_out(downgrade_.OPERATION, options, dry_run=dry_run, yes=yes, reason=reason)
 
 
 @guarded()
@@ -114,7 +136,7 @@ def check(_c: Context, tier: str = "", format_: str = "text") -> None:
 
 @guarded(
     tier="only this tier",
-    operation="only this operation: reset, undo, seed, migrate, prepare, prune, adopt, open",
+    operation="only this operation: reset, undo, seed, migrate, downgrade, prepare, prune, adopt, open",
     outcome="only this outcome: done, failed, partial, interrupted, unfinished, refused, or a code such as E-AGENT",
     person="only this person",
     since="from then on: today, yesterday, 2h, 3d, 2026-01-31",
@@ -160,7 +182,7 @@ def server(_c: Context, action: str) -> None:
 
 
 TASKS: tuple[Task[Any], ...] = (
-    reset, undo, seed, migrate, prepare, prune, adopt, shell, run, status, check, audit, server
+    reset, undo, seed, migrate, downgrade, prepare, prune, adopt, shell, run, status, check, audit, server
 )  # fmt: skip
 
 

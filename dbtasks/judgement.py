@@ -6,13 +6,12 @@ only loosen: the tests take each away and see an invariant break.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from dbtasks.effects import Effect, Stamping
-from dbtasks.evidence import Contents, NameState, Proof, Rehearsal, Replacing, Route, ServerRole, StampState, Use
+from dbtasks.evidence import Contents, NameState, Rehearsal, Replacing, Route, ServerRole, StampState, Use
+from dbtasks.migration_rules import MIGRATION_RULES
 from dbtasks.surroundings import Kind
 from dbtasks.tiers import Consent, Loss
-from dbtasks.verdicts import Ask, Case, Question, Refuse, excerpt, refuse_agent, refuse_nobody
+from dbtasks.verdicts import Ask, Case, DecideRule, Question, Refuse, excerpt, refuse, refuse_agent, refuse_nobody
 
 YES_TO_PRODUCTION = "Type 'yes' to confirm production access:"
 _TIMELINE = "The server's timeline has changed (a failover, or a promoted copy?)."
@@ -22,8 +21,6 @@ _GRANT = {
     Replacing.NO_REGISTRY: ". For resets, as its owner: GRANT INSERT, UPDATE, DELETE ON dbtasks.registry TO <role>",
     Replacing.NO_CREATEDB: ". For resets, as a superuser: ALTER ROLE <role> CREATEDB",
 }
-
-DecideRule = Callable[[Case], Refuse | Ask | None]
 
 
 def _stamp_must_be_this_tiers(case: Case) -> Refuse | None:
@@ -36,14 +33,14 @@ def _stamp_must_be_this_tiers(case: Case) -> Refuse | None:
     if case.situation.stamp not in texts:
         return None
     code, text = texts[case.situation.stamp]
-    return _refuse(code, f"The database {case.database} {text}")
+    return refuse(code, f"The database {case.database} {text}")
 
 
 def _a_copy_is_not_the_original(case: Case) -> Refuse | None:
     adopting = case.request.operation.stamps is Stamping.ANY
     if case.situation.stamp is not StampState.COPIED or adopting:
         return None
-    return _refuse(
+    return refuse(
         "E-COPIED",
         f"The database {case.database} carries the stamp of another database: it is a copy or a restored dump.",
         instead=f"To take it over on purpose: invoke adopt --tier={case.request.tier.name}",
@@ -54,17 +51,17 @@ def _name_must_not_claim_another_tier(case: Case) -> Refuse | None:
     if case.situation.name is not NameState.OTHER:
         return None
     text = f"The name {case.database} says that this database belongs to another tier than {case.request.tier.label}."
-    return _refuse("E-NAME", text)
+    return refuse("E-NAME", text)
 
 
 def _only_a_live_primary(case: Case) -> Refuse | None:
     if case.situation.server_role is ServerRole.STANDBY and not case.request.managed:
-        return _refuse("E-STANDBY", "The server is a standby: it follows another server and takes no writes.")
+        return refuse("E-STANDBY", "The server is a standby: it follows another server and takes no writes.")
     if case.situation.use is Use.LIVE or _is_usable_clone(case):
         return None
     text = f"The database {case.database} is {case.situation.use.value}, not a live one."
     more = ". A test that needs another database asks for the fixture fresh_database"
-    return _refuse("E-NOT-LIVE", text, more=more if case.situation.use is Use.CLONE else "")
+    return refuse("E-NOT-LIVE", text, more=more if case.situation.use is Use.CLONE else "")
 
 
 def _is_usable_clone(case: Case) -> bool:
@@ -79,7 +76,7 @@ def _is_usable_clone(case: Case) -> bool:
 def _writes_need_a_direct_connection(case: Case) -> Refuse | None:
     if case.situation.route is Route.DIRECT or case.request.operation.hands_out:
         return None
-    return _refuse(
+    return refuse(
         "E-POOLER",
         "The connection goes through a pooler, where settings and locks are shared between clients.",
         instead="Set the tier's URL to the server itself, then run: invoke check",
@@ -93,7 +90,7 @@ def _must_exist(case: Case) -> Refuse | None:
         return None
     obstacle = case.situation.replacing
     also = f", and {obstacle.value}" if obstacle is not Replacing.POSSIBLE else ""
-    return _refuse(
+    return refuse(
         "E-ABSENT",
         f"There is no database {case.database} on that server{also}.",
         instead=_build_instead(case),
@@ -106,7 +103,7 @@ def _must_be_stamped(case: Case) -> Refuse | None:
     stamps, blank = case.request.operation.stamps, case.situation.contents is not Contents.HOLDS
     if stamps is Stamping.ANY or (stamps is Stamping.EMPTY and blank and _is_plain(case)):
         return None
-    return _refuse(
+    return refuse(
         "E-NO-STAMP",
         f"The database {case.database} carries no stamp that says which tier it is.",
         instead=_build_instead(case),
@@ -125,60 +122,8 @@ def _a_way_back_must_be_kept(case: Case) -> Refuse | None:
     saw = f"{case.database} cannot be kept aside while another takes its place: {replacing.value}."
     if replacing is Replacing.OBSTACLES:
         found = "; ".join(case.situation.obstacles)
-        return _refuse(
-            "E-OBSTACLE", f"{case.database} cannot be kept aside, nor its schemas: {found}.", instead=instead
-        )
-    return _refuse("E-NO-WAY-BACK", saw, instead=instead + _GRANT.get(replacing, ""))
-
-
-def _revisions_must_be_proven(case: Case) -> Refuse | None:
-    proof, before = case.situation.proof, case.request.before
-    if not case.request.operation.proves or proof in (Proof.NOT_NEEDED, Proof.PROVEN):
-        return None
-    label = before.label if before else "the tier before"
-    text = f"The pending revisions are not proven on {label} with the same bytes."
-    if proof is Proof.UNKNOWN:
-        text = f"Whether {label} has these revisions could not be found out."
-    if before is None:
-        return _refuse("E-NOT-PROVEN", text)
-    # Where everything may be lost, building anew is the quick way, and the only one once a revision was edited.
-    verb = "reset" if before.may_lose is Loss.EVERYTHING else "migrate"
-    edited = (
-        "" if verb == "reset" else ". A revision edited since it ran there needs its old bytes back, and a new revision"
-    )
-    return _refuse("E-NOT-PROVEN", text, instead=f"To prove them first: invoke {verb} --tier={before.name}{edited}")
-
-
-def _revisions_must_have_been_rehearsed(case: Case) -> Refuse | None:
-    rehearsal, said = case.situation.rehearsal, case.situation.rehearsed_as
-    if not case.request.operation.rehearses:
-        return None
-    again = f"invoke {case.request.operation.name} --tier={case.request.tier.name} --dry-run"
-    if rehearsal is Rehearsal.FAILED:
-        return _refuse("E-REHEARSAL", f"The rehearsal failed: {_joined(said)}", instead=f"Mend it, then: {again}")
-    if rehearsal is Rehearsal.CONTRADICTED:
-        saw = f"What {case.database} holds does not let the revisions run: {_joined(said)}"
-        return _refuse("E-WOULD-FAIL", saw, instead=f"Mend the rows, or the revision, then: {again}")
-    if rehearsal is Rehearsal.NOT_REHEARSED and case.situation.floor.may_lose is Loss.NOTHING:
-        saw = f"The revisions could not be rehearsed: {_joined(said)}"
-        server = "Name a scratch server that can hold it in migrations.scratch in config/tiers.yaml, then:"
-        return _refuse("E-NOT-REHEARSED", saw, instead=f"{server} {again}")
-    return None
-
-
-def _joined(said: tuple[str, ...]) -> str:
-    return f"{'; '.join(said).removesuffix('.')}."
-
-
-def _the_role_must_be_able_to(case: Case) -> Refuse | None:
-    """Only what is sure to fail is refused: whether the role owns what a revision alters, the server will say."""
-    operation, lacking = case.request.operation, case.situation.lacking
-    migrates = operation.proves and not operation.replaces and case.effect > Effect.READ
-    if not migrates or not lacking:
-        return None
-    saw = f"The role may not {'; nor '.join(lacking)}."
-    again = f"invoke {operation.name} --tier={case.request.tier.name} --dry-run"
-    return _refuse("E-RIGHTS", saw, instead=f"Let the owner grant what stands in brackets, then: {again}")
+        return refuse("E-OBSTACLE", f"{case.database} cannot be kept aside, nor its schemas: {found}.", instead=instead)
+    return refuse("E-NO-WAY-BACK", saw, instead=instead + _GRANT.get(replacing, ""))
 
 
 def _approvals_must_be_brought(case: Case) -> Refuse | None:
@@ -187,7 +132,7 @@ def _approvals_must_be_brought(case: Case) -> Refuse | None:
         return None
     # Nothing reads approvals yet. A demand that cannot be checked is not met.
     text = f"The stamp in {case.database} demands approvals ({demanded}), which this version cannot check."
-    return _refuse("E-APPROVALS", text)
+    return refuse("E-APPROVALS", text)
 
 
 def _the_stamps_floor_binds(case: Case) -> Refuse | None:
@@ -201,7 +146,7 @@ def _the_stamps_floor_binds(case: Case) -> Refuse | None:
         return refuse_nobody(case.request)
     if not case.request.flag_on:
         text = f"The stamp in {case.database} demands the tier's flag and a person; the settings demand less."
-        return _refuse("E-FLOOR", text)
+        return refuse("E-FLOOR", text)
     return None
 
 
@@ -228,7 +173,7 @@ def _taking_over_asks(case: Case) -> Refuse | Ask | None:
     if not unseen and not deliberate:
         return None
     if case.request.surroundings.kind is not Kind.TERMINAL:
-        return _refuse(
+        return refuse(
             "E-TAKE-OVER",
             f"Only a person at a terminal can say that {case.database} is {case.request.tier.label} from now on.",
             instead=f"At a terminal: invoke adopt --tier={case.request.tier.name}",
@@ -246,7 +191,7 @@ def _destroying_asks(case: Case) -> Refuse | Ask | None:
     yes_counts = floor.scripts_may_answer and request.surroundings.kind is not Kind.PYTEST
     if request.surroundings.kind is Kind.TERMINAL or (yes_counts and request.yes):
         return _ask_for_name(case, request.operation.name.capitalize(), yes_counts=yes_counts)
-    return _refuse(
+    return refuse(
         "E-NO-ANSWER",
         f"{_loss(case)}, and nobody is here to be asked ({request.surroundings.because}).",
         instead=_harmless(case) + (". A script that means it passes --yes." if yes_counts else ""),
@@ -256,6 +201,8 @@ def _destroying_asks(case: Case) -> Refuse | Ask | None:
 def _loss(case: Case) -> str:
     """Return what would be lost, in each operation's own words."""
     operation = case.request.operation
+    if operation.takes_back:
+        return f"{operation.name} would take back revisions of {case.database}, with what they have made"
     if operation.rehearses:
         unknown = case.situation.rehearsal is Rehearsal.NOT_REHEARSED
         return f"{operation.name} {'may' if unknown else 'would'} take data from {case.database}"
@@ -269,6 +216,8 @@ def _loss(case: Case) -> str:
 def _harmless(case: Case) -> str:
     """Return the command that loses nothing and answers what the refused one was for."""
     operation, tier = case.request.operation, case.request.tier.name
+    if operation.takes_back:
+        return f"To see what would be taken back: invoke {operation.name} --tier={tier} --to=<revision> --dry-run"
     if operation.drops or operation.rehearses:
         return f"To see what would go: invoke {operation.name} --tier={tier} --dry-run"
     if operation.replaces and not operation.builds:
@@ -301,11 +250,6 @@ def _build_instead(case: Case) -> str:
     return f"To stamp it on purpose: {adopt}"
 
 
-def _refuse(code: str, saw: str, *, instead: str = "", more: str = "") -> Refuse:
-    look = "Look at what every tier resolves to: invoke check"
-    return Refuse(code=code, saw=saw, why="Nothing was changed.", instead=(instead or look) + more)
-
-
 DECIDE_RULES: tuple[DecideRule, ...] = (
     _stamp_must_be_this_tiers,
     _a_copy_is_not_the_original,
@@ -316,9 +260,7 @@ DECIDE_RULES: tuple[DecideRule, ...] = (
     _writes_need_a_direct_connection,
     _a_way_back_must_be_kept,
     _the_stamps_floor_binds,
-    _revisions_must_be_proven,
-    _revisions_must_have_been_rehearsed,
-    _the_role_must_be_able_to,
+    *MIGRATION_RULES,
     _approvals_must_be_brought,
     _a_person_confirms,
     _taking_over_asks,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import field, replace
 
 from dbtasks.console import Console
@@ -11,16 +10,14 @@ from dbtasks.effects import Operation
 from dbtasks.errors import (
     ConsentNotGivenError,
     DbtasksError,
-    InterruptedByPersonError,
-    MigrationFailedError,
     PlanChangedError,
     RefusedError,
-    TrailError,
 )
 from dbtasks.evidence import Evidence
 from dbtasks.guard import Clearance, admit, clear, decide
 from dbtasks.plan import Plan
 from dbtasks.project import Project
+from dbtasks.recording import recorded
 from dbtasks.runner import run
 from dbtasks.selection import Choice
 from dbtasks.site import Moment, Result, Site
@@ -52,7 +49,7 @@ class Call:
 class Report:
     """What became of a call. `plan` and `target` are as they were cleared, or planned on a dry run.
 
-    `code` is that of the refusal which a dry run foresees.
+    `refusal` is what a dry run foresees.
     """
 
     project: Project
@@ -64,17 +61,19 @@ class Report:
     entry: int | None = None
     clearance: Clearance | None = None
     evidence: Evidence | None = None
-    code: str | None = None
+    refusal: Refuse | None = None
 
     def as_data(self) -> dict[str, object]:
         from dbtasks.rehearsal_view import as_data  # late: most output is text
 
         rehearsal = as_data(self.evidence) if self.evidence else None
+        refusal, shown = self.refusal, self.refusal.shown if self.refusal else None
         return {
             "tier": self.tier.name,
             "target": self.target.masked,
             "verdict": self.verdict,
-            **({"code": self.code} if self.code else {}),
+            **({"code": refusal.code} if refusal else {}),
+            **({shown.name: shown.as_data()} if shown else {}),
             "entry": self.entry,
             "plan": self.plan.as_data(),
             **({"rehearsal": rehearsal} if rehearsal else {}),
@@ -191,7 +190,11 @@ class _Road:
         words = card.would(verdict)
         self.console.say(f"  plan {seen.plan.hash[:12]} · {words} · nothing was changed")
         report = self._report(target, seen, words, Result())
-        return replace(report, code=verdict.code if isinstance(verdict, Refuse) else None)
+        if not isinstance(verdict, Refuse):
+            return report
+        for line in verdict.shown.lines() if verdict.shown else ():
+            self._note(line)
+        return replace(report, refusal=verdict)
 
     def _report(self, target: Target, seen: Survey, verdict: str, result: Result) -> Report:
         return Report(
@@ -249,7 +252,7 @@ class _Road:
             self.trail.result(entry, outcome=outcome, duration_ms=milliseconds, detail=facts)
 
         aside = seen.plan.operation.replaces
-        result = _recorded(lambda: run(clearance, site), ended, aside=aside)
+        result = recorded(lambda: run(clearance, site), ended, aside=aside)
         report = self._report(target, seen, "done", result)
         return replace(report, entry=entry, clearance=clearance)
 
@@ -282,27 +285,3 @@ class _Road:
             return
         seconds = f"   {moment.seconds:.1f} s" if moment.seconds >= 0.05 else ""  # one digit shows
         self.console.fact(moment.step, f"{moment.text}{seconds}")
-
-
-def _recorded(act: Callable[[], Result], ended: Callable[[Outcome, dict[str, object]], None], *, aside: bool) -> Result:
-    """Run and put the outcome into the trail, whichever way it ends. `aside`: a failure has left the target whole."""
-    try:
-        result = act()
-    except (KeyboardInterrupt, InterruptedByPersonError):
-        ended(Outcome.INTERRUPTED, {})
-        raise
-    except TrailError:
-        raise
-    except MigrationFailedError as error:
-        partial = bool(error.applied) and not aside
-        ended(Outcome.PARTIAL if partial else Outcome.FAILED, {"applied": list(error.applied), "error": str(error)})
-        raise
-    except RefusedError as error:
-        ended(Outcome.FAILED, {"code": error.code, "error": error.saw})
-        raise
-    except BaseException as error:
-        ended(Outcome.FAILED, {"error": str(error) or type(error).__name__})
-        raise
-    outcome = Outcome.DONE if result.exit_code == 0 else Outcome.FAILED
-    ended(outcome, result.facts | ({"exit_code": result.exit_code} if result.exit_code else {}))
-    return result

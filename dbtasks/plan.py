@@ -58,7 +58,8 @@ class Materials:
 
     `revisions` are all of them, base first; `pending` those that the target lacks, `unrecorded` those that it has and
     its ledger does not. `kept` is what would be brought back, `ended` what would be dropped. `agreed` are the ceilings
-    of an earlier plan that still hold.
+    of an earlier plan that still hold. A downgrade takes `back` revisions, the newest first; `to` is what Alembic is
+    told, `down_to` what the version table holds then.
     """
 
     revisions: tuple[RevisionBytes, ...] = ()
@@ -74,6 +75,9 @@ class Materials:
     kept: Kept | None = None
     ended: tuple[Kept, ...] = ()
     agreed: tuple[Ceiling, ...] = ()
+    back: tuple[RevisionBytes, ...] = ()
+    to: str = ""
+    down_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,18 @@ class ApplyRevisions:
     retry: tuple[str, ...] = ()
     statements: tuple[str, ...] = ()
     ceilings: tuple[Ceiling, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeBack:
+    """Run the downgrades of these revisions, in this order, so that the database is at revision `to` or `base`.
+
+    `retry` are those whose downgrade was torn and was put right.
+    """
+
+    revisions: tuple[RevisionBytes, ...]
+    to: str
+    retry: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +193,7 @@ Step = (
     | PutStamp
     | RecordBaseline
     | ApplyRevisions
+    | TakeBack
     | LoadSeeds
     | Verify
     | SwapIn

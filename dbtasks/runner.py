@@ -30,6 +30,7 @@ from dbtasks.plan import (
     RecordBaseline,
     Step,
     SwapIn,
+    TakeBack,
     Verify,
 )
 from dbtasks.site import Moment, Result, Site
@@ -112,10 +113,8 @@ def _do(bench: Workbench, step: Step) -> tuple[str, str]:
             return "build", building.build_aside(bench)
         case PutStamp():
             return "stamp", building.put_stamp(bench, step)
-        case RecordBaseline():
-            return "baseline", applying.record_baseline(bench, step)
-        case ApplyRevisions():
-            return "migrate", applying.apply_revisions(bench, step)
+        case RecordBaseline() | ApplyRevisions() | TakeBack():
+            return _do_revisions(bench, step)
         case LoadSeeds():
             return "seed", building.load_seeds(bench, step)
         case Verify():
@@ -132,6 +131,16 @@ def _do(bench: Workbench, step: Step) -> tuple[str, str]:
             return "open", hand_out(bench, step)
         case _:
             assert_never(step)
+
+
+def _do_revisions(bench: Workbench, step: RecordBaseline | ApplyRevisions | TakeBack) -> tuple[str, str]:
+    match step:
+        case RecordBaseline():
+            return "baseline", applying.record_baseline(bench, step)
+        case ApplyRevisions():
+            return "migrate", applying.apply_revisions(bench, step)
+        case TakeBack():
+            return "downgrade", applying.take_back(bench, step)
 
 
 def hand_out(bench: Workbench, step: HandOut) -> str:

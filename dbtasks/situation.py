@@ -19,6 +19,7 @@ from dbtasks.evidence import (
     own_stamp,
     own_stamps,
 )
+from dbtasks.proof import ProofReport
 from dbtasks.tiers import Floor, Loss, Tier
 
 # The one name that a managed cloud gives out and that cannot be renamed while people connect through it.
@@ -26,9 +27,16 @@ FIXED_NAMES = frozenset({"postgres", "defaultdb", "template0", "template1"})
 
 
 def situate(
-    tier: Tier, project: str, others: Iterable[Tier], seen: tuple[Server, Database | None, str], proof: Proof
+    tier: Tier,
+    project: str,
+    others: Iterable[Tier],
+    seen: tuple[Server, Database | None, str],
+    report: ProofReport | None = None,
 ) -> Situation:
-    """Return what was seen, as enums. `seen` holds the server, the database if it exists, and its name."""
+    """Return what was seen, as enums. `seen` holds the server, the database if it exists, and its name.
+
+    `report` is `None` where nothing need be proven.
+    """
     server, database, name = seen
     stamp = own_stamp(server, database) if database else None
     floor = stamp.floor.stricter(tier.floor) if stamp else _strictest(tier, database)
@@ -40,11 +48,12 @@ def situate(
         route=Route.POOLED if server.pooled else Route.DIRECT,
         use=_use(database),
         replacing=_replacing(server, database, name, floor),
-        proof=proof,
+        proof=report.state if report else Proof.NOT_NEEDED,
         floor=floor,
         stamped_as=stamp.tier if stamp else "",
         obstacles=(database.obstacles or ()) if database else (),
         lacking=database.lacking if database else (),
+        proof_report=report,
     )
 
 

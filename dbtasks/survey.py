@@ -9,27 +9,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from dbtasks import kept
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import Connection
 from dbtasks.effects import Stamping
 from dbtasks.environment import for_worker
-from dbtasks.errors import DbtasksError
-from dbtasks.evidence import Database, Evidence, Proof, Replacing
-from dbtasks.looking import connection_beside, look_around, look_at
+from dbtasks.evidence import Database, Evidence, Replacing
+from dbtasks.looking import connection_beside, look_around
 from dbtasks.operations import verb
 from dbtasks.plan import Materials, Plan, RevisionBytes
 from dbtasks.project import Project
 from dbtasks.situation import situate
-from dbtasks.targets import Target, resolve
-from dbtasks.tiers import Tier
+from dbtasks.targets import Target
 from dbtasks.values import dataclass
 from dbtasks.verdicts import Request
 
 if TYPE_CHECKING:
     from dbtasks.migrations.history import History, Revision
+    from dbtasks.proof import ProofReport
     from dbtasks.seeders import Seeds
 
 
@@ -38,7 +35,8 @@ class Wish:
     """What the command line adds to the verb: a command to run, read-only or not, other seed sets than the tier's.
 
     `purpose` says what this process wants the way in for, where there is no command. `entry` is the one to undo.
-    `fresh`: built from nothing, whatever is in stock.
+    `fresh`: built from nothing, whatever is in stock. `to` is the revision that a downgrade leads to,
+    `walks`: through the tiers in their order, each to be proven before the next.
     """
 
     command: tuple[str, ...] = ()
@@ -48,6 +46,8 @@ class Wish:
     retry: tuple[str, ...] = ()
     entry: int | None = None
     fresh: bool = False
+    to: str = ""
+    walks: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,19 +107,20 @@ def survey(
     operation, settings = request.operation, project.settings
     files = before.files if before else Files(project)
     adopts = operation.stamps is Stamping.ANY
-    needs_history = operation.proves or operation.builds or operation.catalogue_only or adopts
+    needs_history = operation.proves or operation.takes_back or operation.builds or operation.catalogue_only or adopts
     history = files.history if needs_history else None  # what is wrong in a file is told before anything is contacted
     seed_sets, seed_digest = _seeds(request, wish, files)
     beside = before.beside if before else connection_beside(request, target)
     found, beside = look_around(project, request, target, beside)
     server, database, server_way = found
-    materials = replace(_materials(request, wish, history, database), seed_sets=seed_sets, seed_digest=seed_digest)
+    materials = replace(_materials(wish, history, database), seed_sets=seed_sets, seed_digest=seed_digest)
+    if history and operation.takes_back:
+        from dbtasks.going_back import going_back  # late: most verbs take nothing back
+
+        materials = going_back(settings, history, database, wish.to, materials)
     name = target.conninfo.database
-    proof = Proof.NOT_NEEDED
-    if operation.proves and request.tier.after is not None:
-        needed = materials.revisions if operation.replaces else materials.pending
-        proof = _proof(project, settings.tier(request.tier.after), needed)
-    situation = situate(request.tier, settings.project, settings.tiers, (server, database, name), proof)
+    report = _proof(project, request, database, history, materials)
+    situation = situate(request.tier, settings.project, settings.tiers, (server, database, name), report)
     inside = situation.replacing is Replacing.BY_SCHEMAS
     materials = _with_kept(materials, project, request, target, (wish, beside, inside))
     evidence = Evidence(
@@ -149,12 +150,10 @@ def survey(
     )
 
 
-def _materials(request: Request, wish: Wish, history: History | None, database: Database | None) -> Materials:
+def _materials(wish: Wish, history: History | None, database: Database | None) -> Materials:
     current = database.revisions if database else frozenset()
-    # A look tells what it can, and a replacement is built from nothing: revisions that the code does not have stop
-    # only what would go on from them.
-    goes_on = request.operation.proves and not request.operation.builds
-    known = history is not None and (goes_on or current <= {revision.id for revision in history.revisions})
+    # Revisions that the code does not have stop only what would go on from them, and that is the guard's to say.
+    known = history is not None and current <= {revision.id for revision in history.revisions}
     revisions = tuple(_bytes(each) for each in history.revisions) if history else ()
     pending = tuple(_bytes(each) for each in history.pending(current)) if history and known else ()
     written = {*(dict(database.ledger) if database else ()), *(database.torn if database else ())}
@@ -206,17 +205,15 @@ def _bytes(revision: Revision) -> RevisionBytes:
     return RevisionBytes(id=revision.id, checksum=revision.checksum, message=revision.message)
 
 
-def _proof(project: Project, before: Tier, needed: tuple[RevisionBytes, ...]) -> Proof:
-    """Return whether the tier before has all these revisions, from the same bytes, in its ledger."""
-    if not needed:
-        return Proof.PROVEN
-    try:
-        target = resolve(project.settings, project.variables, before, lambda _line: None, start=False)
-        if target is None:
-            return Proof.UNPROVEN
-        _, database = look_at(target, project.settings.migrations.version_tables, lambda _oid: None)
-    except (DbtasksError, PermissionError, psycopg.Error):
-        return Proof.UNKNOWN
-    ledger = dict(database.ledger)
-    proven = all(ledger.get(revision.id) == revision.checksum for revision in needed)
-    return Proof.PROVEN if proven else Proof.UNPROVEN
+def _proof(
+    project: Project, request: Request, database: Database | None, history: History | None, materials: Materials
+) -> ProofReport | None:
+    """Return what the tiers before have proven, where the operation asks for that."""
+    operation = request.operation
+    if history is None or not (operation.proves or operation.takes_back):
+        return None
+    from dbtasks.proving import Wanted, prove  # late: most verbs prove nothing
+
+    needed = materials.revisions if operation.replaces else materials.pending
+    ids = tuple(each.id for each in needed)
+    return prove(project, request, database, Wanted(history=history, needed=ids, back=materials.back))

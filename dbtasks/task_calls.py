@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from invoke.tasks import Task
 from dbtasks.command_line import GuardedTask, checked_format, end, whole_number
 from dbtasks.console import Console
 from dbtasks.effects import Operation
+from dbtasks.errors import DbtasksError
 from dbtasks.operations import open_
 from dbtasks.project import Project, open_project
 from dbtasks.selection import Choice, choose
@@ -52,6 +53,7 @@ class Options:
     retry: str = ""
     entry: str = ""
     fresh: bool = False
+    to: str = ""
 
 
 def carry_out(operation: Operation, options: Options, *, dry_run: bool, yes: bool, reason: str) -> list[Report]:
@@ -63,15 +65,34 @@ def carry_out(operation: Operation, options: Options, *, dry_run: bool, yes: boo
     from dbtasks.survey import Wish
 
     console = Console()
-    wish = Wish(seed_sets=_words(options.sets) or None, retry=_words(options.retry), entry=entry, fresh=options.fresh)
-    reports = []
+    wish = Wish(
+        seed_sets=_words(options.sets) or None,
+        retry=_words(options.retry),
+        entry=entry,
+        fresh=options.fresh,
+        to=options.to,
+        walks=bool(options.through),
+    )
+    reports: list[Report] = []
     for choice in choices:
         call = pipeline.Call(operation=operation, choice=choice, wish=wish, dry_run=dry_run, yes=yes, reason=reason)
-        reports.append(pipeline.carry_out(project, call, console))
+        try:
+            reports.append(pipeline.carry_out(project, call, console))
+        except DbtasksError as error:
+            if options.through:
+                error.before = _so_far(reports, choices)
+            raise
     if as_json:
         data = [report.as_data() for report in reports]
         console.data(data if options.through else data[0])
     return reports
+
+
+def _so_far(reports: list[Report], choices: list[Choice]) -> tuple[Mapping[str, object], ...]:
+    """Return what became of each tier of a walk that stopped after these reports."""
+    stopped, *rest = [choice.tier.name for choice in choices[len(reports) :]]
+    done = [report.as_data() for report in reports]
+    return (*done, {"tier": stopped, "verdict": "stopped"}, *({"tier": each, "verdict": "not asked"} for each in rest))
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 
 from dbtasks.effects import Effect, Operation
-from dbtasks.errors import RefusedError
+from dbtasks.errors import RefusedError, Shown
 from dbtasks.evidence import Situation
 from dbtasks.surroundings import Surroundings
 from dbtasks.tiers import Tier
@@ -69,15 +70,19 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse:
-    """No, with a stable code, what was seen, why that is refused, and the one safe command to run next."""
+    """No, with a stable code, what was seen, why that is refused, and the one safe command to run next.
+
+    `shown` is what stands between them where sentences do not do.
+    """
 
     code: str
     saw: str
     why: str = ""
     instead: str = ""
+    shown: Shown | None = None
 
     def error(self) -> RefusedError:
-        return RefusedError(code=self.code, saw=self.saw, why=self.why, instead=self.instead)
+        return RefusedError(code=self.code, saw=self.saw, why=self.why, instead=self.instead, shown=self.shown)
 
 
 Decision = Proceed | Ask | Refuse
@@ -92,6 +97,15 @@ class Case:
     database: str
     effect: Effect
     plan_hash: str
+
+
+DecideRule = Callable[[Case], Refuse | Ask | None]
+
+
+def refuse(code: str, saw: str, *, instead: str = "", more: str = "") -> Refuse:
+    """Return the refusal of what was looked at; where nothing else helps, it names the task that looks closer."""
+    look = "Look at what every tier resolves to: invoke check"
+    return Refuse(code=code, saw=saw, why="Nothing was changed.", instead=(instead or look) + more)
 
 
 def excerpt(digest: str, places: tuple[int, ...]) -> str:

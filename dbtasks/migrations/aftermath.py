@@ -30,18 +30,20 @@ class Aftermath:
 
 
 def read(
-    connection: Connection, *, entry: int, person: str, version_table: tuple[str, str], backends: Sequence[int]
+    connection: Connection, *, entry: int, person: str, version_table: tuple[str, str] | None, backends: Sequence[int]
 ) -> Aftermath:
     """Return what stands, after waiting a few seconds for the worker's connections to be gone from the server.
 
-    `version_table` comes with what stands before its revisions.
+    `version_table` comes with what stands before its revisions. Without it the ledger alone tells: what was taken back
+    stands in no version table.
     """
     still = _wait(connection, backends)
     rows = [row for row in ledger.applied(connection) if row.entry == entry and row.person == person]
     committed = {row.revision for row in rows if row.duration_ms is not None}
-    with contextlib.suppress(DbtasksError):  # several tables of that name: the ledger alone tells
-        # Where env.py runs everything in autocommit mode, the version row can stand without its ledger row.
-        committed |= ledger.standing(connection, [version_table])
+    if version_table:
+        with contextlib.suppress(DbtasksError):  # several tables of that name: the ledger alone tells
+            # Where env.py runs everything in autocommit mode, the version row can stand without its ledger row.
+            committed |= ledger.standing(connection, [version_table])
     leftovers = [f"a statement that the server still runs (pid {pid})" for pid in still]
     torn = ledger.torn(connection)
     if torn:

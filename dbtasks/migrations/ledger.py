@@ -155,6 +155,11 @@ def applied(connection: Connection) -> tuple[LedgerRow, ...]:
     return tuple(LedgerRow(**dict(zip(LedgerRow.__slots__, row, strict=True))) for row in rows)
 
 
+def last_words(connection: Connection) -> tuple[LedgerRow, ...]:
+    """Return for each revision the last row of what came to its end: whether it stands here, and by which bytes."""
+    return tuple({row.revision: row for row in applied(connection) if row.duration_ms is not None}.values())
+
+
 def record_baseline(
     connection: Connection, revisions: Iterable[tuple[str, str]], *, person: str, entry: int, tool_version: str
 ) -> None:

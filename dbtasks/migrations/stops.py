@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dbtasks.errors import RefusedError
+from dbtasks.errors import RefusedError, stood
 
 _CODES = {
     "target": "E-WORKER-TARGET",
@@ -32,10 +32,13 @@ _INSTEAD = {
 }
 
 
-def refusal(kind: str, saw: str, place: str, planned: Sequence[str], committed: Sequence[str]) -> RefusedError:
-    """Return the error for a stop of this kind at the cleared place."""
+def refusal(
+    kind: str, saw: str, place: str, planned: Sequence[str], committed: Sequence[str], *, back: bool
+) -> RefusedError:
+    """Return the error for a stop of this kind at the cleared place. `back`: the revisions were to be taken back."""
     waiting = [each for each in planned if each not in committed]
     why = f"{_WHY[kind]} Cleared: {place}."
     if planned:
-        why += f" Applied: {', '.join(committed) or 'none'}. Not applied: {', '.join(waiting) or 'none'}."
+        done, not_done = (words.capitalize() for words in stood(back=back))
+        why += f" {done}: {', '.join(committed) or 'none'}. {not_done}: {', '.join(waiting) or 'none'}."
     return RefusedError(code=_CODES[kind], saw=saw, why=why, instead=_INSTEAD[kind])

@@ -13,6 +13,7 @@ from dbtasks.errors import (
     InterruptedByPersonError,
     LockTimeoutError,
     MigrationFailedError,
+    stood,
 )
 from dbtasks.migrations import aftermath, events, ledger, stops
 from dbtasks.migrations.aftermath import Aftermath
@@ -35,7 +36,7 @@ class Job:
     `checksums` are those of the plan: a revision that is not among them, or has other bytes, is not run. `retry` are
     torn revisions that a person has put right and wants to run again. With `records` the worker tells what the build
     depended on, as the event `InputsSeen`, with `rehearses` what it executed and changed. `command` is what to run
-    again after a failure.
+    again after a failure. `down`: it takes revisions back.
     """
 
     root: Path
@@ -61,6 +62,7 @@ class Job:
     records: bool = True
     rehearses: bool = False
     command: str = "invoke migrate"
+    down: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,7 +90,7 @@ def upgrade(job: Job, report: Callable[[Event], None]) -> tuple[str, ...]:
     applied: tuple[str, ...] = ()
     for history in job.settings.histories:
         mine = {name: checksum for name, checksum in job.checksums.items() if name.startswith(history.prefix)}
-        target = job.target_revision if job.target_revision in mine else "heads"
+        target = job.target_revision if job.down or job.target_revision in mine else "heads"
         if mine:
             try:
                 applied += _upgrade(replace(job, settings=history, checksums=mine, target_revision=target), report)
@@ -136,6 +138,7 @@ def _message(job: Job) -> dict[str, Any]:
         # libpq takes the system's user where a URL names none.
         "target": {name: getattr(job, name) for name in names} | {"user": job.user or getuser()},
         "revision": _target(job),
+        "down": job.down,
         "person": job.person,
         "entry": job.entry,
         "checksums": dict(job.checksums),
@@ -193,7 +196,7 @@ def _settle(job: Job, run: _Run) -> tuple[str, ...]:
             )
         case events.Stopped(kind=kind, reason=reason, revision=revision):
             saw = f"revision {revision}: {reason}" if revision else reason
-            raise stops.refusal(kind, saw, _place(job), run.planned, committed)
+            raise stops.refusal(kind, saw, _place(job), run.planned, committed, back=job.down)
         case events.Done():
             if all(each in committed for each in run.applied):
                 return committed
@@ -226,12 +229,9 @@ def _aftermath(job: Job, run: _Run) -> Aftermath | None:
             connection.execute("SET statement_timeout = '10s'")
             if not aftermath.is_target(connection, job.system_identifier, job.oid):
                 return None
+            where = None if job.down else (job.settings.prefix, table)
             return aftermath.read(
-                connection,
-                entry=job.entry,
-                person=job.person,
-                version_table=(job.settings.prefix, table),
-                backends=run.backends,
+                connection, entry=job.entry, person=job.person, version_table=where, backends=run.backends
             )
     except psycopg.Error:
         return None
@@ -259,6 +259,7 @@ def _failure(
         leftovers=left.leftovers if left else (),
         notes=_notes(job, run),
         sqlstate=run.last.sqlstate if isinstance(run.last, events.Failed) and (left or _changed_nothing(run)) else None,
+        back=job.down,
     )
 
 
@@ -282,8 +283,9 @@ def _interruption(job: Job, run: _Run) -> InterruptedByPersonError:
     left = None if _changed_nothing(run) else _aftermath(job, run)
     committed = [each for each in run.planned if left and each in left.committed]
     waiting = [each for each in run.planned if each not in committed]
-    lines = ["interrupted; the worker has ended", f"  applied      {', '.join(committed) or 'none'}"]
-    lines += [f"  not applied  {', '.join(waiting) or 'none'}"]
+    done, not_done = stood(back=job.down)
+    lines = ["interrupted; the worker has ended", f"  {done:<12} {', '.join(committed) or 'none'}"]
+    lines += [f"  {not_done:<12} {', '.join(waiting) or 'none'}"]
     lines += [f"  left behind  {leftover}" for leftover in (left.leftovers if left else ())]
     return InterruptedByPersonError("\n".join(lines))
 

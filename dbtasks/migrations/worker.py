@@ -58,7 +58,7 @@ class Worker:
         leave(3)
 
     def upgrade(self) -> None:
-        """Bring the database to the job's revision."""
+        """Bring the database up, or back down, to the job's revision."""
         recorder = begin_recording(self.job) if self.job["records"] else None
         import alembic
         import sqlalchemy
@@ -88,7 +88,9 @@ class Worker:
         config.set_main_option("sqlalchemy.url", sqlalchemy_url(self.job["url"], driver).replace("%", "%%"))
         if self.job["first"]:
             self.book.first(self.job["first"])
-        if self.job["program"]:
+        if self.job["down"]:
+            command.downgrade(config, self.job["revision"])
+        elif self.job["program"]:
             run_program(self.job["program"], self.job["root"])
             self.book.ended()
         elif self.job["revision"]:

@@ -183,7 +183,8 @@ class Book:
         values = [self.revision, self._checksums.get(self.revision, ""), self.job["person"], self.job["tool_version"]]
         revision, checksum, person, version = [_literal(value) for value in values]
         # Quoted here: the drivers that a gate may have share no way to bind a value.
-        row = f"{revision}, {checksum}, 'upgrade', clock_timestamp(), {person}, {int(self.job['entry'])}, {version}"
+        way = "downgrade" if self.job["down"] else "upgrade"
+        row = f"{revision}, {checksum}, '{way}', clock_timestamp(), {person}, {int(self.job['entry'])}, {version}"
         columns = "revision, checksum, direction, started_at, person, entry, tool_version"
         self.gate(f"INSERT INTO dbtasks.ledger ({columns}) VALUES ({row})")  # noqa: S608
 

@@ -154,7 +154,7 @@ def with_obstacles(tier: Tier, situation: Situation, *, at_most: int) -> Iterato
     of_a_server = (Replacing.POSSIBLE, Replacing.FIXED_NAME, Replacing.NO_CREATEDB, Replacing.NO_REGISTRY)
     replacing = of_a_server if absent else tuple(Replacing)
     # The first tier of the order has none before it to prove anything on.
-    proofs = tuple(Proof) if tier.after else (Proof.NOT_NEEDED,)
+    proofs = tuple(Proof) if tier.after else (Proof.NOT_NEEDED, Proof.CONTRADICTED)
     good = (ServerRole.PRIMARY, Route.DIRECT, Use.LIVE, Replacing.POSSIBLE, Proof.NOT_NEEDED)
     for role, route, use, possible, proof in itertools.product(ServerRole, Route, uses, replacing, proofs):
         changed = sum(one is not other for one, other in zip((role, route, use, possible, proof), good, strict=True))
@@ -172,7 +172,7 @@ def effects(request: Request, situation: Situation) -> tuple[Effect, ...]:
             return (Effect.DESTROY if situation.contents is Contents.HOLDS else Effect.ADD,)
         case "undo":  # with and without something kept
             return (Effect.DESTROY if situation.contents is Contents.HOLDS else Effect.ADD, Effect.READ)
-        case "prune":
+        case "prune" | "downgrade":
             return (Effect.DESTROY, Effect.READ)
         case "migrate" if situation.rehearsal is Rehearsal.NOT_REHEARSED:  # what is unknown may destroy
             free = situation.floor.may_lose is Loss.EVERYTHING

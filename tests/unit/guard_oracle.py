@@ -94,7 +94,7 @@ def is_its_runs_own(cell: Cell) -> bool:
     """D1: a clone for tests serves the run that made it, and never becomes or removes what the tier's people have."""
     seen = cell.situation
     everything_may_go = (seen.floor.may_lose, seen.floor.consent) == (Loss.EVERYTHING, Consent.NONE)
-    serves = cell.request.operation.name in {"open", "seed", "migrate", "prepare"} and everything_may_go
+    serves = cell.request.operation.name in {"open", "seed", "migrate", "downgrade", "prepare"} and everything_may_go
     return seen.use is Use.CLONE and seen.stamp is StampState.MATCHES and serves
 
 
@@ -111,6 +111,8 @@ def can_be_done(cell: Cell) -> bool:
         return False
     if operation.name == "migrate" and cell.effect is not Effect.READ and seen.lacking:
         return False
+    if operation.name == "downgrade" and (seen.proof is Proof.CONTRADICTED or loses_unseen(cell)):
+        return False
     return cell.request.managed or seen.floor.approvals == 0
 
 
@@ -119,6 +121,12 @@ def is_tried_out(seen: Situation) -> bool:
     if seen.rehearsal is Rehearsal.NOT_REHEARSED:
         return seen.floor.may_lose is not Loss.NOTHING
     return seen.rehearsal in {Rehearsal.NOT_NEEDED, Rehearsal.DONE}
+
+
+def loses_unseen(cell: Cell) -> bool:
+    """Invariant 9: what may lose nothing, or is a person's to consent to, loses nothing that no rehearsal has shown."""
+    floor = cell.situation.floor
+    return floor.may_lose is Loss.NOTHING or floor.consent is Consent.PERSON
 
 
 def way_back_is_kept(cell: Cell) -> bool:

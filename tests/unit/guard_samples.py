@@ -23,15 +23,16 @@ from dbtasks.evidence import (
     Use,
 )
 from dbtasks.guard import admit, decide
-from dbtasks.operations import adopt, migrate, open_, prepare, prune, reset, seed, status, undo, verb
+from dbtasks.operations import adopt, downgrade, migrate, open_, prepare, prune, reset, seed, status, undo, verb
 from dbtasks.plan import Kept, Materials, Plan, RevisionBytes
+from dbtasks.proof import Code, Fault, Finding, ProofReport, Witness
 from dbtasks.surroundings import Kind, Surroundings
 from dbtasks.tiers import Tier
 from dbtasks.verdicts import Decision, Refuse, Request
 from tests.unit.guard_cells import INT, PROD, STG
 
 RESET, SEED, MIGRATE, ADOPT, OPEN = (each.OPERATION for each in (reset, seed, migrate, adopt, open_))
-STATUS = status.OPERATION
+STATUS, DOWNGRADE = status.OPERATION, downgrade.OPERATION
 PREPARE, UNDO, PRUNE = (each.OPERATION for each in (prepare, undo, prune))
 EMPTY = {"stamp": StampState.MISSING, "contents": Contents.EMPTY}
 ABSENT = {"stamp": StampState.MISSING, "contents": Contents.ABSENT}
@@ -71,7 +72,22 @@ MATERIALS = Materials(
     command=("uvicorn", "app.main:app"),
     kept=KEPT,
     ended=(KEPT,),
+    back=(HEAD,),
+    to="a1f0",
+    down_to=("a1f0",),
 )
+
+
+def report_of(*faults: Fault) -> ProofReport:
+    """What would be found if PROD were to take revision c41f, which INT has and STG is said to lack."""
+    code = Code(id="c41f", checksum="22" * 32, path="migrations/versions/c41f.py")
+    tiers = (
+        Witness(tier="int", label="INT", ledger=(("c41f", "22" * 32),), free=True, first=True),
+        Witness(tier="stg", label="STG"),
+        Witness(tier="prod", label="PROD"),
+    )
+    findings = tuple(Finding(fault=fault, revisions=("c41f",)) for fault in faults)
+    return ProofReport(findings=findings, code=(code,), tiers=tiers)
 
 
 def stamp_of(tier: Tier) -> Stamp:

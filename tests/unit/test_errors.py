@@ -28,6 +28,7 @@ from dbtasks.errors import (
     SeedError,
     ServerUnreachableError,
     SettingsError,
+    TierNotProvenError,
     TiersNotReadyError,
     TrailError,
     TransactionEndedError,
@@ -111,6 +112,49 @@ def test_a_refusal_leaves_out_what_it_does_not_know() -> None:
     assert str(RefusedError(code="E-X", saw="Seen.")) == "refused (E-X)\n  Seen."
 
 
+class Seen:
+    """What a refusal may show: lines and data."""
+
+    name = "proof"
+
+    def lines(self) -> list[str]:
+        return ["a  b", "1  2"]
+
+    def as_data(self) -> dict[str, object]:
+        return {"a": 1}
+
+
+def test_a_refusal_shows_its_lines_before_the_next_command_and_its_data_by_name() -> None:
+    error = RefusedError(code="E-X", saw="Seen.", instead="Do: invoke check", shown=Seen())
+
+    assert str(error).splitlines() == ["refused (E-X)", "  Seen.", "  a  b", "  1  2", "  Do: invoke check"]
+    assert error.as_data() == {"code": "E-X", "exit_code": 3, "message": str(error), "proof": {"a": 1}}
+
+
+def test_a_tier_that_is_not_proven_says_what_stands_there() -> None:
+    error = TierNotProvenError(database="shop_stg", saw="why:", lines=["x"], applied=["a1", "b2"], instead="mend it")
+
+    assert (error.exit_code, str(error).splitlines()) == (
+        1,
+        [
+            "shop_stg is at head and not proven: why:",
+            "  x",
+            "  applied      a1, b2",
+            "  next         mend it",
+        ],
+    )
+
+
+def test_a_failed_downgrade_has_words_of_its_own() -> None:
+    error = MigrationFailedError(applied=["c3"], failed="b2", pending=[], reason="no", back=True)
+
+    assert str(error).splitlines() == [
+        "Downgrade stopped at revision b2: no",
+        "  taken back   c3",
+        "  still there  b2",
+    ]
+
+
 def test_a_changed_plan_names_both_hashes() -> None:
     refused = PlanChangedError(before="7f3a90", now="11c2d0")
     assert (refused.code, refused.saw) == (
@@ -176,6 +220,7 @@ _MADE: dict[type[DbtasksError], DbtasksError] = {
         TransactionEndedError(),
         MigrationFailedError(applied=["a1"], failed="b2", pending=["c3"], reason="no", leftovers=["index i"]),
         MigrationHistoryError(["a1"]),
+        TierNotProvenError(database="shop_stg", saw="no.", lines=["add_column"], applied=["a1"], instead="mend it"),
         UnreadableDumpError(b"what\n"),
         CycleError([], [_KEY]),
     )

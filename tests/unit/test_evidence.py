@@ -22,16 +22,26 @@ from dbtasks.evidence import (
     Use,
     own_stamp,
 )
+from dbtasks.proof import Fault
 from dbtasks.situation import FIXED_NAMES, situate
 from dbtasks.tiers import Consent, Floor, Loss
 from tests.unit.guard_cells import INT, PROD, STG, TIERS
-from tests.unit.guard_samples import IDENTITY, SERVER, database_of, evidence_of, situation_of, stamp_of
+from tests.unit.guard_samples import IDENTITY, SERVER, database_of, evidence_of, report_of, situation_of, stamp_of
 
 DATABASE = database_of(STG)
 MAY_NOT = replace(SERVER, can_create=False)
 OWN = stamp_of(STG)
 TEMPLATES = replace(OWN, identity=replace(IDENTITY, oid=999))
 STRICT = Floor(may_lose=Loss.NOTHING, consent=Consent.PERSON, approvals=2, signers_digest="ab")
+
+
+REPORTS = {
+    Proof.NOT_NEEDED: None,
+    Proof.PROVEN: report_of(),
+    Proof.UNPROVEN: report_of(Fault.MISSING),
+    Proof.UNKNOWN: report_of(Fault.UNREACHABLE),
+    Proof.CONTRADICTED: report_of(Fault.MISSING, Fault.HEADS),
+}
 
 
 def look(
@@ -41,7 +51,7 @@ def look(
     name: str = "shop_stg",
     proof: Proof = Proof.PROVEN,
 ) -> Situation:
-    return situate(STG, "shop", TIERS, (server, database, name), proof)
+    return situate(STG, "shop", TIERS, (server, database, name), REPORTS[proof])
 
 
 def with_stamps(*stamps: Stamp) -> Database:
@@ -49,7 +59,9 @@ def with_stamps(*stamps: Stamp) -> Database:
 
 
 def test_a_healthy_database_is_what_it_says() -> None:
-    assert look() == replace(situation_of(STG), proof=Proof.PROVEN, stamped_as="stg")
+    assert look() == replace(
+        situation_of(STG), proof=Proof.PROVEN, stamped_as="stg", proof_report=REPORTS[Proof.PROVEN]
+    )
 
 
 def test_a_database_that_does_not_exist_is_missing_and_live() -> None:
@@ -116,7 +128,7 @@ def test_a_name_speaks_by_whole_words(name: str, expected: NameState) -> None:
 
 
 def test_painting_prod_is_none_of_int() -> None:
-    assert situate(INT, "shop", TIERS, (SERVER, None, "painting_prod"), Proof.NOT_NEEDED).name is NameState.OTHER
+    assert situate(INT, "shop", TIERS, (SERVER, None, "painting_prod")).name is NameState.OTHER
 
 
 @pytest.mark.parametrize(
@@ -207,7 +219,7 @@ def test_schemas_of_what_may_lose_nothing_are_never_replaced(of: str) -> None:
     tier = replace(STG, may_lose=Loss.NOTHING) if of == "the tier" else STG
     database = replace(DATABASE, obstacles=(), stamps=(stamp,))
 
-    seen = situate(tier, "shop", (STG,), (MAY_NOT, database, "shop_stg"), Proof.PROVEN)
+    seen = situate(tier, "shop", (STG,), (MAY_NOT, database, "shop_stg"))
 
     assert seen.replacing is Replacing.NO_CREATEDB
 
@@ -218,8 +230,8 @@ def test_a_fixed_name_is_never_replaced(name: str) -> None:
 
 
 @pytest.mark.parametrize("proof", Proof)
-def test_the_proof_is_passed_on(proof: Proof) -> None:
-    assert look(proof=proof).proof is proof
+def test_the_proof_is_the_reports_and_both_are_passed_on(proof: Proof) -> None:
+    assert (look(proof=proof).proof, look(proof=proof).proof_report) == (proof, REPORTS[proof])
 
 
 @pytest.mark.parametrize(

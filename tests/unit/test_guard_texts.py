@@ -12,11 +12,11 @@ import pytest
 from dbtasks.effects import Operation
 from dbtasks.evidence import NameState, Proof, Rehearsal, Replacing, Route, ServerRole, Situation, StampState, Use
 from dbtasks.guard import admit, judge
+from dbtasks.proof import Fault
 from dbtasks.surroundings import Kind
 from dbtasks.tiers import Consent, Floor, Loss
 from dbtasks.verdicts import Case, Refuse, Request
 from tests.unit.guard_cells import (
-    INT,
     PROD,
     STG,
     TIERS,
@@ -31,6 +31,7 @@ from tests.unit.guard_samples import (
     ABSENT,
     ADOPT,
     BECAUSE,
+    DOWNGRADE,
     EMPTY,
     MIGRATE,
     OPEN,
@@ -38,6 +39,7 @@ from tests.unit.guard_samples import (
     RESET,
     SEED,
     UNDO,
+    report_of,
     request_for,
     verdict_on,
 )
@@ -48,6 +50,7 @@ PERSON = Floor(may_lose=Loss.NOTHING, consent=Consent.PERSON)
 UNSTAMPED = "The database shop_stg carries no stamp that says which tier it is."
 NOWHERE = "There is no database shop_stg on that server."
 NOBODY = f"and nobody is here to be asked ({BECAUSE[SCRIPT]})."
+TAKE_BACK_STG = "invoke downgrade --tier=stg --to=<revision> --dry-run"
 CHECK = "Look at what every tier resolves to: invoke check"
 ADOPT_STG = "To stamp it on purpose: invoke adopt --tier=stg"
 BUILD_STG = "To build it: invoke reset --tier=stg"
@@ -209,16 +212,30 @@ def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
         (
             "E-NOT-PROVEN",
             MIGRATE,
-            {"proof": Proof.UNPROVEN},
-            "The pending revisions are not proven on INT with the same bytes.",
-            "To prove them first: invoke reset --tier=int",
+            {"proof": Proof.UNPROVEN, "proof_report": report_of(Fault.MISSING)},
+            "STG does not have c41f.",
+            "To prove them first: invoke migrate --through=stg",
         ),
         (
             "E-NOT-PROVEN",
             MIGRATE,
             {"proof": Proof.UNKNOWN},
-            "Whether INT has these revisions could not be found out.",
-            "To prove them first: invoke reset --tier=int",
+            "The tier before has not proven the pending revisions with the same bytes.",
+            CHECK,
+        ),
+        (
+            "E-HISTORY",
+            MIGRATE,
+            {"proof": Proof.CONTRADICTED},
+            "What shop_stg has run and what this code has contradict each other.",
+            CHECK,
+        ),
+        (
+            "E-NOT-REHEARSED",
+            DOWNGRADE,
+            {"floor": replace(STG.floor, may_lose=Loss.NOTHING)},
+            "What shop_stg would lose by a downgrade has not been shown by a rehearsal.",
+            "To go on from what it holds: write a revision that undoes it, then: invoke migrate --through=stg",
         ),
         (
             "E-REHEARSAL",
@@ -283,6 +300,13 @@ def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
             "To see what would go: invoke prune --tier=stg --dry-run. A script that means it passes --yes.",
         ),
         (
+            "E-NO-ANSWER",
+            DOWNGRADE,
+            {},
+            f"downgrade would take back revisions of shop_stg, with what they have made, {NOBODY}",
+            f"To see what would be taken back: {TAKE_BACK_STG}. A script that means it passes --yes.",
+        ),
+        (
             "E-OBSTACLE",
             UNDO,
             {"replacing": Replacing.OBSTACLES, "obstacles": ("a slot",)},
@@ -296,8 +320,9 @@ def test_a_refusal_after_looking_says_exactly(
 ) -> None:
     verdict = verdict_on(request_for(STG, operation, SCRIPT), **seen)
 
-    why = "Nothing was changed."
-    assert verdict == Refuse(code=code, saw=saw, why=why, instead=instead)
+    assert isinstance(verdict, Refuse)
+    assert replace(verdict, shown=None) == Refuse(code=code, saw=saw, why="Nothing was changed.", instead=instead)
+    assert verdict.shown == seen.get("proof_report")
 
 
 def test_what_may_lose_nothing_is_refused_where_it_could_not_be_rehearsed() -> None:
@@ -355,7 +380,7 @@ def every_refusal() -> Iterator[tuple[Request, Situation | None, Refuse]]:
                 yield request, situation, found
 
 
-COMMAND = re.compile(r"invoke (?:reset|undo|seed|migrate|prepare|prune|adopt|status|check|run|audit)\b")
+COMMAND = re.compile(r"invoke (?:reset|undo|seed|migrate|downgrade|prepare|prune|adopt|status|check|run|audit)\b")
 
 
 def test_no_refusal_names_a_way_around_itself_and_each_names_a_command_that_helps() -> None:
@@ -381,7 +406,7 @@ def test_no_refusal_names_a_way_around_itself_and_each_names_a_command_that_help
     assert {refusal.code for *_, refusal in seen if isinstance(refusal, Refuse)} == {
         *ADMISSIONS, "E-STAMP", "E-PROJECT", "E-UNREADABLE", "E-COPIED", "E-NAME", "E-STANDBY", "E-NOT-LIVE",
         "E-ABSENT", "E-NO-STAMP", "E-POOLER", "E-RIGHTS", "E-NO-WAY-BACK", "E-OBSTACLE", "E-FLOOR", "E-NOT-PROVEN",
-        "E-REHEARSAL", "E-WOULD-FAIL", "E-NOT-REHEARSED",
+        "E-REHEARSAL", "E-WOULD-FAIL", "E-NOT-REHEARSED", "E-HISTORY",
         "E-APPROVALS", "E-TAKE-OVER", "E-NO-ANSWER",
     }  # fmt: skip
 
@@ -390,14 +415,3 @@ def test_a_refusal_becomes_an_error_with_exit_code_3() -> None:
     error = Refuse(code="E-NAME", saw="Seen.", why="Why.", instead="Do: invoke check").error()
 
     assert (error.exit_code, str(error)) == (3, "refused (E-NAME)\n  Seen.\n  Why.\n  Do: invoke check")
-
-
-def test_a_tier_without_one_before_it_never_names_it() -> None:
-    verdict = verdict_on(request_for(INT, MIGRATE, SCRIPT), proof=Proof.UNPROVEN)
-
-    assert verdict == Refuse(
-        code="E-NOT-PROVEN",
-        saw="The pending revisions are not proven on the tier before with the same bytes.",
-        why="Nothing was changed.",
-        instead="Look at what every tier resolves to: invoke check",
-    )

@@ -26,6 +26,7 @@ from dbtasks.plan import (
     RecordBaseline,
     Step,
     SwapIn,
+    TakeBack,
     Verify,
 )
 from dbtasks.tiers import Consent, Floor, Loss
@@ -36,6 +37,7 @@ from tests.unit.guard_samples import (
     ABSENT,
     ADOPT,
     BASE,
+    DOWNGRADE,
     EMPTY,
     HEAD,
     KEPT,
@@ -59,7 +61,7 @@ every_verb = pytest.mark.parametrize("each", VERBS, ids=NAMES)
 
 def test_no_two_verbs_share_a_name() -> None:
     assert sorted(NAMES) == [
-        "adopt", "check", "migrate", "open", "prepare", "prune", "reset", "seed", "status", "undo",
+        "adopt", "check", "downgrade", "migrate", "open", "prepare", "prune", "reset", "seed", "status", "undo",
     ]  # fmt: skip
 
 
@@ -119,9 +121,10 @@ def test_a_plan_does_what_the_decision_table_takes_it_for(each: Verb) -> None:
         for situation in plain_situations(tier):
             found = {
                 each.plan(
-                    evidence_of(tier, situation), replace(MATERIALS, pending=pending, kept=kept, ended=ended)
+                    evidence_of(tier, situation),
+                    replace(MATERIALS, pending=revisions, back=revisions, kept=kept, ended=ended),
                 ).effect
-                for pending, kept, ended in (((), None, ()), ((HEAD,), KEPT, (KEPT,)))
+                for revisions, kept, ended in (((), None, ()), ((HEAD,), KEPT, (KEPT,)))
             }
             assert found == set(effects(request, situation))
             assert max(found) <= each.OPERATION.effect
@@ -182,6 +185,25 @@ def test_migrate_applies_what_is_pending_and_records_where_it_is(
 
 def test_migrate_with_nothing_pending_only_verifies() -> None:
     assert steps(MIGRATE, replace(MATERIALS, pending=())) == (VERIFY,)
+
+
+BACK = TakeBack(revisions=(HEAD,), to="a1f0")
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        ({}, (BACK, Verify(heads=("a1f0",)))),
+        ({"stamp": StampState.PROMOTED}, (STAMP, BACK, Verify(heads=("a1f0",)))),
+    ],
+    ids=["stamped", "after a failover"],
+)
+def test_a_downgrade_takes_back_and_looks_where_it_stands(seen: dict[str, object], expected: tuple[Step, ...]) -> None:
+    assert steps(DOWNGRADE, **seen) == expected
+
+
+def test_a_downgrade_to_where_the_database_is_only_verifies() -> None:
+    assert steps(DOWNGRADE, replace(MATERIALS, back=())) == (Verify(heads=("a1f0",)),)
 
 
 def test_prepare_builds_what_a_reset_builds_and_keeps_it() -> None:

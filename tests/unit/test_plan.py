@@ -27,6 +27,7 @@ from dbtasks.plan import (
     RevisionBytes,
     Step,
     SwapIn,
+    TakeBack,
     Verify,
     plan_of,
 )
@@ -43,9 +44,10 @@ VERIFY = Verify(heads=("c41f",))
 SWAP = SwapIn(keep=timedelta(days=7), replaces=True)
 HAND = HandOut(command=("uvicorn", "app.main:app"), read_only=False)
 BACK = BringBack(oid=16384, keep=timedelta(days=7))
+TAKE = TakeBack(revisions=(HEAD,), to="a1f0")
 DROP = DropKept(oids=(16385, 16386))
 THERE = RecordBaseline(revisions=(BASE,))
-STEPS: tuple[Step, ...] = (BuildAside(), STAMP, APPLY, LOAD, VERIFY, SWAP, KeepReady(), BACK, DROP, HAND, THERE)
+STEPS: tuple[Step, ...] = (BuildAside(), STAMP, APPLY, LOAD, VERIFY, SWAP, KeepReady(), BACK, DROP, HAND, THERE, TAKE)
 PLAN = plan_of(RESET, evidence_of(STG), Effect.DESTROY, STEPS)
 
 
@@ -54,7 +56,7 @@ def with_step(old: Step, new: Step) -> Plan:
 
 
 def test_the_hash_of_one_plan_is_the_same_in_every_run() -> None:
-    assert PLAN.hash == "47e491eaa48741bb0bf4f2a8609a63298ba81b9efed4ad01856b1e783a622a74"
+    assert PLAN.hash == "301fe97f3dc68c362ebe86742c7d30363ca8ed5705279a4d8f4b3c6d86093bc4"
 
 
 def test_equal_plans_have_equal_hashes() -> None:
@@ -96,6 +98,9 @@ def test_equal_plans_have_equal_hashes() -> None:
         ),
         pytest.param(with_step(APPLY, replace(APPLY, ceilings=(replace(CEILING, what="users.name"),))), id="of what"),
         pytest.param(with_step(APPLY, replace(APPLY, ceilings=(replace(CEILING, deed="empties"),))), id="another loss"),
+        pytest.param(with_step(TAKE, replace(TAKE, revisions=(replace(HEAD, checksum="0"),))), id="bytes taken back"),
+        pytest.param(with_step(TAKE, replace(TAKE, to="base")), id="revision to go back to"),
+        pytest.param(with_step(TAKE, replace(TAKE, retry=("c41f",))), id="torn downgrade to run again"),
         pytest.param(with_step(LOAD, replace(LOAD, sets=("reference",))), id="seed sets"),
         pytest.param(with_step(LOAD, replace(LOAD, digest="44" * 32)), id="seed digest"),
         pytest.param(with_step(VERIFY, Verify(heads=("d7aa",))), id="heads to verify"),
@@ -136,6 +141,7 @@ def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -
         "PutStamp.floor",
         "RecordBaseline.revisions",
         *(f"ApplyRevisions.{name}" for name in ("revisions", "heads", "retry", "statements", "ceilings")),
+        *(f"TakeBack.{name}" for name in ("revisions", "to", "retry")),
         *(f"LoadSeeds.{name}" for name in ("sets", "digest")),
         "Verify.heads",
         *(f"SwapIn.{name}" for name in ("keep", "replaces", "schemas")),

@@ -1,0 +1,89 @@
+"""The rules of `guard.decide` about revisions: proven before, fitting the code, tried out, taken back only when shown.
+
+They stand in the one table of `judgement`; what holds for its rules holds for these.
+"""
+
+from __future__ import annotations
+
+from dbtasks import proof_words
+from dbtasks.effects import Effect
+from dbtasks.evidence import Proof, Rehearsal
+from dbtasks.tiers import Consent, Loss
+from dbtasks.verdicts import Case, DecideRule, Refuse, refuse
+
+
+def _the_history_must_fit_the_code(case: Case) -> Refuse | None:
+    operation = case.request.operation
+    if case.situation.proof is not Proof.CONTRADICTED or not (operation.proves or operation.takes_back):
+        return None
+    return _unproven("E-HISTORY", f"What {case.database} has run and what this code has contradict each other.", case)
+
+
+def _revisions_must_be_proven(case: Case) -> Refuse | None:
+    if not case.request.operation.proves or case.situation.proof not in (Proof.UNPROVEN, Proof.UNKNOWN):
+        return None
+    return _unproven("E-NOT-PROVEN", "The tier before has not proven the pending revisions with the same bytes.", case)
+
+
+def _unproven(code: str, text: str, case: Case) -> Refuse:
+    """Refuse with the report of what was found; `text` is said where there is none."""
+    report = case.situation.proof_report
+    if report is None:
+        return refuse(code, text)
+    words = proof_words.saw(report), proof_words.instead(report, case.request.operation.name)
+    return Refuse(code=code, saw=words[0], why="Nothing was changed.", instead=words[1], shown=report)
+
+
+def _revisions_must_have_been_rehearsed(case: Case) -> Refuse | None:
+    rehearsal, said = case.situation.rehearsal, case.situation.rehearsed_as
+    if not case.request.operation.rehearses:
+        return None
+    again = f"invoke {case.request.operation.name} --tier={case.request.tier.name} --dry-run"
+    if rehearsal is Rehearsal.FAILED:
+        return refuse("E-REHEARSAL", f"The rehearsal failed: {_joined(said)}", instead=f"Mend it, then: {again}")
+    if rehearsal is Rehearsal.CONTRADICTED:
+        saw = f"What {case.database} holds does not let the revisions run: {_joined(said)}"
+        return refuse("E-WOULD-FAIL", saw, instead=f"Mend the rows, or the revision, then: {again}")
+    if rehearsal is Rehearsal.NOT_REHEARSED and case.situation.floor.may_lose is Loss.NOTHING:
+        saw = f"The revisions could not be rehearsed: {_joined(said)}"
+        server = "Name a scratch server that can hold it in migrations.scratch in config/tiers.yaml, then:"
+        return refuse("E-NOT-REHEARSED", saw, instead=f"{server} {again}")
+    return None
+
+
+def _joined(said: tuple[str, ...]) -> str:
+    return f"{'; '.join(said).removesuffix('.')}."
+
+
+def _what_takes_back_needs_a_rehearsal(case: Case) -> Refuse | None:
+    floor = case.situation.floor
+    strict = floor.may_lose is Loss.NOTHING or floor.consent >= Consent.PERSON
+    if not case.request.operation.takes_back or not strict:
+        return None
+    # Nothing rehearses downgrades yet. A loss that nobody has seen is not consented to.
+    return refuse(
+        "E-NOT-REHEARSED",
+        f"What {case.database} would lose by a downgrade has not been shown by a rehearsal.",
+        instead="To go on from what it holds: write a revision that undoes it, then: invoke migrate "
+        f"--through={case.request.tier.name}",
+    )
+
+
+def _the_role_must_be_able_to(case: Case) -> Refuse | None:
+    """Only what is sure to fail is refused: whether the role owns what a revision alters, the server will say."""
+    operation, lacking = case.request.operation, case.situation.lacking
+    migrates = operation.proves and not operation.replaces and case.effect > Effect.READ
+    if not migrates or not lacking:
+        return None
+    saw = f"The role may not {'; nor '.join(lacking)}."
+    again = f"invoke {operation.name} --tier={case.request.tier.name} --dry-run"
+    return refuse("E-RIGHTS", saw, instead=f"Let the owner grant what stands in brackets, then: {again}")
+
+
+MIGRATION_RULES: tuple[DecideRule, ...] = (
+    _the_history_must_fit_the_code,
+    _revisions_must_be_proven,
+    _revisions_must_have_been_rehearsed,
+    _what_takes_back_needs_a_rehearsal,
+    _the_role_must_be_able_to,
+)
