@@ -35,7 +35,18 @@ def count(target: Conninfo, changes: Iterable[Change]) -> tuple[Risk, ...]:
         return ()
     with closing(look(target)) as connection:
         connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(_SECONDS_EACH * 1000))
-        return tuple(dict.fromkeys(risk for change in wanted for risk in _risks(connection, change)))
+        there = [change for change in wanted if _is_there(connection, change)]
+        return tuple(dict.fromkeys(risk for change in there for risk in _risks(connection, change)))
+
+
+def _is_there(connection: Connection, change: Change) -> bool:
+    """Whether the target has the table at all: the run may make it, before Alembic begins or in another history."""
+    schema, _, name = change.table.partition(".")
+    found = connection.execute(
+        "SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s",
+        [schema, name],
+    )
+    return found.fetchone() is not None
 
 
 def _risks(connection: Connection, change: Change) -> Iterator[Risk]:

@@ -74,14 +74,16 @@ class Public:
         """Migrate a database as the project itself does, without dbtasks."""
         driver_url = url.replace("postgresql://", f"postgresql+{self.driver}://")
         words = [word.format(url=url, driver_url=driver_url, folder=folder) for word in self.alone]
-        subprocess.run(
+        done = subprocess.run(
             [str(self.folder / "bin" / words[0]), *words[1:]],
             cwd=folder,
             env={"PATH": os.defpath, "HOME": str(folder), **self.environ(folder), self.url_variable: driver_url},
-            check=True,
+            check=False,
             timeout=600,
             capture_output=True,
+            text=True,
         )
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
 
 
 _MLFLOW_ALONE = """
@@ -121,7 +123,7 @@ MLFLOW = Public(
         "python",
         "-c",
         _MLFLOW_ALONE,
-        "{url}",
+        "{driver_url}",
     ),
 )
 
@@ -138,7 +140,7 @@ CKAN = Public(
         "python",
         "-c",
         _CKAN_ALONE,
-        "{url}",
+        "{driver_url}",
     ),
 )
 
