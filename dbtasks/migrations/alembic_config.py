@@ -197,12 +197,19 @@ def _folder(location: str, searched: list[Path], python: Path | None) -> Path:
         return searched[0] / location
     package, *parts = location.split(":")
     first, *rest = package.split(".")
-    places = _searched(first, [str(each) for each in searched])
-    if not places:
-        places = _asked(first, python) if python else _searched(first, sys.path)
+    places = _first(first, [str(each) for each in searched], python)
     for number, _ in enumerate(rest, 2):
         places = _searched(".".join(package.split(".")[:number]), places)
     return Path(places[0], *parts) if places else searched[0] / location
+
+
+def _first(package: str, searched: list[str], python: Path | None) -> list[str]:
+    """Return a package's folders. A mere folder of its name counts only where nobody has a package, as in imports."""
+    spec = importlib.machinery.PathFinder.find_spec(package, searched)
+    here = list(spec.submodule_search_locations or ()) if spec is not None else []
+    if spec is not None and spec.origin is not None:
+        return here
+    return (_asked(package, python) if python else _searched(package, sys.path)) or here
 
 
 def _searched(name: str, places: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -88,17 +89,23 @@ def _open_psycopg2(module: Any, parameters: dict[str, Any]) -> Callable[[str], l
 
 
 def _open_asyncpg(module: Any, parameters: dict[str, Any]) -> Callable[[str], list[Any]]:
-    # A loop of its own that runs only while the gate is asked something: env.py may have one too.
+    # A loop of its own in a thread of its own: env.py may be inside another loop when the gate is asked something.
     loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
     parameters["database"] = parameters.pop("dbname")
     parameters["ssl"] = parameters.pop("sslmode", None)
     known = {key: value for key, value in parameters.items() if key in ("host", "port", "user", "password", "ssl")}
-    connection = loop.run_until_complete(module.connect(database=parameters["database"], **known))
+    opening = module.connect(database=parameters["database"], **known)
+    connection = asyncio.run_coroutine_threadsafe(_awaited(opening), loop).result()
 
     def run(statement: str) -> list[Any]:
-        return list(loop.run_until_complete(connection.fetch(statement)))
+        return list(asyncio.run_coroutine_threadsafe(connection.fetch(statement), loop).result())
 
     return run
+
+
+async def _awaited(opening: Any) -> Any:
+    return await opening
 
 
 _OPENERS: dict[str, Callable[[Any, dict[str, Any]], Callable[[str], list[Any]]]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from dbtasks.migrations.history import read_history
 from dbtasks.settings import MigrationSettings
 from tests.server.abroad import abroad as abroad
 from tests.server.road import Server, asked_name, project
-from tests.server.shop import ENV, SETTINGS, Shop
+from tests.server.shop import ASYNC_ENV, ENV, SETTINGS, Shop, has_greenlet
 
 OWN_URL = """
 import os
@@ -83,6 +84,19 @@ def test_a_version_table_that_the_settings_do_not_name_is_refused_before_anythin
         "env.py keeps it as versions, not as alembic_version",
     )
     assert shop.value("SELECT to_regclass('a') IS NULL")
+
+
+def test_an_env_py_inside_its_event_loop_can_leave_its_transaction_with_asyncpg(shop: Shop) -> None:
+    ini = shop.root / "alembic.ini"
+    ini.write_text(ini.read_text().replace("postgresql://", "postgresql+asyncpg://"))
+    shop.env(ASYNC_ENV)
+    shop.revision("CREATE TABLE a (id int)")
+    shop.revision(
+        code="with op.get_context().autocommit_block():\n    op.execute('CREATE INDEX CONCURRENTLY i ON a (id)')"
+    )
+    if not has_greenlet(SETTINGS.python or Path(sys.executable)):
+        pytest.skip("SQLAlchemy's asynchronous engines need greenlet")
+    assert upgrade(shop, SETTINGS) == ("r1", "r2")
 
 
 def test_a_program_that_runs_alembic_itself_is_followed_like_alembic(shop: Shop) -> None:

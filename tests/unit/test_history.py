@@ -196,6 +196,7 @@ def test_another_python_is_asked_where_its_packages_lie(project: Path) -> None:
     ini = "[alembic]\nscript_location = email:mime\nversion_locations = migrations/versions\n"
     (project / "alembic.ini").write_text(ini)
     chain(project, ("a", None))
+    (project / "email").mkdir()  # a folder is no package where there is one
     settings = MigrationSettings(config=Path("alembic.ini"), python=Path(sys.executable))
     assert ids(read_history(project, settings)) == ["a"]
     gone = replace(settings, python=project / ".venv/bin/python")
