@@ -132,7 +132,7 @@ def one_tier_only(words: list[str]) -> None:
 
 
 TIER_TASKS = frozenset({"reset", "undo", "seed", "migrate", "downgrade", "prepare", "prune", "adopt", "shell", "run"})
-LOOKING_TASKS = frozenset({"status", "check", "audit"})
+LOOKING_TASKS = frozenset({"status", "check", "lint", "audit"})
 
 
 def checked_format(format_: str) -> bool:

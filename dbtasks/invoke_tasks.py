@@ -135,6 +135,27 @@ def check(_c: Context, tier: str = "", format_: str = "text") -> None:
 
 
 @guarded(
+    file="the SQL file to look at",
+    revisions="the revisions to look at, from after the first up to the second: a:b",
+    tier="judge by this tier's catalogue, which is read only; without it nothing is contacted",
+    format_="text, json, github or sarif",
+)
+def lint(_c: Context, file: str = "", revisions: str = "", tier: str = "", format_: str = "text") -> None:
+    """Say what SQL would lock, rewrite and lose, and what to write instead; exit 1 where it is high or critical."""
+    if bool(file) == bool(revisions):
+        raise UsageError("name what to look at: invoke lint --file=change.sql, or --revisions=a:b")
+    from dbtasks import lint_tasks
+
+    view, project, console = lint_tasks.checked_view(format_), open_project(), Console()
+    if revisions:
+        fine = lint_tasks.show_revisions(project, console, revisions=revisions, tier=tier, format_=view)
+    else:
+        fine = lint_tasks.show_lint(project, console, file=file, tier=tier, format_=view)
+    if not fine:
+        end(1)
+
+
+@guarded(
     tier="only this tier",
     operation="only this operation: reset, undo, seed, migrate, downgrade, prepare, prune, adopt, open",
     outcome="only this outcome: done, failed, partial, interrupted, unfinished, refused, or a code such as E-AGENT",
@@ -182,7 +203,7 @@ def server(_c: Context, action: str) -> None:
 
 
 TASKS: tuple[Task[Any], ...] = (
-    reset, undo, seed, migrate, downgrade, prepare, prune, adopt, shell, run, status, check, audit, server
+    reset, undo, seed, migrate, downgrade, prepare, prune, adopt, shell, run, status, check, lint, audit, server
 )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ class Cell(NamedTuple):
 
 def only_looks(request: Request) -> bool:
     """D3: plans and the catalogue show nothing that can be lost or learned."""
-    return request.dry_run or request.operation.name in {"status", "check"}
+    return request.dry_run or request.operation.name in {"status", "check", "lint"}
 
 
 def person_is_there(request: Request) -> bool:
@@ -65,7 +65,7 @@ def may_connect(request: Request) -> bool:
         return False
     if request.managed:  # D3: the runtime's own way in, for the runtime's own tier, from its real environment
         own = where.kind is Kind.RUNTIME and where.runtime_tier == tier.name
-        return own and request.operation.name in {"open", "status", "check"}
+        return own and request.operation.name in {"open", "status", "check", "lint"}
     if tier.consent is not Consent.PERSON:
         return True
     return request.flag_on and (only_looks(request) or person_is_there(request))  # invariants 2 and 3

@@ -61,7 +61,7 @@ every_verb = pytest.mark.parametrize("each", VERBS, ids=NAMES)
 
 def test_no_two_verbs_share_a_name() -> None:
     assert sorted(NAMES) == [
-        "adopt", "check", "downgrade", "migrate", "open", "prepare", "prune", "reset", "seed", "status", "undo",
+        "adopt", "check", "downgrade", "lint", "migrate", "open", "prepare", "prune", "reset", "seed", "status", "undo",
     ]  # fmt: skip
 
 

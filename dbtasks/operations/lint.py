@@ -1,0 +1,20 @@
+"""lint: judge statements by what the catalogue says of the tables that they touch."""
+
+from __future__ import annotations
+
+from dbtasks.effects import Effect, Operation
+from dbtasks.evidence import Evidence
+from dbtasks.plan import Materials, Plan, plan_of
+
+OPERATION = Operation(
+    name="lint",
+    effect=Effect.READ,
+    summary="Say what statements would lock, rewrite and lose, and what to write instead.",
+    catalogue_only=True,
+)
+
+
+def plan(evidence: Evidence, materials: Materials) -> Plan:
+    """Return a plan without steps: the findings are the answer."""
+    del materials  # what is looked at needs nothing of the project
+    return plan_of(OPERATION, evidence, Effect.READ, ())
