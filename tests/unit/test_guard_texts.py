@@ -380,7 +380,7 @@ def every_refusal() -> Iterator[tuple[Request, Situation | None, Refuse]]:
                 yield request, situation, found
 
 
-COMMAND = re.compile(r"invoke (?:reset|undo|seed|migrate|downgrade|prepare|prune|adopt|status|check|run|audit)\b")
+COMMAND = re.compile(r"invoke (?:reset|undo|seed|migrate|downgrade|prepare|prune|adopt|status|check|lint|run|audit)\b")
 
 
 def test_no_refusal_names_a_way_around_itself_and_each_names_a_command_that_helps() -> None:
