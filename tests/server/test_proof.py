@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.outside import Finished
 from tests.server.abroad import abroad as abroad
 from tests.server.road import Project, Server, nothing_changes, project, said
 
@@ -18,7 +17,7 @@ ARMED = {"USE_PROD_DATABASE": "true"}
 
 @pytest.fixture(scope="module")
 def shop(abroad: Server) -> Iterator[Project]:
-    """A project whose three tiers are at head."""
+    """A project whose three tiers are at head, and whose revisions can all be taken back."""
     abroad.role("prover", "CREATEDB")
     abroad.database("wares_prod", "prover")
     with project("wares") as made:
@@ -28,6 +27,8 @@ def shop(abroad: Server) -> Iterator[Project]:
                 ("test_database_url", "wares_int"), ("stg_database_url", "wares_stg"), ("database_url", "wares_prod"),
             )
         }  # fmt: skip
+        for id_, made_by_it in (("r1", "TABLE people"), ("r2", "TABLE lessons"), ("r3", "INDEX lessons_by_teacher")):
+            take_back_by(made.root / f"migrations/versions/{id_}.py", made_by_it)
         for tier in ("int", "stg"):
             done = made.invoke(f"reset --tier={tier}")
             assert done.code == 0, done.text
@@ -37,16 +38,24 @@ def shop(abroad: Server) -> Iterator[Project]:
         yield made
 
 
+def take_back_by(path: Path, dropping: str) -> Path:
+    path.write_text(f"{path.read_text()}\n\ndef downgrade():\n    op.execute('DROP {dropping}')\n")
+    return path
+
+
+def new_revision(shop: Project) -> tuple[str, str, Path]:
+    """Write the next revision; return its name, that of the one before, and its file."""
+    number = max(int(path.stem[1:]) for path in (shop.root / "migrations/versions").glob("r*.py")) + 1
+    path = shop.revision(f"r{number}", f"op.execute('CREATE TABLE table_{number} (id int PRIMARY KEY)')")
+    return f"r{number}", f"r{number - 1}", take_back_by(path, f"TABLE table_{number}")
+
+
 def checksum(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def refusal(done: Finished, code: str) -> dict[str, object]:
-    """Return the proof of a refusal in JSON."""
-    assert done.code == 3, done.text
-    error = said(done)["error"]
-    assert error["code"] == code, done.text
-    return dict(error["proof"])
+def at(abroad: Server, database: str) -> list[str]:
+    return abroad.sql("SELECT version_num FROM alembic_version", database)
 
 
 def row(shown: str, revision: str) -> list[str]:
@@ -57,7 +66,7 @@ def row(shown: str, revision: str) -> list[str]:
 def test_a_revision_edited_after_stg_has_it_is_refused_on_prod_with_both_checksums(
     shop: Project, abroad: Server
 ) -> None:
-    path = shop.revision("r4", "op.execute('CREATE TABLE rooms (id int PRIMARY KEY)')")
+    name, _, path = new_revision(shop)
     assert shop.invoke("migrate --through=stg").code == 0
     old, text = checksum(path), path.read_text()
     path.write_text(text.replace("id int PRIMARY KEY", "id bigint PRIMARY KEY"))
@@ -66,103 +75,100 @@ def test_a_revision_edited_after_stg_has_it_is_refused_on_prod_with_both_checksu
         done = shop.terminal("migrate --tier=prod", **ARMED)
 
     new = checksum(path)
+    path.write_text(text)
     assert done.code == 3, done.out
     assert "refused (E-NOT-PROVEN)" in done.out
-    assert f"r4.py was edited since STG ran it: {old[:12]} then, {new[:12]} now." in done.out
+    assert f"{name}.py was edited since STG ran it: {old[:12]} then, {new[:12]} now." in done.out
     assert row(done.out, "revision") == ["revision", "file", "INT", "STG", "PROD"]
-    assert row(done.out, "r4") == ["r4", new[:12], old[:12], old[:12], "pending"]
-    path.write_text(text)
+    assert row(done.out, name) == [name, new[:12], old[:12], old[:12], "pending"]
     done = shop.prod("migrate --tier=prod")
     assert done.code == 0, done.out
-    assert abroad.sql("SELECT version_num FROM alembic_version", "wares_prod") == ["r4"]
-
-
-def with_downgrade(shop: Project, id_: str, up: str, down: str) -> Path:
-    path = shop.revision(id_, up)
-    path.write_text(f"{path.read_text()}\n\ndef downgrade():\n    {down}\n")
-    return path
+    assert at(abroad, "wares_prod") == [name]
 
 
 def test_a_tier_that_took_a_revision_back_has_not_proven_it_any_more(shop: Project, abroad: Server) -> None:
-    with_downgrade(shop, "r5", "op.execute('CREATE TABLE halls (id int)')", "op.execute('DROP TABLE halls')")
+    name, before, _ = new_revision(shop)
     assert shop.invoke("migrate --through=stg").code == 0
 
     unnamed = shop.invoke("downgrade --tier=stg")
-    blind = shop.invoke("downgrade --tier=stg --to=r4")
-    back = shop.terminal("downgrade --tier=stg --to=r4", "wares_stg\n")
+    blind = shop.invoke(f"downgrade --tier=stg --to={before}")
+    back = shop.terminal(f"downgrade --tier=stg --to={before}", "wares_stg\n")
     prod = shop.terminal("migrate --tier=prod", **ARMED)
 
-    assert [each.code for each in (unnamed, blind, back, prod)] == [2, 3, 0, 3], prod.text
+    assert [each.code for each in (unnamed, blind, back, prod)] == [2, 3, 0, 3], prod.out
     assert "E-NO-ANSWER" in blind.text
-    assert "would take back 1 revision, down to r4" in back.out
-    assert "downgrade 1 revision taken back, down to r4" in back.out
-    assert abroad.sql("SELECT version_num FROM alembic_version", "wares_stg") == ["r4"]
-    assert abroad.sql("SELECT to_regclass('halls') IS NULL", "wares_stg") == [True]
-    assert abroad.sql("SELECT direction FROM dbtasks.ledger WHERE revision = 'r5' ORDER BY id", "wares_stg") == [
-        "upgrade", "downgrade",
-    ]  # fmt: skip
-    assert row(prod.out, "r5")[2:] == ["same", "taken", "back", "pending"]
+    assert f"would take back 1 revision, down to {before}" in back.out
+    assert f"downgrade 1 revision taken back, down to {before}" in back.out
+    assert at(abroad, "wares_stg") == [before]
+    rows = abroad.sql("SELECT revision, direction FROM dbtasks.ledger ORDER BY id", "wares_stg")
+    assert [tuple(each) for each in rows if each[0] == name] == [(name, "upgrade"), (name, "downgrade")]
+    assert row(prod.out, name)[2:] == ["same", "taken", "back", "pending"]
     assert "To prove them first: invoke migrate --through=stg" in prod.out
     assert shop.last_entry()["outcome"] == "E-NOT-PROVEN"
     again = shop.invoke("migrate --through=stg")
     assert again.code == 0, again.text
-    done = shop.prod("migrate --tier=prod")
-    assert done.code == 0, done.out
+    assert at(abroad, "wares_stg") == [name]
 
 
 def test_prod_takes_nothing_back_that_no_rehearsal_has_shown(shop: Project, abroad: Server) -> None:
     with nothing_changes(abroad, "wares_prod"):
-        done = shop.terminal("downgrade --tier=prod --to=r4", **ARMED)
+        done = shop.terminal("downgrade --tier=prod --to=r2", **ARMED)
 
     assert (done.code, "E-NOT-REHEARSED" in done.out) == (3, True), done.out
 
 
 def test_a_downgrade_on_int_asks_nobody_and_goes_down_to_base(shop: Project, abroad: Server) -> None:
-    for id_ in ("r1", "r2", "r3", "r4"):
-        path = shop.root / f"migrations/versions/{id_}.py"
-        path.write_text(f"{path.read_text()}\n\ndef downgrade():\n    op.execute('SELECT 1')\n")
     assert shop.invoke("reset --tier=int").code == 0
+    (head,) = at(abroad, "wares_int")
 
-    one = shop.invoke("downgrade --to=r4 --format=json")
-    unknown = shop.invoke("downgrade --to=r5")
+    some = shop.invoke("downgrade --to=r2 --format=json")
+    unknown = shop.invoke(f"downgrade --to={head}")
     rest = shop.invoke("downgrade --to=base")
 
-    assert said(one)["result"] == {"taken_back": ["r5"], "heads": ["r4"]}
-    assert (unknown.code, "'r5' is not applied here" in unknown.err) == (2, True), unknown.text
+    number = int(head[1:])
+    assert said(some)["result"] == {"taken_back": [f"r{n}" for n in range(number, 2, -1)], "heads": ["r2"]}
+    assert (unknown.code, f"'{head}' is not applied here" in unknown.err) == (2, True), unknown.text
     assert rest.code == 0, rest.text
-    assert abroad.sql("SELECT version_num FROM alembic_version", "wares_int") == []
+    assert at(abroad, "wares_int") == []
 
 
 def test_a_downgrade_that_fails_says_what_is_still_there(shop: Project, abroad: Server) -> None:
-    with_downgrade(shop, "r6", "op.execute('CREATE TABLE stairs (id int)')", "op.execute('DROP TABLE stairs')")
     assert shop.invoke("reset --tier=int").code == 0
-    abroad.sql("DROP TABLE halls", "wares_int")
+    (head,) = at(abroad, "wares_int")
+    name, _, path = new_revision(shop)
+    assert shop.invoke("migrate").code == 0
+    abroad.sql("DROP INDEX lessons_by_teacher" if head == "r3" else f"DROP TABLE table_{head[1:]}", "wares_int")
 
-    done = shop.invoke("downgrade --to=r4")
+    done = shop.invoke("downgrade --to=r2")
 
+    path.unlink()
     assert done.code == 1, done.text
-    assert "Downgrade stopped at revision r5: UndefinedTable" in done.err
-    assert "  taken back   r6\n  still there  r5\n" in done.err
-    assert "mend it, then: invoke downgrade --tier=int --to=r4" in done.err
-    assert abroad.sql("SELECT version_num FROM alembic_version", "wares_int") == ["r5"]
+    assert f"Downgrade stopped at revision {head}: Undefined" in done.err
+    assert f"  taken back   {name}\n  still there  {head}" in done.err
+    assert "mend it, then: invoke downgrade --tier=int --to=r2" in done.err
+    assert at(abroad, "wares_int") == [head]
     entry = shop.last_entry()
-    assert (entry["outcome"], entry["detail"]["taken_back"]) == ("partial", ["r6"])
-    (shop.root / "migrations/versions/r6.py").unlink()
+    assert (entry["outcome"], entry["detail"]["taken_back"]) == ("partial", [name])
 
 
 def test_a_walk_that_stops_says_what_was_done_until_then(shop: Project) -> None:
     assert shop.invoke("reset --tier=int").code == 0
-    for id_ in ("r1", "r2", "r3", "r4"):  # their bytes are other ones than STG has
-        assert (shop.root / f"migrations/versions/{id_}.py").exists()
-    shop.revision("r6", "op.execute('CREATE TABLE stairs (id int)')")
+    edited = shop.root / "migrations/versions/r2.py"
+    text = edited.read_text()
+    edited.write_text(f"{text}# edited since\n")
+    name, _, path = new_revision(shop)
 
     done = shop.invoke("migrate --through=stg --format=json")
 
+    edited.write_text(text)
+    path.unlink()
     assert done.code == 3, done.text
     document = said(done)
     assert document["error"]["code"] == "E-HISTORY"
     assert [(each["tier"], each["verdict"]) for each in document["tiers"]] == [("int", "done"), ("stg", "stopped")]
-    assert document["tiers"][0]["result"]["applied"] == ["r6"]
-    assert "  so far       INT done (r6) · STG stopped" in done.err
-    edited = [each["revisions"] for each in document["error"]["proof"]["findings"]]
-    assert edited == [["r1", "r2", "r3", "r4"]]
+    assert document["tiers"][0]["result"]["applied"] == [name]
+    assert f"  so far       INT done ({name}) · STG stopped" in done.err
+    assert document["error"]["proof"]["findings"] == [
+        {"fault": "edited since it ran here", "tier": "stg", "revisions": ["r2"]}
+    ]
+    assert shop.invoke("reset --tier=int").code == 0
