@@ -14,13 +14,13 @@ from dbtasks.site import Moment
 from dbtasks.workbench import Workbench
 
 if TYPE_CHECKING:
-    from dbtasks.migrations.events import InputsSeen
+    from dbtasks.migrations.events import Event, InputsSeen
     from dbtasks.migrations.upgrade import Job
 
 
 def apply_revisions(bench: Workbench, step: ApplyRevisions) -> str:
-    from dbtasks.migrations import telling, tries  # late: most plans apply none
-    from dbtasks.migrations.events import Event, InputsSeen, RevisionApplied, RevisionStarted, TriedAgain
+    from dbtasks.migrations import tries  # late: most plans apply none
+    from dbtasks.migrations.events import InputsSeen, RevisionApplied, RevisionStarted
 
     done = 0
 
@@ -32,10 +32,7 @@ def apply_revisions(bench: Workbench, step: ApplyRevisions) -> str:
         if isinstance(event, RevisionStarted):
             total = len(step.revisions)
             bench.site.report(Moment(step="migrate", done=min(done, total - 1), total=total, doing=event.revision))
-        if isinstance(event, TriedAgain):
-            bench.result.facts["tries"] = event.number
-        if line := telling.waiting(event, bench.plan.database, job.lock_wait_s):
-            bench.report("wait", line)
+        _tell_waiting(bench, job, event)
 
     job = _job(bench, step)
     applied = tries.run(job, heard)
@@ -44,7 +41,10 @@ def apply_revisions(bench: Workbench, step: ApplyRevisions) -> str:
 
 
 def take_back(bench: Workbench, step: TakeBack) -> str:
-    from dbtasks.migrations import upgrade  # late: most plans take nothing back
+    from dbtasks.migrations import tries  # late: most plans take nothing back
+
+    def heard(event: Event) -> None:
+        _tell_waiting(bench, job, event)
 
     job = dataclasses.replace(
         _job(bench, step),
@@ -52,9 +52,19 @@ def take_back(bench: Workbench, step: TakeBack) -> str:
         down=True,
         command=f"invoke downgrade --tier={bench.plan.tier} --to={step.to}",
     )
-    taken = upgrade.upgrade(job, lambda _event: None)
+    taken = tries.run(job, heard)
     bench.result.facts["taken_back"] = list(taken)
     return f"{len(taken)} revision{'s' if len(taken) != 1 else ''} taken back, down to {step.to}"
+
+
+def _tell_waiting(bench: Workbench, job: Job, event: Event) -> None:
+    from dbtasks.migrations import telling
+    from dbtasks.migrations.events import TriedAgain
+
+    if isinstance(event, TriedAgain):
+        bench.result.facts["tries"] = event.number
+    if line := telling.waiting(event, bench.plan.database, job.lock_wait_s):
+        bench.report("wait", line)
 
 
 def record_baseline(bench: Workbench, step: RecordBaseline) -> str:

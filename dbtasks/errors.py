@@ -16,11 +16,13 @@ class DbtasksError(Exception):
     """What a user can be told in a sentence. Anything else that escapes is a bug.
 
     It comes through a pipe whole, whatever its class is made from: a pool of processes whose child raises what cannot
-    be read again waits for ever.
+    be read again waits for ever. `applied` are the revisions of a migration that stand nevertheless.
     """
 
     exit_code = 1
     before: tuple[Mapping[str, object], ...] = ()  # what a walk through the tiers did until then, one a tier
+    applied: tuple[str, ...] = ()
+    back: bool = False  # what is applied was taken back
 
     def as_data(self) -> dict[str, object]:
         """Return the error for `--format=json`; whoever writes it masks the message."""

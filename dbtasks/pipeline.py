@@ -252,7 +252,7 @@ class _Road:
             self.trail.result(entry, outcome=outcome, duration_ms=milliseconds, detail=facts)
 
         aside = seen.plan.operation.replaces
-        result = recorded(lambda: run(clearance, site), ended, aside=aside)
+        result = recorded(lambda: run(clearance, site), site.result.facts, ended, aside=aside)
         report = self._report(target, seen, "done", result)
         return replace(report, entry=entry, clearance=clearance)
 

@@ -25,12 +25,20 @@ class Moment:
     doing: str = ""
 
 
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Result:
+    """What the steps did. `exit_code` is a handed-out command's own."""
+
+    facts: dict[str, object] = dataclasses.field(default_factory=dict)
+    exit_code: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """Where a clearance is used. `look_again` makes the survey anew; `entry` is the trail's number of the intent.
 
     `beside` is the survey's own connection to the coordination database, where it made one. `fresh`: nothing in stock
-    is believed.
+    is believed. `result` grows while the steps run.
     """
 
     project: Project
@@ -41,11 +49,4 @@ class Site:
     report: Callable[[Moment], None]
     beside: Connection | None = None
     fresh: bool = False
-
-
-@dataclasses.dataclass(slots=True, kw_only=True)
-class Result:
-    """What the steps did. `exit_code` is a handed-out command's own."""
-
-    facts: dict[str, object] = dataclasses.field(default_factory=dict)
-    exit_code: int = 0
+    result: Result = dataclasses.field(default_factory=Result)

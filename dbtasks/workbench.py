@@ -17,7 +17,7 @@ from dbtasks.kept import maker
 from dbtasks.plan import Plan, SwapIn
 from dbtasks.recipe import Recipe, wanted
 from dbtasks.registry import Registry, Row
-from dbtasks.site import Moment, Result, Site
+from dbtasks.site import Moment, Site
 from dbtasks.stock import Found, Stock
 from dbtasks.tiers import Consent
 
@@ -33,7 +33,7 @@ class Workbench:
 
     def __init__(self, clearance: Clearance, site: Site, plan: Plan) -> None:
         self.clearance, self.site, self.plan = clearance, site, plan
-        self.result = Result()
+        self.result = site.result
         self.known: Registry | None = None
         self.built: Row | None = None
         self.built_oid = plan.target.oid if plan.target else 0

@@ -41,4 +41,6 @@ def refusal(
     if planned:
         done, not_done = (words.capitalize() for words in stood(back=back))
         why += f" {done}: {', '.join(committed) or 'none'}. {not_done}: {', '.join(waiting) or 'none'}."
-    return RefusedError(code=_CODES[kind], saw=saw, why=why, instead=_INSTEAD[kind])
+    error = RefusedError(code=_CODES[kind], saw=saw, why=why, instead=_INSTEAD[kind])
+    error.applied, error.back = tuple(committed), back
+    return error

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dbtasks.errors import InterruptedByPersonError, LockTimeoutError, MigrationFailedError
+from dbtasks.errors import DbtasksError, InterruptedByPersonError, LockTimeoutError, MigrationFailedError
 from dbtasks.migrations import upgrade
 from dbtasks.migrations.events import Event, TriedAgain
 
@@ -45,6 +45,9 @@ def run(job: upgrade.Job, report: Callable[[Event], None]) -> tuple[str, ...]:
             if not made.applied or made.failure is None:
                 raise
             raise _overtaken(made, made.failure, error) from None
+        except DbtasksError as error:
+            error.applied = (*made.applied, *error.applied)
+            raise
         made.number += 1
         pause_s = pause(made.number)
         report(
@@ -80,6 +83,7 @@ def _told(run: _Run, failure: MigrationFailedError) -> MigrationFailedError:
         leftovers=failure.leftovers,
         notes=failure.notes,
         sqlstate=failure.sqlstate,
+        back=failure.back,
     )
 
 
@@ -88,7 +92,9 @@ def _overtaken(run: _Run, failure: MigrationFailedError, error: LockTimeoutError
     pending = [*([failure.failed] if failure.failed else []), *failure.pending]
     reason = f"between two tries {str(error).partition('. Waited')[0]}"
     notes = {"next": f"when they have ended: {run.job.command}"}
-    return MigrationFailedError(applied=run.applied, failed=None, pending=pending, reason=reason, notes=notes)
+    return MigrationFailedError(
+        applied=run.applied, failed=None, pending=pending, reason=reason, notes=notes, back=failure.back
+    )
 
 
 def _wait(run: _Run, failure: MigrationFailedError, pause_s: float) -> None:
@@ -97,4 +103,6 @@ def _wait(run: _Run, failure: MigrationFailedError, pause_s: float) -> None:
     except KeyboardInterrupt:
         missing = [*([failure.failed] if failure.failed else []), *failure.pending]
         lines = ["interrupted between two tries", f"  applied      {', '.join(run.applied) or 'none'}"]
-        raise InterruptedByPersonError("\n".join([*lines, f"  not applied  {', '.join(missing)}"])) from None
+        error = InterruptedByPersonError("\n".join([*lines, f"  not applied  {', '.join(missing)}"]))
+        error.applied = run.applied
+        raise error from None

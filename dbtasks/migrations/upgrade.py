@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dbtasks.errors import (
+    DbtasksError,
     InterruptedByPersonError,
     LockTimeoutError,
     MigrationFailedError,
@@ -97,6 +98,9 @@ def upgrade(job: Job, report: Callable[[Event], None]) -> tuple[str, ...]:
             except MigrationFailedError as error:
                 ahead = {*applied, *mine}
                 raise error.among(applied, [name for name in job.checksums if name not in ahead]) from error
+            except DbtasksError as error:
+                error.applied = (*applied, *error.applied)
+                raise
     return applied
 
 
@@ -287,7 +291,9 @@ def _interruption(job: Job, run: _Run) -> InterruptedByPersonError:
     lines = ["interrupted; the worker has ended", f"  {done:<12} {', '.join(committed) or 'none'}"]
     lines += [f"  {not_done:<12} {', '.join(waiting) or 'none'}"]
     lines += [f"  left behind  {leftover}" for leftover in (left.leftovers if left else ())]
-    return InterruptedByPersonError("\n".join(lines))
+    error = InterruptedByPersonError("\n".join(lines))
+    error.applied = tuple(committed)
+    return error
 
 
 def tool_version() -> str:

@@ -21,6 +21,7 @@ from tests.faults.campaign import BROKEN, Kill, Trial, ViolationError
 from tests.faults.ground import ground
 from tests.faults.operations import Operation, operations
 from tests.faults.plan import Part, Plan
+from tests.faults.stepwise import Stepwise
 
 _MOST_VIOLATIONS = 5  # of one operation: each takes a new ground
 _MOST_TRIES = 6
@@ -72,7 +73,8 @@ class Round:
     def begin(self) -> None:
         """Start from a new ground."""
         self.stack.close()
-        self.trial = Trial(self.stack.enter_context(ground()), self.row.operation)
+        kind = Stepwise if self.row.operation.steps else Trial
+        self.trial = kind(self.stack.enter_context(ground()), self.row.operation)
         self.trial.begin()
 
     def kill_in_time(self, kill: Kill) -> None:

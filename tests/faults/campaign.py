@@ -115,7 +115,7 @@ class Trial:
             self.check_after(run, outcome, there)
             after = ground.databases(operation.home), ground.registry(operation.home)
             if run.struck and self.is_worth_another(outcome, after[1]):
-                again = ground.run(operation.words)
+                again = self.run_again(kill)
                 assert again.code == 0, f"the next run ended with {again.code}:\n{again.text}"
                 self.check_again(outcome, there)
             else:
@@ -123,6 +123,10 @@ class Trial:
         except BROKEN as error:
             raise ViolationError(operation.name, kill, run.last, str(error), run.text) from error
         return outcome if run.struck else ""
+
+    def run_again(self, _kill: Kill) -> Run:
+        """Run the command once more, as a person does who has seen it killed."""
+        return self.ground.run(self.operation.words)
 
     def is_worth_another(self, outcome: str, rows: list[Record]) -> bool:
         """Return whether to run the command again: always, until a kill has left the same three times; then at times.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tests.faults import states
+from tests.faults import pending, states
 from tests.faults.ground import NAMES, Ground
 from tests.faults.states import REVISIONS, Stocked, two_to_swap, unseeded
 from tests.server.road import FILES
@@ -22,8 +22,9 @@ class Operation:
     `ready` is done once on a ground, `arrange` before each run: it makes the state that is called old; `last` comes
     right before the command. `says` is what only this way of it prints. `done` tells whether the command's own result
     is there (`None`: a part of it), for commands that leave the tier's database as it is. `toggles`: once more takes it
-    back. `until` ends the points that are tried, and `every` how many of them are passed over, where other operations
-    have the same. `inside`: schemas are replaced inside of a database where none can be created.
+    back. `steps`: several revisions, each of which may stand without the next. `until` ends the points that are tried,
+    and `every` how many of them are passed over, where other operations have the same. `inside`: schemas are replaced
+    inside of a database where none can be created.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Operation:
     done: Callable[[Ground], bool | None] | None = None
     toggles: bool = False
     inside: bool = False
+    steps: bool = False
     until: str = ""
     every: int = 1
     servers: bool = True
@@ -46,7 +48,8 @@ class Operation:
     @property
     def outcomes(self) -> tuple[str, ...]:
         """Which must occur where the command is killed; before its first statement it has changed nothing."""
-        return ("old",) if self.until else ("old", "new")
+        between = ("part",) if self.steps else ()
+        return ("old",) if self.until else ("old", "new", *between)
 
     @property
     def target(self) -> str:
@@ -206,6 +209,15 @@ def _others() -> tuple[Operation, ...]:
             arrange=states.two_inside,
             inside=True,
             toggles=True,
+        ),
+        Operation(
+            name="migrate",
+            says="migrate   3 revisions to r6",
+            words="migrate",
+            ready=pending.ready,
+            arrange=pending.arrange,
+            steps=True,
+            moments=True,
         ),
         _stocked("prune of STG", "dropped dbtasks_small_stg_retired0", f"prune {_STG}", ended, done=_pruned),
     )
