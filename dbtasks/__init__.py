@@ -9,15 +9,19 @@ from __future__ import annotations
 TYPE_CHECKING = False  # typing's own costs 8 ms, and `dbtasks.pth` imports this at each start of Python
 if TYPE_CHECKING:
     from dbtasks.application import connect, current_tier, database_url, validate
+    from dbtasks.at_head import assert_schema_current, assert_schema_current_async
     from dbtasks.conninfo import Secret, mask
-    from dbtasks.errors import DbtasksError, RefusedError
+    from dbtasks.errors import DbtasksError, RefusedError, SchemaNotCurrentError
 
 __version__ = "0.1.0"
 
 __all__ = [
     "DbtasksError",
     "RefusedError",
+    "SchemaNotCurrentError",
     "Secret",
+    "assert_schema_current",
+    "assert_schema_current_async",
     "connect",
     "current_tier",
     "database_url",
@@ -28,6 +32,9 @@ __all__ = [
 _HOMES = {
     "DbtasksError": "errors",
     "RefusedError": "errors",
+    "SchemaNotCurrentError": "errors",
+    "assert_schema_current": "at_head",
+    "assert_schema_current_async": "at_head",
     "Secret": "conninfo",
     "mask": "conninfo",
     "connect": "application",

@@ -35,7 +35,7 @@ def _a_guarded_tier_needs_its_flag(request: Request) -> Refuse | None:
         why=f"{request.tier.label} is named by its flag and a person's consent, never by --tier alone.",
         instead="To see every tier and what leads where: invoke status"
         if request.operation.hands_out
-        else f"To work on the default tier: invoke {request.operation.name}",
+        else f"To work on the default tier: invoke {request.operation.command}",
     )
 
 

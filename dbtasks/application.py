@@ -55,7 +55,7 @@ def database_url(*, read_only: bool = False, start: Path | None = None) -> str:
 
 def connect(*, read_only: bool = False, start: Path | None = None) -> psycopg.Connection[tuple[object, ...]]:
     """Return a psycopg connection to the current tier's database. `read_only` makes its sessions so by default."""
-    return _connect(database_url(read_only=read_only, start=start))
+    return connect_plainly(database_url(read_only=read_only, start=start))
 
 
 def connect_to(
@@ -66,7 +66,7 @@ def connect_to(
 
     project = _project(None)
     choice = choose(project.settings, tier, project.environ)
-    return _connect(_open(project, choice, read_only=read_only, purpose=purpose, reason=reason))
+    return connect_plainly(_open(project, choice, read_only=read_only, purpose=purpose, reason=reason))
 
 
 def validate(start: Path | None = None) -> None:
@@ -141,7 +141,8 @@ def _only_reading(url: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}options=-c%20default_transaction_read_only%3Don"
 
 
-def _connect(url: str) -> psycopg.Connection[tuple[object, ...]]:
+def connect_plainly(url: str) -> psycopg.Connection[tuple[object, ...]]:
+    """Return a connection by a URL that an application already has, whatever `PG*` says."""
     import psycopg  # dear, and only who connects needs it
 
     from dbtasks.database import without_pg_environment

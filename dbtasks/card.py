@@ -11,6 +11,7 @@ from dbtasks.errors import ServerUnreachableError
 from dbtasks.evidence import Contents, Database, Evidence, Table, own_stamp
 from dbtasks.inspection import count_rows
 from dbtasks.plan import (
+    AcceptDrift,
     ApplyRevisions,
     BringBack,
     BuildAside,
@@ -57,6 +58,10 @@ def steps(plan: Plan, materials: Materials, evidence: Evidence | None = None) ->
                 yield from _swap(plan, step, database)
             case BringBack():
                 yield from _return(plan, step, materials.kept, database)
+            case AcceptDrift():
+                count = len(step.differences)
+                yield _fact("would accept", f"{count} difference{'s' if count != 1 else ''}: {step.reason}")
+                yield from (_fact("", each.partition(" ")[2]) for each in step.differences)
             case DropKept():
                 yield from (_fact("would drop", kept_line(each)) for each in materials.ended)
             case _:

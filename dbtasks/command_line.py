@@ -131,7 +131,9 @@ def one_tier_only(words: list[str]) -> None:
         )
 
 
-TIER_TASKS = frozenset({"reset", "undo", "seed", "migrate", "downgrade", "prepare", "prune", "adopt", "shell", "run"})
+TIER_TASKS = frozenset(
+    {"reset", "undo", "seed", "migrate", "downgrade", "prepare", "prune", "adopt", "drift", "shell", "run"}
+)
 LOOKING_TASKS = frozenset({"status", "check", "lint", "audit"})
 
 

@@ -5,6 +5,7 @@ Nothing here decides. A connection for a look is read-only by its transaction; o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import LiteralString
@@ -41,15 +42,23 @@ class Inspection(Permit):
 
 
 class Scratch(Permit):
-    """Permission to write on one scratch server, which no tier lives on; `place` is where that is."""
+    """Permission to write on one scratch server: to its registry, and to what is made there under names of ours.
 
-    __slots__ = ("place",)
+    `base` leads to it. No tier's database is opened with it, not even one that lies on the same server.
+    """
 
-    def __init__(self, place: str) -> None:
-        self.place = place
+    __slots__ = ("base",)
+
+    def __init__(self, base: Conninfo) -> None:
+        self.base = base
 
     def opens(self, conninfo: Conninfo) -> bool:
-        return conninfo.place == self.place
+        known = conninfo.database in ("dbtasks", self.base.database) or _MADE.fullmatch(conninfo.database) is not None
+        return known and conninfo.place == self.base.place
+
+
+# What `registry` calls the databases that it makes.
+_MADE = re.compile(r"dbtasks_.+_[0-9a-f]{8}")
 
 
 def look(conninfo: Conninfo) -> Connection:

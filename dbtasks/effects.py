@@ -34,7 +34,8 @@ class Operation:
     so needs the tier before to have them, `seeds` one that loads seed sets, `builds` one that starts from nothing.
     `brings_back` marks one that returns to a database that was kept, `drops` one that drops what was kept,
     `rehearses` one whose revisions run on what is in service, so that they are tried out elsewhere first, `takes_back`
-    one that runs the downgrades of revisions, with what they destroy.
+    one that runs the downgrades of revisions, with what they destroy, `accepts` one that records a person's word that
+    something unexpected is meant. `asked_as` is how the command line asks for one that has no task of its name.
     """
 
     name: str
@@ -50,4 +51,15 @@ class Operation:
     drops: bool = False
     rehearses: bool = False
     takes_back: bool = False
+    accepts: bool = False
     stamps: Stamping = Stamping.NEVER
+    asked_as: str = ""
+
+    @property
+    def command(self) -> str:
+        """What follows `invoke` to ask for it.
+
+        >>> Operation(name="accept", effect=Effect.ADD, summary="", asked_as="drift --accept").command
+        'drift --accept'
+        """
+        return self.asked_as or self.name

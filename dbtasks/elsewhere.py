@@ -62,7 +62,7 @@ def scratch(project: Project, made_by: str, report: Callable[[str], None], *, no
     with closing(look(base)) as connection:
         if connection.execute(_IDENTIFIER).fetchone() == (not_on,):
             raise DbtasksError("the scratch server is the target's own, where nothing is tried out")
-    return _opened(Scratch(base.place), base, project, made_by)
+    return _opened(Scratch(base), base, project, made_by)
 
 
 def _hold_apart(base: Conninfo, name: str) -> None:

@@ -275,6 +275,34 @@ class MigrationHistoryError(UsageError):
         )
 
 
+class SchemaNotCurrentError(DbtasksError):
+    """An application's database is not at the heads of its code. `pending` is `None` where that cannot be told."""
+
+    def __init__(
+        self,
+        *,
+        database: str,
+        tier: str,
+        found: Sequence[str],
+        expected: Sequence[str],
+        unknown: Sequence[str] = (),
+        pending: int | None = None,
+    ) -> None:
+        self.database, self.tier, self.pending = database, tier, pending
+        self.found, self.expected, self.unknown = tuple(found), tuple(expected), tuple(unknown)
+        at = f"at revision {', '.join(self.found)}" if self.found else "at no revision"
+        lacks = f" ({pending} pending)" if pending else ""
+        text = f"The database {database} is {at}, and this code expects {', '.join(self.expected) or 'none'}{lacks}."
+        do = f"invoke migrate --tier={tier}" if tier else "invoke status, then invoke migrate"
+        instead = f"  Bring it up to date before the application starts: {do}"
+        if self.unknown:
+            lacking = ", ".join(self.unknown)
+            instead = (
+                f"  This code does not have {lacking}: an older one, or another branch's. Deploy the code that has it."
+            )
+        super().__init__(f"{text}\n{instead}")
+
+
 class SeedError(DbtasksError):
     """Seed data cannot be loaded; each mistake names file, line and column."""
 

@@ -175,13 +175,23 @@ class Rehearsal(enum.Enum):
     NOT_REHEARSED = "not rehearsed"
 
 
+class Drift(enum.Enum):
+    """Whether the schema is what the revisions that were applied produce. Looked at where they would go on from it."""
+
+    NONE = "none, or not looked at"
+    ACCEPTED = "accepted"
+    THERE = "there"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """What the evidence amounts to: the whole input of the guard's table on the database's side.
 
     `floor` is the stricter of stamp and settings. `stamped_as` is the tier that the stamp names, `obstacles` what
     stands in the way of replacing schemas, `proof_report` what `proof` comes from, `rehearsed_as` what the rehearsal
-    said: for the text alone. `lacking` are the rights that a migration misses.
+    said, `drifted` what differs or why that is not known: for the text alone. `lacking` are the rights that a migration
+    misses.
     """
 
     stamp: StampState
@@ -194,11 +204,13 @@ class Situation:
     proof: Proof
     floor: Floor
     rehearsal: Rehearsal = Rehearsal.NOT_NEEDED
+    drift: Drift = Drift.NONE
     stamped_as: str = ""
     obstacles: tuple[str, ...] = ()
     rehearsed_as: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
     proof_report: ProofReport | None = None
+    drifted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from invoke.tasks import Task
 from dbtasks.command_line import after_two_dashes, checked_format, end, whole_number
 from dbtasks.console import Console
 from dbtasks.errors import UsageError
+from dbtasks.operations import accept as accept_
 from dbtasks.operations import adopt as adopt_
 from dbtasks.operations import downgrade as downgrade_
 from dbtasks.operations import migrate as migrate_
@@ -156,8 +157,34 @@ def lint(_c: Context, file: str = "", revisions: str = "", tier: str = "", forma
 
 
 @guarded(
+    accept="record that the schema as it is now is meant; needs --reason, and covers these differences alone",
+    dry_run="with --accept: show the plan and what the guard would say to it; change nothing",
+)
+def drift(
+    _c: Context,
+    tier: str = "",
+    accept: bool = False,
+    dry_run: bool = False,
+    format_: str = "text",
+    yes: bool = False,
+    reason: str = "",
+) -> None:
+    """Compare a tier's schema with what its revisions produce, and say where it differs; exit 1 where it does."""
+    if accept:
+        if not reason.strip():
+            raise UsageError('--accept needs a reason: invoke drift --accept --reason="..."')
+        options = Options(tier=tier, format_=format_)
+        carry_out(accept_.OPERATION, options, dry_run=dry_run, yes=yes, reason=reason)
+        return
+    from dbtasks import drift_view
+
+    if not drift_view.show(open_project(), Console(), tier, as_json=checked_format(format_)):
+        end(1)
+
+
+@guarded(
     tier="only this tier",
-    operation="only this operation: reset, undo, seed, migrate, downgrade, prepare, prune, adopt, open",
+    operation="only this operation: reset, undo, seed, migrate, downgrade, prepare, prune, adopt, open, accept",
     outcome="only this outcome: done, failed, partial, interrupted, unfinished, refused, or a code such as E-AGENT",
     person="only this person",
     since="from then on: today, yesterday, 2h, 3d, 2026-01-31",
@@ -203,7 +230,7 @@ def server(_c: Context, action: str) -> None:
 
 
 TASKS: tuple[Task[Any], ...] = (
-    reset, undo, seed, migrate, downgrade, prepare, prune, adopt, shell, run, status, check, lint, audit, server
+    reset, undo, seed, migrate, downgrade, prepare, prune, adopt, shell, run, status, check, drift, lint, audit, server
 )  # fmt: skip
 
 

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from dbtasks import proof_words
 from dbtasks.effects import Effect
-from dbtasks.evidence import Proof, Rehearsal
+from dbtasks.evidence import Drift, Proof, Rehearsal
+from dbtasks.surroundings import Kind
 from dbtasks.tiers import Consent, Loss
-from dbtasks.verdicts import Case, DecideRule, Refuse, refuse
+from dbtasks.verdicts import Case, DecideRule, Refuse, refuse, refuse_agent
+
+# How many differences of a schema a refusal names.
+_MOST_PLACES = 3
 
 
 def _the_history_must_fit_the_code(case: Case) -> Refuse | None:
@@ -80,9 +84,32 @@ def _the_role_must_be_able_to(case: Case) -> Refuse | None:
     return refuse("E-RIGHTS", saw, instead=f"Let the owner grant what stands in brackets, then: {again}")
 
 
+def _drift_must_be_accepted(case: Case) -> Refuse | None:
+    """Nothing is built upon a schema that is not what the revisions so far have made."""
+    operation, situation = case.request.operation, case.situation
+    if not operation.proves or operation.builds or situation.drift in (Drift.NONE, Drift.ACCEPTED):
+        return None
+    tier, places = case.request.tier.name, situation.drifted
+    text = f"Whether {case.database} is what its revisions produce could not be found out: {'; '.join(places)}."
+    if situation.drift is Drift.THERE:
+        rest = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
+        text = f"{case.database} is not what its revisions produce: {'; '.join(places[:_MOST_PLACES])}{rest}."
+    return refuse("E-DRIFT", text, instead=f"To see both sides of each difference: invoke drift --tier={tier}")
+
+
+def _agents_accept_nothing(case: Case) -> Refuse | None:
+    """A word that lifts a stop is a person's, or a script's that a person wrote; what may be lost has no stop."""
+    free = case.situation.floor.may_lose is Loss.EVERYTHING
+    if not case.request.operation.accepts or free or case.request.surroundings.kind is not Kind.AGENT:
+        return None
+    return refuse_agent(case.request)
+
+
 MIGRATION_RULES: tuple[DecideRule, ...] = (
     _the_history_must_fit_the_code,
     _revisions_must_be_proven,
+    _drift_must_be_accepted,
+    _agents_accept_nothing,
     _revisions_must_have_been_rehearsed,
     _what_takes_back_needs_a_rehearsal,
     _the_role_must_be_able_to,

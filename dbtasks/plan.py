@@ -59,7 +59,8 @@ class Materials:
     `revisions` are all of them, base first; `pending` those that the target lacks, `unrecorded` those that it has and
     its ledger does not. `kept` is what would be brought back, `ended` what would be dropped. `agreed` are the ceilings
     of an earlier plan that still hold. A downgrade takes `back` revisions, the newest first; `to` is what Alembic is
-    told, `down_to` what the version table holds then.
+    told, `down_to` what the version table holds then. `schema` is the fingerprint of the target's schema, `drift` where
+    it differs from what the revisions produce, `reason` why that is meant: all only where it is to be accepted.
     """
 
     revisions: tuple[RevisionBytes, ...] = ()
@@ -78,6 +79,9 @@ class Materials:
     back: tuple[RevisionBytes, ...] = ()
     to: str = ""
     down_to: tuple[str, ...] = ()
+    schema: str = ""
+    drift: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +192,19 @@ class HandOut:
     purpose: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptDrift:
+    """Record that a schema is meant to be as it is, and why.
+
+    `fingerprint` is the schema's, `differences` are where it is not what its revisions produce, each as its digest and
+    a few words.
+    """
+
+    fingerprint: str
+    differences: tuple[str, ...]
+    reason: str
+
+
 Step = (
     BuildAside
     | PutStamp
@@ -201,6 +218,7 @@ Step = (
     | BringBack
     | DropKept
     | HandOut
+    | AcceptDrift
 )
 
 

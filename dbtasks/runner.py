@@ -19,6 +19,7 @@ from dbtasks.environment import for_command
 from dbtasks.errors import PlanChangedError, ServerUnreachableError
 from dbtasks.guard import Clearance, decide
 from dbtasks.plan import (
+    AcceptDrift,
     ApplyRevisions,
     BringBack,
     BuildAside,
@@ -119,6 +120,21 @@ def _do(bench: Workbench, step: Step) -> tuple[str, str]:
             return "seed", building.load_seeds(bench, step)
         case Verify():
             return "verify", building.verify(bench, step)
+        case SwapIn() | BringBack() | KeepReady() | DropKept():
+            return _replace(bench, step)
+        case AcceptDrift():
+            from dbtasks import accepting  # late: most plans accept nothing
+
+            return "accept", accepting.accept(bench, step)
+        case HandOut():
+            return "open", hand_out(bench, step)
+        case _:
+            assert_never(step)
+
+
+def _replace(bench: Workbench, step: SwapIn | BringBack | KeepReady | DropKept) -> tuple[str, str]:
+    """Do a step that puts databases in or out of service."""
+    match step:
         case SwapIn():
             return "swap", replacing.swap_in(bench, step)
         case BringBack():
@@ -127,8 +143,6 @@ def _do(bench: Workbench, step: Step) -> tuple[str, str]:
             return "ready", replacing.keep_ready(bench)
         case DropKept():
             return "prune", replacing.drop_kept(bench, step)
-        case HandOut():
-            return "open", hand_out(bench, step)
         case _:
             assert_never(step)
 

@@ -11,20 +11,22 @@ from typing import TYPE_CHECKING
 
 from dbtasks import kept
 from dbtasks.conninfo import Conninfo
-from dbtasks.database import Connection
+from dbtasks.database import Connection, unreadable
 from dbtasks.effects import Stamping
 from dbtasks.environment import for_worker
-from dbtasks.evidence import Database, Evidence, Replacing
+from dbtasks.evidence import Contents, Database, Drift, Evidence, Proof, Replacing, Situation, StampState
 from dbtasks.looking import connection_beside, look_around
 from dbtasks.operations import verb
 from dbtasks.plan import Materials, Plan, RevisionBytes
 from dbtasks.project import Project
 from dbtasks.situation import situate
 from dbtasks.targets import Target
+from dbtasks.tiers import Loss
 from dbtasks.values import dataclass
 from dbtasks.verdicts import Request
 
 if TYPE_CHECKING:
+    from dbtasks.drift import Comparing
     from dbtasks.migrations.history import History, Revision
     from dbtasks.proof import ProofReport
     from dbtasks.seeders import Seeds
@@ -36,7 +38,7 @@ class Wish:
 
     `purpose` says what this process wants the way in for, where there is no command. `entry` is the one to undo.
     `fresh`: built from nothing, whatever is in stock. `to` is the revision that a downgrade leads to,
-    `walks`: through the tiers in their order, each to be proven before the next.
+    `walks`: through the tiers in their order, each to be proven before the next. `reason`: why drift is accepted.
     """
 
     command: tuple[str, ...] = ()
@@ -48,6 +50,7 @@ class Wish:
     fresh: bool = False
     to: str = ""
     walks: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,7 @@ class Files:
         self._project = project
         self._history: History | None = None
         self._seeds: dict[tuple[str, ...], Seeds] = {}
+        self._comparing: Comparing | None = None
 
     @property
     def history(self) -> History:
@@ -88,6 +92,14 @@ class Files:
 
             self._seeds[sets] = read(self._project.settings.root, self._project.settings.seeds, sets)
         return self._seeds[sets]
+
+    def comparing(self, say: Callable[[str], None]) -> Comparing:
+        """Return what compares a schema with what the revisions produce. `say` hears what takes a while."""
+        if self._comparing is None:
+            from dbtasks.drift import Comparing  # late: only what goes on from a schema asks for it
+
+            self._comparing = Comparing(self._project, say)
+        return self._comparing
 
 
 def survey(
@@ -107,7 +119,8 @@ def survey(
     operation, settings = request.operation, project.settings
     files = before.files if before else Files(project)
     adopts = operation.stamps is Stamping.ANY
-    needs_history = operation.proves or operation.takes_back or operation.builds or operation.catalogue_only or adopts
+    needs_history = operation.proves or operation.takes_back or operation.builds or operation.catalogue_only
+    needs_history = needs_history or operation.accepts or adopts
     history = files.history if needs_history else None  # what is wrong in a file is told before anything is contacted
     seed_sets, seed_digest = _seeds(request, wish, files)
     beside = before.beside if before else connection_beside(request, target)
@@ -121,6 +134,9 @@ def survey(
     name = target.conninfo.database
     report = _proof(project, request, database, history, materials)
     situation = situate(request.tier, settings.project, settings.tiers, (server, database, name), report)
+    if _goes_on(request, situation, database) and (operation.accepts or materials.pending):
+        comparing, seen = files.comparing(say), (situation, materials, database)
+        situation, materials = _compared(request, target, (files.history, comparing), wish, seen)
     inside = situation.replacing is Replacing.BY_SCHEMAS
     materials = _with_kept(materials, project, request, target, (wish, beside, inside))
     evidence = Evidence(
@@ -133,7 +149,7 @@ def survey(
         situation=situation,
     )
     plan = verb(operation).plan(evidence, materials)
-    if operation.rehearses:
+    if operation.rehearses and situation.drift in (Drift.NONE, Drift.ACCEPTED):  # else it is refused
         from dbtasks import tried_out  # late: most operations try nothing out
 
         if tried_out.is_wanted(request, plan, evidence, materials):
@@ -167,6 +183,43 @@ def _materials(wish: Wish, history: History | None, database: Database | None) -
         purpose=wish.purpose,
         retry=wish.retry,
     )
+
+
+def _goes_on(request: Request, situation: Situation, database: Database | None) -> bool:
+    """Return whether something would go on from a schema that must be what its revisions produce.
+
+    What may lose everything is built anew where it is not; what is refused for its stamp or for a proof that is missing
+    is not looked into.
+    """
+    operation = request.operation
+    concerned = operation.accepts or (operation.proves and not operation.builds)
+    if not concerned or (situation.floor.may_lose is Loss.EVERYTHING and not operation.accepts):
+        return False
+    proven = operation.accepts or situation.proof in (Proof.PROVEN, Proof.NOT_NEEDED)
+    owns = situation.stamp in (StampState.MATCHES, StampState.PROMOTED) and situation.contents is Contents.HOLDS
+    return proven and owns and database is not None and (operation.accepts or bool(database.revisions))
+
+
+def _compared(
+    request: Request,
+    target: Target,
+    means: tuple[History, Comparing],
+    wish: Wish,
+    seen: tuple[Situation, Materials, Database | None],
+) -> tuple[Situation, Materials]:
+    """Add whether the schema is what its revisions produce, and where it is not."""
+    (situation, materials, database), (history, comparing) = seen, means
+    current = database.revisions if database else frozenset()
+    look = comparing.whole if request.operation.accepts else comparing.as_left
+    found = look(target, history, current)
+    situation = replace(situation, drift=found.drift, drifted=found.clauses)
+    if request.operation.accepts and not found.fingerprint:
+        raise unreadable(target.tier.label, target.masked, found.unknown)
+    if not request.operation.accepts:
+        return situation, materials
+    there = (*found.found, *(each for each, _ in found.accepted))
+    told = tuple(f"{each.digest} {each.clause}" for each in there)
+    return situation, replace(materials, schema=found.fingerprint, drift=told, reason=wish.reason)
 
 
 def _seeds(request: Request, wish: Wish, files: Files) -> tuple[tuple[str, ...], str]:

@@ -72,6 +72,7 @@ def carry_out(operation: Operation, options: Options, *, dry_run: bool, yes: boo
         fresh=options.fresh,
         to=options.to,
         walks=bool(options.through),
+        reason=reason if operation.accepts else "",
     )
     reports: list[Report] = []
     for choice in choices:

@@ -44,7 +44,7 @@ class Request:
         """Return the command that looks without touching, after these words; what `open` would open, `status` shows."""
         if self.operation.hands_out:
             return f"To see where it leads: invoke status --tier={self.tier.name}"
-        return f"{words} invoke {self.operation.name} --tier={self.tier.name} --dry-run"
+        return f"{words} invoke {self.operation.command} --tier={self.tier.name} --dry-run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,22 @@ from typing import Protocol
 
 from dbtasks.effects import Operation
 from dbtasks.evidence import Evidence
-from dbtasks.operations import adopt, check, downgrade, lint, migrate, open_, prepare, prune, reset, seed, status, undo
+from dbtasks.operations import (
+    accept,
+    adopt,
+    check,
+    downgrade,
+    drift,
+    lint,
+    migrate,
+    open_,
+    prepare,
+    prune,
+    reset,
+    seed,
+    status,
+    undo,
+)
 from dbtasks.plan import Materials, Plan
 
 
@@ -19,7 +34,10 @@ class Verb(Protocol):
         """Return what would be done. Pure."""
 
 
-VERBS: tuple[Verb, ...] = (reset, undo, seed, migrate, downgrade, prepare, prune, adopt, open_, status, check, lint)
+VERBS: tuple[Verb, ...] = (
+    *(reset, undo, seed, migrate, downgrade, prepare, prune, adopt, accept),
+    *(open_, status, check, drift, lint),
+)
 
 
 def verb(operation: Operation) -> Verb:

@@ -226,7 +226,8 @@ def test_a_ledger_of_an_earlier_dbtasks_takes_a_baseline(shop: Shop) -> None:
 def test_what_alembic_applied_before_becomes_the_baseline_that_the_next_tier_takes_for_proof(abroad: Server) -> None:
     for tier in ("int", "stg"):
         abroad.database(f"old_{tier}")
-        abroad.sql("CREATE TABLE people (id int); CREATE TABLE alembic_version (version_num text)", f"old_{tier}")
+        people = "CREATE TABLE people (id int PRIMARY KEY, name text NOT NULL UNIQUE)"  # as r1 makes it
+        abroad.sql(f"{people}; CREATE TABLE alembic_version (version_num text)", f"old_{tier}")
     abroad.sql("CREATE TABLE lessons (teacher int); INSERT INTO alembic_version VALUES ('r2')", "old_int")
     abroad.sql("INSERT INTO alembic_version VALUES ('r1')", "old_stg")
     with project("old") as made:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from dbtasks.effects import Effect, Stamping
 from dbtasks.evidence import (
     Contents,
+    Drift,
     NameState,
     Proof,
     Rehearsal,
@@ -50,7 +51,7 @@ class Cell(NamedTuple):
 
 def only_looks(request: Request) -> bool:
     """D3: plans and the catalogue show nothing that can be lost or learned."""
-    return request.dry_run or request.operation.name in {"status", "check", "lint"}
+    return request.dry_run or request.operation.name in {"status", "check", "drift", "lint"}
 
 
 def person_is_there(request: Request) -> bool:
@@ -65,7 +66,7 @@ def may_connect(request: Request) -> bool:
         return False
     if request.managed:  # D3: the runtime's own way in, for the runtime's own tier, from its real environment
         own = where.kind is Kind.RUNTIME and where.runtime_tier == tier.name
-        return own and request.operation.name in {"open", "status", "check", "lint"}
+        return own and request.operation.name in {"open", "status", "check", "drift", "lint"}
     if tier.consent is not Consent.PERSON:
         return True
     return request.flag_on and (only_looks(request) or person_is_there(request))  # invariants 2 and 3
@@ -94,7 +95,8 @@ def is_its_runs_own(cell: Cell) -> bool:
     """D1: a clone for tests serves the run that made it, and never becomes or removes what the tier's people have."""
     seen = cell.situation
     everything_may_go = (seen.floor.may_lose, seen.floor.consent) == (Loss.EVERYTHING, Consent.NONE)
-    serves = cell.request.operation.name in {"open", "seed", "migrate", "downgrade", "prepare"} and everything_may_go
+    serving = {"open", "seed", "migrate", "downgrade", "prepare", "accept"}
+    serves = cell.request.operation.name in serving and everything_may_go
     return seen.use is Use.CLONE and seen.stamp is StampState.MATCHES and serves
 
 
@@ -112,6 +114,8 @@ def can_be_done(cell: Cell) -> bool:
     if operation.name == "migrate" and cell.effect is not Effect.READ and seen.lacking:
         return False
     if operation.name == "downgrade" and (seen.proof is Proof.CONTRADICTED or loses_unseen(cell)):
+        return False
+    if operation.name == "migrate" and seen.drift in {Drift.THERE, Drift.UNKNOWN}:  # issue 4: until it is accepted
         return False
     return cell.request.managed or seen.floor.approvals == 0
 
@@ -142,6 +146,8 @@ def word_needed(cell: Cell) -> Word:
     request, seen = cell.request, cell.situation
     if request.managed:
         return Word.NOBODYS
+    if request.operation.name == "accept" and request.surroundings.kind is Kind.AGENT and may_stop(cell):
+        return Word.PERSONS_NAME  # which no agent can give
     if seen.floor.consent is Consent.PERSON:
         return Word.PERSONS_CONSENT
     if seen.stamp is StampState.PROMOTED and cell.effect is not Effect.READ:
@@ -152,6 +158,11 @@ def word_needed(cell: Cell) -> Word:
     if cell.effect is Effect.DESTROY and not everything_may_go:
         return Word.ANYBODYS_NAME
     return Word.NOBODYS
+
+
+def may_stop(cell: Cell) -> bool:
+    """Whether drift stops a migration there at all: what may lose everything is built anew."""
+    return cell.situation.floor.may_lose is not Loss.EVERYTHING
 
 
 def is_taken_over(cell: Cell) -> bool:

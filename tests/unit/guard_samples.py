@@ -23,7 +23,7 @@ from dbtasks.evidence import (
     Use,
 )
 from dbtasks.guard import admit, decide
-from dbtasks.operations import adopt, downgrade, migrate, open_, prepare, prune, reset, seed, status, undo, verb
+from dbtasks.operations import accept, adopt, downgrade, migrate, open_, prepare, prune, reset, seed, status, undo, verb
 from dbtasks.plan import Kept, Materials, Plan, RevisionBytes
 from dbtasks.proof import Code, Fault, Finding, ProofReport, Witness
 from dbtasks.surroundings import Kind, Surroundings
@@ -33,7 +33,7 @@ from tests.unit.guard_cells import INT, PROD, STG
 
 RESET, SEED, MIGRATE, ADOPT, OPEN = (each.OPERATION for each in (reset, seed, migrate, adopt, open_))
 STATUS, DOWNGRADE = status.OPERATION, downgrade.OPERATION
-PREPARE, UNDO, PRUNE = (each.OPERATION for each in (prepare, undo, prune))
+PREPARE, UNDO, PRUNE, ACCEPT = (each.OPERATION for each in (prepare, undo, prune, accept))
 EMPTY = {"stamp": StampState.MISSING, "contents": Contents.EMPTY}
 ABSENT = {"stamp": StampState.MISSING, "contents": Contents.ABSENT}
 
@@ -75,6 +75,9 @@ MATERIALS = Materials(
     back=(HEAD,),
     to="a1f0",
     down_to=("a1f0",),
+    schema="44" * 32,
+    drift=("5f0e index public.by_hand is extra",),
+    reason="made by hand on Sunday",
 )
 
 

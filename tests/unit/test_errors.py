@@ -7,6 +7,7 @@ import importlib
 import pickle
 import pkgutil
 import traceback
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,7 @@ from dbtasks.errors import (
     Mistake,
     PlanChangedError,
     RefusedError,
+    SchemaNotCurrentError,
     SeedError,
     ServerUnreachableError,
     SettingsError,
@@ -199,6 +201,34 @@ def test_unknown_revisions_are_named(unknown: list[str], text: str) -> None:
     assert str(MigrationHistoryError(unknown)) == text + "Check out the commit that has it, or a newer one."
 
 
+BEFORE = "  Bring it up to date before the application starts: invoke"
+
+
+@pytest.mark.parametrize(
+    ("seen", "first", "second"),
+    [
+        (
+            {"tier": "stg", "found": ["c41f"], "pending": 1},
+            "The database shop_stg is at revision c41f, and this code expects e902 (1 pending).",
+            f"{BEFORE} migrate --tier=stg",
+        ),
+        (
+            {"tier": "", "found": [], "pending": 2},
+            "The database shop_stg is at no revision, and this code expects e902 (2 pending).",
+            f"{BEFORE} status, then invoke migrate",
+        ),
+        (
+            {"tier": "stg", "found": ["f00d"], "unknown": ["f00d"]},
+            "The database shop_stg is at revision f00d, and this code expects e902.",
+            "  This code does not have f00d: an older one, or another branch's. Deploy the code that has it.",
+        ),
+    ],
+    ids=["behind", "empty and without a stamp", "ahead"],
+)
+def test_an_application_is_told_what_its_database_lacks(seen: dict[str, Any], first: str, second: str) -> None:
+    assert str(SchemaNotCurrentError(database="shop_stg", expected=["e902"], **seen)) == f"{first}\n{second}"
+
+
 def test_tiers_that_are_not_ready_are_told_with_the_next_command() -> None:
     assert str(TiersNotReadyError(["[STG] is behind."])) == "[STG] is behind.\nTo see every tier: invoke check"
 
@@ -221,6 +251,7 @@ _MADE: dict[type[DbtasksError], DbtasksError] = {
         MigrationFailedError(applied=["a1"], failed="b2", pending=["c3"], reason="no", leftovers=["index i"]),
         MigrationHistoryError(["a1"]),
         TierNotProvenError(database="shop_stg", saw="no.", lines=["add_column"], applied=["a1"], instead="mend it"),
+        SchemaNotCurrentError(database="shop_stg", tier="stg", found=["c41f"], expected=["e902"], pending=1),
         UnreadableDumpError(b"what\n"),
         CycleError([], [_KEY]),
     )

@@ -10,7 +10,18 @@ from dataclasses import replace
 import pytest
 
 from dbtasks.effects import Operation
-from dbtasks.evidence import NameState, Proof, Rehearsal, Replacing, Route, ServerRole, Situation, StampState, Use
+from dbtasks.evidence import (
+    Drift,
+    NameState,
+    Proof,
+    Rehearsal,
+    Replacing,
+    Route,
+    ServerRole,
+    Situation,
+    StampState,
+    Use,
+)
 from dbtasks.guard import admit, judge
 from dbtasks.proof import Fault
 from dbtasks.surroundings import Kind
@@ -112,6 +123,20 @@ def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
             {"stamp": StampState.OTHER_TIER, "stamped_as": "prod"},
             "The database shop_stg is stamped PROD. Whatever its URL says, the server decides.",
             CHECK,
+        ),
+        (
+            "E-DRIFT",
+            MIGRATE,
+            {"drift": Drift.THERE, "drifted": ("index public.by_name is extra", "b", "c", "d", "e")},
+            "shop_stg is not what its revisions produce: index public.by_name is extra; b; c and 2 more.",
+            "To see both sides of each difference: invoke drift --tier=stg",
+        ),
+        (
+            "E-DRIFT",
+            MIGRATE,
+            {"drift": Drift.UNKNOWN, "drifted": ("extension postgis is missing",)},
+            "Whether shop_stg is what its revisions produce could not be found out: extension postgis is missing.",
+            "To see both sides of each difference: invoke drift --tier=stg",
         ),
         (
             "E-PROJECT",
@@ -380,7 +405,9 @@ def every_refusal() -> Iterator[tuple[Request, Situation | None, Refuse]]:
                 yield request, situation, found
 
 
-COMMAND = re.compile(r"invoke (?:reset|undo|seed|migrate|downgrade|prepare|prune|adopt|status|check|lint|run|audit)\b")
+COMMAND = re.compile(
+    r"invoke (?:reset|undo|seed|migrate|downgrade|prepare|prune|adopt|status|check|drift|lint|run|audit)\b"
+)
 
 
 def test_no_refusal_names_a_way_around_itself_and_each_names_a_command_that_helps() -> None:
@@ -407,7 +434,7 @@ def test_no_refusal_names_a_way_around_itself_and_each_names_a_command_that_help
         *ADMISSIONS, "E-STAMP", "E-PROJECT", "E-UNREADABLE", "E-COPIED", "E-NAME", "E-STANDBY", "E-NOT-LIVE",
         "E-ABSENT", "E-NO-STAMP", "E-POOLER", "E-RIGHTS", "E-NO-WAY-BACK", "E-OBSTACLE", "E-FLOOR", "E-NOT-PROVEN",
         "E-REHEARSAL", "E-WOULD-FAIL", "E-NOT-REHEARSED", "E-HISTORY",
-        "E-APPROVALS", "E-TAKE-OVER", "E-NO-ANSWER",
+        "E-APPROVALS", "E-DRIFT", "E-TAKE-OVER", "E-NO-ANSWER",
     }  # fmt: skip
 
 

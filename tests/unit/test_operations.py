@@ -14,6 +14,7 @@ from dbtasks.evidence import Contents, Replacing, Situation, StampState
 from dbtasks.guard import decide
 from dbtasks.operations import VERBS, Verb, verb
 from dbtasks.plan import (
+    AcceptDrift,
     ApplyRevisions,
     BringBack,
     BuildAside,
@@ -35,6 +36,7 @@ from tests.unit.guard_cells import INT, STG, TIERS, effects, plain_situations, r
 from tests.unit.guard_oracle import may_connect
 from tests.unit.guard_samples import (
     ABSENT,
+    ACCEPT,
     ADOPT,
     BASE,
     DOWNGRADE,
@@ -61,7 +63,8 @@ every_verb = pytest.mark.parametrize("each", VERBS, ids=NAMES)
 
 def test_no_two_verbs_share_a_name() -> None:
     assert sorted(NAMES) == [
-        "adopt", "check", "downgrade", "lint", "migrate", "open", "prepare", "prune", "reset", "seed", "status", "undo",
+        "accept", "adopt", "check", "downgrade", "drift", "lint", "migrate", "open", "prepare", "prune", "reset",
+        "seed", "status", "undo",
     ]  # fmt: skip
 
 
@@ -243,6 +246,15 @@ def test_where_nothing_is_kept_there_is_nothing_to_do(operation: Operation) -> N
 
 def test_seed_is_one_step() -> None:
     assert steps(SEED) == (LOAD,)
+
+
+def test_accepting_names_the_schema_each_difference_and_the_reason() -> None:
+    accepted = AcceptDrift(
+        fingerprint="44" * 32, differences=("5f0e index public.by_hand is extra",), reason="made by hand on Sunday"
+    )
+
+    assert steps(ACCEPT) == (accepted,)
+    assert steps(ACCEPT, stamp=StampState.PROMOTED) == (STAMP, accepted)
 
 
 @pytest.mark.parametrize("operation", [RESET, MIGRATE], ids=["reset", "migrate"])

@@ -14,6 +14,7 @@ import pytest
 from dbtasks.effects import Effect
 from dbtasks.evidence import Identity
 from dbtasks.plan import (
+    AcceptDrift,
     ApplyRevisions,
     BringBack,
     BuildAside,
@@ -47,7 +48,10 @@ BACK = BringBack(oid=16384, keep=timedelta(days=7))
 TAKE = TakeBack(revisions=(HEAD,), to="a1f0")
 DROP = DropKept(oids=(16385, 16386))
 THERE = RecordBaseline(revisions=(BASE,))
-STEPS: tuple[Step, ...] = (BuildAside(), STAMP, APPLY, LOAD, VERIFY, SWAP, KeepReady(), BACK, DROP, HAND, THERE, TAKE)
+ACCEPT = AcceptDrift(fingerprint="55" * 32, differences=("5f0e",), reason="made by hand")
+STEPS: tuple[Step, ...] = (
+    *(BuildAside(), STAMP, APPLY, LOAD, VERIFY, SWAP, KeepReady(), BACK, DROP, HAND, THERE, TAKE, ACCEPT),
+)
 PLAN = plan_of(RESET, evidence_of(STG), Effect.DESTROY, STEPS)
 
 
@@ -56,7 +60,7 @@ def with_step(old: Step, new: Step) -> Plan:
 
 
 def test_the_hash_of_one_plan_is_the_same_in_every_run() -> None:
-    assert PLAN.hash == "301fe97f3dc68c362ebe86742c7d30363ca8ed5705279a4d8f4b3c6d86093bc4"
+    assert PLAN.hash == "e02232208bedca858d2760cdcd4026ebfeb815d39236f1f7eeb103aa2e63f757"
 
 
 def test_equal_plans_have_equal_hashes() -> None:
@@ -118,6 +122,9 @@ def test_equal_plans_have_equal_hashes() -> None:
         pytest.param(with_step(HAND, replace(HAND, command=("uvicorn app.main:app",))), id="command's words"),
         pytest.param(with_step(HAND, replace(HAND, read_only=True)), id="read-only"),
         pytest.param(with_step(HAND, replace(HAND, purpose="task recount")), id="purpose"),
+        pytest.param(with_step(ACCEPT, replace(ACCEPT, fingerprint="66" * 32)), id="accepted schema"),
+        pytest.param(with_step(ACCEPT, replace(ACCEPT, differences=())), id="accepted differences"),
+        pytest.param(with_step(ACCEPT, replace(ACCEPT, reason="by mistake")), id="why they are accepted"),
     ],
 )
 def test_another_deed_has_another_hash(other: Plan) -> None:
@@ -148,6 +155,7 @@ def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -
         *(f"BringBack.{name}" for name in ("oid", "keep", "mark")),
         *(f"DropKept.{name}" for name in ("oids", "marks")),
         *(f"HandOut.{name}" for name in ("command", "read_only", "purpose")),
+        *(f"AcceptDrift.{name}" for name in ("fingerprint", "differences", "reason")),
     }
 
 
