@@ -35,7 +35,9 @@ def loose_heads(history: History) -> tuple[str, ...]:
         return ()
     parents = {each.id: each.down for each in history.revisions}
     labels = {each.id: each.labels for each in history.revisions}
-    below = {head: _reach([head], parents) for head in history.heads}
+    # The file that makes the first tables comes before every tree, and joins none.
+    first = {each.id for each in history.revisions if each.id == each.path.as_posix()}
+    below = {head: _reach([head], parents) - first for head in history.heads}
     loose = set()
     for one, other in itertools.combinations(history.heads, 2):
         apart = (below[one] - below[other], below[other] - below[one])

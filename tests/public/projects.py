@@ -20,6 +20,33 @@ _INSTALL_S = 1800
 
 
 @dataclass(frozen=True, kw_only=True)
+class Venv:
+    """A virtual environment that is made once and kept."""
+
+    name: str
+    requirements: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        digest = hashlib.sha256("\n".join((sys.version, *self.requirements)).encode()).hexdigest()
+        return CACHE / f"{self.name}-{digest[:8]}"
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+    def install(self) -> None:
+        """Make it, unless an earlier run has made it whole."""
+        made = self.folder / "made"
+        if made.exists():
+            return
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(self.folder)], check=True)
+        pip = [str(self.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, *self.requirements], check=True, timeout=_INSTALL_S)
+        made.touch()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Public:
     """One project.
 
@@ -39,27 +66,12 @@ class Public:
     variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def folder(self) -> Path:
-        digest = hashlib.sha256("\n".join((sys.version, *self.requirements)).encode()).hexdigest()
-        return CACHE / f"{self.name}-{digest[:8]}"
-
-    @property
-    def python(self) -> Path:
-        return self.folder / "bin" / "python"
-
-    def install(self) -> None:
-        """Make the virtual environment, unless an earlier run has made it whole."""
-        made = self.folder / "made"
-        if made.exists():
-            return
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(self.folder)], check=True)
-        pip = [str(self.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *self.requirements], check=True, timeout=_INSTALL_S)
-        made.touch()
+    def venv(self) -> Venv:
+        return Venv(name=self.name, requirements=self.requirements)
 
     def bytes(self) -> dict[str, str]:
         """Return a digest of every file of its packages."""
-        site = next((self.folder / "lib").glob("python3.*")) / "site-packages"
+        site = next((self.venv.folder / "lib").glob("python3.*")) / "site-packages"
         files = [file for name in self.packages for file in sorted((site / name).rglob("*")) if file.is_file()]
         return {
             str(file): hashlib.sha256(file.read_bytes()).hexdigest()
@@ -75,7 +87,7 @@ class Public:
         driver_url = url.replace("postgresql://", f"postgresql+{self.driver}://")
         words = [word.format(url=url, driver_url=driver_url, folder=folder) for word in self.alone]
         done = subprocess.run(
-            [str(self.folder / "bin" / words[0]), *words[1:]],
+            [str(self.venv.folder / "bin" / words[0]), *words[1:]],
             cwd=folder,
             env={"PATH": os.defpath, "HOME": str(folder), **self.environ(folder), self.url_variable: driver_url},
             check=False,

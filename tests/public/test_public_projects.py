@@ -20,7 +20,7 @@ _OURS = "--exclude-schema=dbtasks"
 @pytest.fixture(params=ALL, ids=[each.name for each in ALL])
 def public(request: pytest.FixtureRequest) -> Public:
     chosen: Public = request.param
-    chosen.install()
+    chosen.venv.install()
     return chosen
 
 
@@ -29,7 +29,7 @@ def adopting(public: Public, abroad: Server) -> Iterator[Project]:
     """A folder that adopts the project, and nothing of the project in it."""
     with project(public.name, **public.files) as made:
         made.seconds = 600
-        declared = f"  python: {public.python}\n{public.settings}\n"
+        declared = f"  python: {public.venv.python}\n{public.settings}\n"
         made.edit("config/tiers.yaml", "  url_variables: [DATABASE_URL]\n", declared)
         made.urls = {
             **public.environ(made.root),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,13 @@ def test_a_revision_is_left_out_between_two_of_the_ledger(
 )  # fmt: skip
 def test_heads_are_loose_where_no_label_tells_them_apart(tree: History, expected: str) -> None:
     assert lineage.loose_heads(tree) == tuple(expected)
+
+
+def test_the_file_of_first_tables_makes_no_trees_one() -> None:
+    apart = history(a="first.py", x="first.py", **{"first.py": ""})
+    assert lineage.loose_heads(apart) == ("a", "x")
+    first = replace(apart.revisions[0], path=Path("first.py"))
+    assert lineage.loose_heads(replace(apart, revisions=(first, *apart.revisions[1:]))) == ()
 
 
 @pytest.mark.parametrize(
