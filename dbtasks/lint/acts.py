@@ -12,6 +12,9 @@ from dbtasks.values import dataclass
 # The kind of what cannot be seen into.
 OPAQUE = "opaque"
 
+# The kind of what a server ran and the grammar does not know.
+UNREAD = "unread"
+
 # The kind of a whole statement, once more, as a rehearsal has seen it.
 REHEARSED = "rehearsed"
 
@@ -68,7 +71,7 @@ _Part = tuple[str, Node, Node, str, int]
 def _taken_apart(node: Node, text: str, line: int) -> Iterator[_Part]:
     match node.kind:
         case "":
-            yield OPAQUE, node, node, text, line
+            yield UNREAD, node, node, text, line
         case "AlterTableStmt":
             object_type = node.text("objtype")
             suffix = "" if object_type in _TABLES else f"@{object_type.removeprefix('OBJECT_')}"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 from itertools import islice
 
+from dbtasks.errors import Mistake
 from dbtasks.lint import squawk
 from dbtasks.lint.acts import REHEARSED, Act, acts
 from dbtasks.lint.catalogue import Catalogue, Name
@@ -35,7 +36,11 @@ _BY_KIND: dict[str, list[Rule]] = {
     kind: [rule for rule in RULES if kind in rule.on] for rule in RULES for kind in rule.on
 }
 _SHOWN = 300
-_PASSWORD = re.compile(r"(?i)\bpassword\s+(?:e|u&)?'((?:[^'\\]|''|\\.)*)'")
+_PASSWORD = re.compile(
+    r"""(?is)(\bpassword\s+)(?:(?:e|u&)?'(?P<quoted>(?:[^'\\]|''|\\.)*)'|(?P<tag>\$\w*\$)(?P<dollar>.*?)(?P=tag))"""
+)
+# What a terminal would take for commands to itself.
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +66,10 @@ def lint(
     `SqlError` where a text is no SQL.
     """
     texts = [_Text(statement=each, parsed=_parsed(each, name)) for each in statements]
-    found = [*_ours(texts, World(catalogue, _made_later(texts))), *_squawks(texts)]
+    try:
+        found = [*_ours(texts, World(catalogue, _made_later(texts))), *_squawks(texts)]
+    except RecursionError:
+        raise SqlError(Mistake(file=name, text="a block in it is nested too deeply to be read.")) from None
     day = today or date.today()  # noqa: DTZ011 - a waiver ends with the day of whoever runs this
     return tuple(waived(each, name, waivers, day) for each in found)
 
@@ -96,6 +104,8 @@ def _ours(texts: Sequence[_Text], world: World) -> Iterator[Finding]:
             if parsed.node.kind == "TransactionStmt":
                 begun = parsed.node.text("kind") in ("TRANS_STMT_BEGIN", "TRANS_STMT_START")
                 world.held.clear()
+            if parsed.node.kind == "InsertStmt" and not world.held and not parsed.node.child("with_clause"):
+                continue  # rows alone: a file may hold hundreds of thousands of them
             for act in acts(parsed, statement, transactional=begun or statement.transactional):
                 for rule, hit in _hits(act, world):
                     said = said or rule.name not in QUIET
@@ -151,9 +161,9 @@ def _finding(rule: str, hit: Hit, act: Act) -> Finding:
         severity=hit.severity,
         line=act.line,
         statement=shown(act.text),
-        message=hit.message,
+        message=_plain(hit.message),
         lock=hit.lock,
-        safe=hit.safe and replace(hit.safe, sql=_hidden(hit.safe.sql), alembic=_hidden(hit.safe.alembic)),
+        safe=hit.safe and replace(hit.safe, sql=_plain(hit.safe.sql), alembic=_plain(hit.safe.alembic)),
         revision=act.statement.revision,
     )
 
@@ -180,13 +190,15 @@ def shown(text: str) -> str:
     >>> shown("ALTER ROLE app\\n  PASSWORD 'it''s'")
     "ALTER ROLE app PASSWORD '***'"
     """
-    words = _hidden(" ".join(islice(text.split(), _SHOWN)))
+    words = _plain(" ".join(islice(text.split(), _SHOWN)))
     return words if len(words) <= _SHOWN else f"{words[: _SHOWN - 1]}…"
 
 
-def _hidden(text: str) -> str:
-    def hide(found: re.Match[str]) -> str:
-        remember(found[1].replace("''", "'"))
-        return found[0].replace(f"'{found[1]}'", f"'{HIDDEN}'")
+def _plain(text: str) -> str:
+    """Return a text without passwords and without control characters."""
 
-    return _PASSWORD.sub(hide, text)
+    def hide(found: re.Match[str]) -> str:
+        remember((found["quoted"] or found["dollar"] or "").replace("''", "'"))
+        return f"{found[1]}'{HIDDEN}'"
+
+    return _CONTROL.sub("?", _PASSWORD.sub(hide, text))

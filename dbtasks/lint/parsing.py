@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -13,6 +16,10 @@ from dbtasks.lint.tree import Node
 from dbtasks.values import dataclass
 
 _BEFORE = re.compile(r"(?:\s+|--[^\n]*(?:\n|\Z)|/\*(?:[^*]|\*(?!/))*\*/|;)*")
+# From this length on a text may hold an expression that needs more than the usual stack.
+_LONG = 50_000
+_STACK_BYTES = 512 << 20
+
 _NEAR = re.compile(r' at or near ".*"\Z', re.DOTALL)
 
 # What has no placeholder in it, then the placeholders of psycopg and the like.
@@ -63,13 +70,27 @@ def parse_text(text: str, name: str, *, bound: bool = False) -> tuple[Parsed, ..
         raise SqlError(_mistake(name, text, text.index("\0"), "a NUL character. This is no SQL text."))
     text = _BOUND.sub(_parameter, text) if bound and "%" in text else text
     library = _library()
+    from google.protobuf.message import DecodeError  # comes with the library
+
     try:
-        found = library.parse(text)
+        found = _in_a_large_stack(lambda: library.parse(text)) if len(text) > _LONG else library.parse(text)
     except library.PgQueryError as error:
         raise SqlError(_mistake(name, text, max(error.cursorpos - 1, 0), f"{_NEAR.sub('', error.message)}.")) from None
     except UnicodeEncodeError as error:
         raise SqlError(_mistake(name, text, error.start, "a character that is no Unicode.")) from None
+    except DecodeError:
+        raise SqlError(_mistake(name, text, 0, "an expression in it is nested too deeply to be read.")) from None
     return tuple(_statements(text.encode(), found))
+
+
+def _in_a_large_stack(act: Callable[[], Any]) -> Any:
+    """Return what `act` does in a thread of its own: the library goes down a long expression without looking."""
+    before = threading.stack_size(_STACK_BYTES)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(act).result()
+    finally:
+        threading.stack_size(before)
 
 
 def parse(text: str) -> tuple[Parsed, ...] | None:
@@ -99,7 +120,7 @@ def parse_block(text: str) -> tuple[Query, ...] | None:
     library = _library()
     try:
         functions = library.parse_plpgsql(text)
-    except (library.PgQueryError, ValueError):
+    except (library.PgQueryError, ValueError, RecursionError):
         return None
     body = re.search(r"\$\w*\$|'", text)
     first = text.count("\n", 0, body.end()) if body else 0
@@ -160,6 +181,11 @@ def _library() -> Any:  # an extra, which need not be installed where types are 
         import postgast
     except ImportError:
         raise MissingLintError("postgast") from None
+    # An expression of fifty operators has more levels than protobuf decodes by default.
+    with suppress(ImportError, AttributeError):
+        from google._upb import _message
+
+        _message.SetAllowOversizeProtos(True)
     return postgast
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 
@@ -57,6 +58,15 @@ def _execute(statement: str) -> str:
         escaped = statement.replace("\\", "\\\\").replace('"""', '\\"""')
         return f'op.execute("""{escaped}""")'
     return f'op.execute("{statement}")'
+
+
+def literal(text: str) -> str:
+    """Return a text as Python writes it.
+
+    >>> print(literal('a"b'))
+    "a\\"b"
+    """
+    return json.dumps(text, ensure_ascii=False)
 
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")

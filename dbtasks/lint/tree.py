@@ -58,14 +58,14 @@ class Node:
 
     def walk(self) -> Iterator[Node]:
         """Yield this node and all that are under it, from the top."""
-        if self._message is None:
-            return
-        yield self
-        for field, value in self._message.ListFields():
-            if field.message_type is None:
+        waiting = [self._message]  # no recursion: a text of 50,000 operators is that deep
+        while waiting:
+            if (message := waiting.pop()) is None:
                 continue
-            for each in (value,) if hasattr(value, "DESCRIPTOR") else value:
-                yield from Node(_bare(each)).walk()
+            yield Node(message)
+            below = [value for field, value in message.ListFields() if field.message_type is not None]
+            members = [each for value in below for each in ((value,) if hasattr(value, "DESCRIPTOR") else value)]
+            waiting += [_bare(each) for each in reversed(members)]
 
     def altered(self, **values: object) -> Node:
         """Return a copy with other values."""

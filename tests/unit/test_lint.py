@@ -267,11 +267,40 @@ def test_what_a_server_ran_and_our_grammar_does_not_know_is_opaque() -> None:
     assert [each.rule for each in lint([Statement(text="FUTURE SYNTAX t", revision="3fc2")])] == ["opaque"]
 
 
-def test_no_password_is_shown() -> None:
-    text = "ALTER ROLE app SUPERUSER PASSWORD 'hu''sh';"
-    shown = [view(said(text), "x.sql") for view in VIEWS.values()]
+@pytest.mark.parametrize("written", ["'hu''sh one'", "E'hush\\'one'", "$$hush one$$", "$p$hush$one$p$"])
+def test_no_password_is_shown(written: str) -> None:
+    findings = said(f"ALTER ROLE app SUPERUSER PASSWORD {written};")
 
-    assert [each for each in shown if "hu'" in each or "sh'" in each] == []
+    assert {each.statement for each in findings} == {"ALTER ROLE app SUPERUSER PASSWORD '***'"}
+    assert [view(findings, "x.sql") for view in VIEWS.values() if "one" in view(findings, "x.sql")] == []
+
+
+def test_a_name_tells_a_terminal_nothing() -> None:
+    (finding,) = said('DROP TABLE "a\x1b[31m"')
+
+    assert [view([finding], "x.sql") for view in VIEWS.values() if "\x1b" in view([finding], "x.sql")] == []
+    assert finding.message.startswith("drops a?[31m with")
+
+
+@pytest.mark.parametrize(
+    ("text", "said_of_it"),
+    [
+        pytest.param("SELECT " + " || ".join(["a"] * 9000), [], id="many operators"),
+        pytest.param(
+            "DO $$ BEGIN " + "IF a THEN " * 3000 + "NULL; " + "END IF; " * 3000 + "END $$", ["opaque"], id="a block"
+        ),
+    ],
+)
+def test_what_is_nested_deeply_is_read_or_said_to_be_unread(text: str, said_of_it: list[str]) -> None:
+    assert [each.rule for each in said(text)] == said_of_it
+
+
+def test_what_is_nested_too_deeply_is_one_error() -> None:
+    for text in ("SELECT " + "(" * 20_000 + "1" + ")" * 20_000, "SELECT " + "+".join(["1"] * 100_000)):
+        with pytest.raises(
+            SqlError, match=r"x\.sql:1:\d+: (memory exhausted|an expression in it is nested too deeply)"
+        ):
+            said(text)
 
 
 # Waivers and views

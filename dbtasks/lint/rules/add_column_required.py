@@ -21,7 +21,7 @@ def _check(act: Act, world: World) -> Iterator[Hit]:
         return
     if act.node.flag("missing_ok") and table.columns is not None and column in table.columns:
         return
-    name = sql_name(table)
+    name, there = sql_name(table), quoted(f"{column}_there")
     yield Hit(
         severity=Severity.HIGH,
         message=f"adds {table.shown}.{column} as NOT NULL without a default: fails where {table.shown} has rows, "
@@ -30,8 +30,8 @@ def _check(act: Act, world: World) -> Iterator[Hit]:
         safe=instead(
             f"ALTER TABLE {name} ADD COLUMN {quoted(column)} <type>;",
             "-- Fill it in batches, then, each in a transaction of its own:",
-            f"ALTER TABLE {name} ADD CONSTRAINT {column}_there CHECK ({quoted(column)} IS NOT NULL) NOT VALID;",
-            f"ALTER TABLE {name} VALIDATE CONSTRAINT {column}_there;",
+            f"ALTER TABLE {name} ADD CONSTRAINT {there} CHECK ({quoted(column)} IS NOT NULL) NOT VALID;",
+            f"ALTER TABLE {name} VALIDATE CONSTRAINT {there};",
             f"ALTER TABLE {name} ALTER COLUMN {quoted(column)} SET NOT NULL;",
         ),
     )

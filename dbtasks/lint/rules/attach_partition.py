@@ -8,7 +8,7 @@ from dbtasks.lint.acts import Act
 from dbtasks.lint.catalogue import Table
 from dbtasks.lint.findings import Severity
 from dbtasks.lint.locks import ACCESS_EXCLUSIVE
-from dbtasks.lint.rule import Hit, Rule, instead, sql_name
+from dbtasks.lint.rule import Hit, Rule, instead, quoted, sql_name
 from dbtasks.lint.tree import Node
 from dbtasks.lint.world import World
 
@@ -32,7 +32,7 @@ def _check(act: Act, world: World) -> Iterator[Hit]:
 def _hit(table: Table, what: str) -> Hit:
     inverse = "NOT " if what.startswith("the default") else ""
     key = "<partition key within the bounds, and not null>"
-    name = f"{table.name}_bounds"
+    name = quoted(f"{table.name}_bounds")
     return Hit(
         severity=Severity.HIGH,
         message=f"reads all of {table.shown}{table.measured}, {what}, while nobody can read or write it",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dbtasks.lint.acts import Act
 from dbtasks.lint.findings import Severity
 from dbtasks.lint.locks import ACCESS_EXCLUSIVE
-from dbtasks.lint.rule import Hit, Rule, instead, quoted, sql_name
+from dbtasks.lint.rule import Hit, Rule, instead, literal, quoted, sql_name
 from dbtasks.lint.world import World
 
 
@@ -17,6 +17,7 @@ def _check(act: Act, world: World) -> Iterator[Hit]:
     if table.new or gone:
         return
     name = sql_name(table)
+    schema = "" if table.schema in ("", "public") else f", schema={literal(table.schema)}"
     yield Hit(
         severity=Severity.CRITICAL,
         message=f"drops {table.shown}.{column}{table.measured} with all its values; what still names it fails",
@@ -24,7 +25,7 @@ def _check(act: Act, world: World) -> Iterator[Hit]:
         safe=instead(
             "-- First deploy code that neither reads nor writes the column, and allow it to stay empty meanwhile:",
             f"ALTER TABLE {name} ALTER COLUMN {quoted(column)} DROP NOT NULL;",
-            alembic=f'op.alter_column("{table.name}", "{column}", nullable=True)  # drop it in a later revision',
+            alembic=f"op.alter_column({literal(table.name)}, {literal(column)}, nullable=True{schema})",
         ),
     )
 

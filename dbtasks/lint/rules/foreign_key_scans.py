@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dbtasks.lint.acts import Act
 from dbtasks.lint.findings import Severity
 from dbtasks.lint.locks import SHARE_ROW_EXCLUSIVE
-from dbtasks.lint.rule import Hit, Rule, instead, quoted, sql_name
+from dbtasks.lint.rule import Hit, Rule, instead, literal, quoted, sql_name
 from dbtasks.lint.world import World
 
 
@@ -19,8 +19,8 @@ def _check(act: Act, world: World) -> Iterator[Hit]:
     other, name = world.table(constraint.child("pktable")), constraint.text("conname")
     columns, others = constraint.names("fk_attrs"), constraint.names("pk_attrs")
     create = (
-        f'op.create_foreign_key("{name}", "{table.name}", "{other.name}", {list(columns)}, {list(others)}, '
-        "postgresql_not_valid=True)"
+        f"op.create_foreign_key({literal(name)}, {literal(table.name)}, {literal(other.name)}, {list(columns)}, "
+        f"{list(others)}, postgresql_not_valid=True)"
     )
     validate = f"ALTER TABLE {sql_name(table)} VALIDATE CONSTRAINT {quoted(name or '<name>')};"
     yield Hit(
@@ -31,7 +31,9 @@ def _check(act: Act, world: World) -> Iterator[Hit]:
             f"{act.text.rstrip(';')} NOT VALID;",
             "-- In a transaction of its own:",
             validate,
-            alembic=f"{create}\n# in a revision of its own:\nop.execute('{validate}')" if name and others else "",
+            alembic=f"{create}\n# in a revision of its own:\nop.execute({literal(validate)})"
+            if name and others
+            else "",
         ),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dbtasks.lint.acts import Act
 from dbtasks.lint.findings import Severity
 from dbtasks.lint.locks import SHARE
-from dbtasks.lint.rule import Hit, Rule, instead, sql_name
+from dbtasks.lint.rule import Hit, Rule, instead, quoted, sql_name
 from dbtasks.lint.world import World
 
 
@@ -17,13 +17,14 @@ def _check(act: Act, world: World) -> Iterator[Hit]:
         return
     if act.node.flag("if_not_exists") and (table.schema, act.node.text("idxname")) in world.indexes:
         return
-    name = act.node.text("idxname")
+    name = quoted(act.node.text("idxname") or f"{table.name}_index")
     if table.partitioned:
+        part = quoted(f"{act.node.text('idxname') or table.name}_1")
         safe = instead(
             "-- Not for a partitioned table: build it on each partition, then attach them.",
             f"CREATE INDEX {name} ON ONLY {sql_name(table)} (...);",
-            f"CREATE INDEX CONCURRENTLY {name}_p1 ON <partition> (...);",
-            f"ALTER INDEX {name} ATTACH PARTITION {name}_p1;",
+            f"CREATE INDEX CONCURRENTLY {part} ON <partition> (...);",
+            f"ALTER INDEX {name} ATTACH PARTITION {part};",
         )
     else:
         safe = instead(act.sql(concurrent=True), outside=True)

@@ -8,7 +8,7 @@ from dbtasks.lint.acts import Act
 from dbtasks.lint.catalogue import Table
 from dbtasks.lint.findings import Severity
 from dbtasks.lint.locks import ACCESS_EXCLUSIVE
-from dbtasks.lint.rule import Hit, Rule, instead, quoted, sql_name
+from dbtasks.lint.rule import Hit, Rule, instead, literal, quoted, sql_name
 from dbtasks.lint.world import World
 
 _WORDS = {"CONSTR_UNIQUE": "UNIQUE", "CONSTR_PRIMARY": "PRIMARY KEY", "CONSTR_EXCLUSION": "EXCLUDE"}
@@ -24,18 +24,19 @@ def _check(act: Act, world: World) -> Iterator[Hit]:
         return
     name = quoted(constraint.text("conname") or f"{table.name}_key")
     columns = ", ".join(quoted(each) for each in constraint.names("keys"))
+    build = f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {sql_name(table)} ({columns});"
+    attach = f"ALTER TABLE {sql_name(table)} ADD CONSTRAINT {name} {word} USING INDEX {name};"
     if ready:
         message = f"reads all of {table.shown}{table.measured} for NULLs in the key, while nobody can read or write it"
     else:
         message = f"builds the index of {word} on {table.shown}{table.measured} while nobody can read or write it"
     safe = instead(
         "-- Outside of a transaction:",
-        f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {sql_name(table)} ({columns});",
+        build,
         "-- Then:",
-        f"ALTER TABLE {sql_name(table)} ADD CONSTRAINT {name} {word} USING INDEX {name};",
+        attach,
         alembic="with op.get_context().autocommit_block():\n"
-        f'    op.execute("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {sql_name(table)} ({columns})")\n'
-        f'op.execute("ALTER TABLE {sql_name(table)} ADD CONSTRAINT {name} {word} USING INDEX {name}")',
+        f"    op.execute({literal(build)})\nop.execute({literal(attach)})",
     )
     yield Hit(
         severity=Severity.HIGH,
