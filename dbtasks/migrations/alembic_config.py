@@ -69,7 +69,7 @@ def version_folders(root: Path, settings: MigrationSettings) -> tuple[list[Path]
     """Return the folders that revision files lie in, and whether those inside of them count."""
     options = _read(root, settings)
     base = _base(root, options)
-    location = options.text("script_location")
+    location = options.text("script_location") or _implied(options)
     if not location:
         header = "[tool.alembic]" if options.place.name == PYPROJECT else f"[{settings.section}]"
         raise options.mistake("script_location is missing.", header.strip("[]"), header)
@@ -81,6 +81,12 @@ def version_folders(root: Path, settings: MigrationSettings) -> tuple[list[Path]
     named = options.texts("version_locations")
     folders = [_folder(each, searched, python) for each in named] or [folder / "versions"]
     return folders, options.text("recursive_version_locations") == "true"
+
+
+def implied_location(root: Path, settings: MigrationSettings) -> str | None:
+    """Return the scripts folder where no file names it: Flask-Migrate keeps its ini inside of it."""
+    options = _read(root, settings)
+    return None if options.text("script_location") else _implied(options) or None
 
 
 def working_folder(root: Path, settings: MigrationSettings) -> Path:
@@ -104,6 +110,11 @@ def _base(root: Path, options: _Options) -> Path:
     if not (root / location).exists() and (options.place.parent / location).exists():
         return options.place.parent
     return root
+
+
+def _implied(options: _Options) -> str:
+    folder = options.place.parent
+    return str(folder) if (folder / "env.py").is_file() and (folder / "versions").is_dir() else ""
 
 
 def _read(root: Path, settings: MigrationSettings) -> _Options:

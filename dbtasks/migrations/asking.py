@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dbtasks.errors import Mistake, SettingsError
-from dbtasks.migrations.alembic_config import files, interpreter, working_folder
+from dbtasks.migrations.alembic_config import files, implied_location, interpreter, working_folder
 from dbtasks.migrations.child import Child
 from dbtasks.migrations.scripts import Script
 from dbtasks.settings import MigrationSettings
@@ -53,4 +53,5 @@ def configuration(root: Path, settings: MigrationSettings) -> dict[str, Any]:
         "config": str(ini) if ini else None,
         "pyproject": str(toml) if toml else None,
         "section": settings.section,
+        "scripts": implied_location(root, settings),
     }

@@ -128,10 +128,14 @@ class Worker:
 
         ini, toml, section = self.job["config"], self.job["pyproject"], self.job["section"]
         if hasattr(Config, "toml_alembic_config"):  # since 1.16
-            return Config(file_=ini, toml_file=toml, ini_section=section)
-        if ini is None:
+            config = Config(file_=ini, toml_file=toml, ini_section=section)
+        elif ini is None:
             raise RuntimeError(f"Alembic {__version__} does not read pyproject.toml. Install 1.16 or later")
-        return Config(file_=ini, ini_section=section)
+        else:
+            config = Config(file_=ini, ini_section=section)
+        if self.job["scripts"] is not None:
+            config.set_main_option("script_location", self.job["scripts"].replace("%", "%%"))
+        return config
 
     def pass_gate(self, driver: str) -> Gate:
         """Return the gate, with the lock held, the ledger there, and no torn revision in the way."""

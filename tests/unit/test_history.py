@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dbtasks.errors import MigrationHistoryError, SettingsError
-from dbtasks.migrations.alembic_config import working_folder
+from dbtasks.migrations.alembic_config import implied_location, working_folder
 from dbtasks.migrations.history import History, read_history
 from dbtasks.settings import MigrationSettings
 
@@ -253,6 +253,17 @@ def test_an_ini_of_a_subfolder_runs_where_its_script_folder_is(tmp_path: Path) -
     (tmp_path / "backend" / "alembic.ini").write_text("[alembic]\nscript_location = migrations\n")
     assert ids(read_history(tmp_path, settings)) == ["a"]
     assert working_folder(tmp_path, settings) == tmp_path / "backend"
+
+
+def test_an_ini_inside_the_scripts_folder_need_not_name_it(tmp_path: Path) -> None:
+    settings = MigrationSettings(config=Path("migrations/alembic.ini"))
+    chain(tmp_path, ("a", None))
+    (tmp_path / "migrations" / "alembic.ini").write_text("[alembic]\n")
+    assert mistakes(tmp_path, settings) == ["migrations/alembic.ini:1: alembic: script_location is missing."]
+    (tmp_path / "migrations" / "env.py").touch()
+    assert ids(read_history(tmp_path, settings)) == ["a"]
+    assert implied_location(tmp_path, settings) == str(tmp_path / "migrations")
+    assert working_folder(tmp_path, settings) == tmp_path
 
 
 def test_another_section_is_read_when_named(project: Path) -> None:
