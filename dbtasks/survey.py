@@ -173,10 +173,11 @@ def _materials(wish: Wish, history: History | None, database: Database | None) -
     revisions = tuple(_bytes(each) for each in history.revisions) if history else ()
     pending = tuple(_bytes(each) for each in history.pending(current)) if history and known else ()
     written = {*(dict(database.ledger) if database else ()), *(database.torn if database else ())}
+    told = written | {each.id for each in pending}
     return Materials(
         revisions=revisions,
         pending=pending,
-        unrecorded=tuple(each for each in revisions if each not in pending and each.id not in written) if known else (),
+        unrecorded=tuple(each for each in revisions if each.id not in told) if known else (),
         heads=history.heads if history else (),
         command=wish.command,
         read_only=wish.read_only,

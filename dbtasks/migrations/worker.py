@@ -30,7 +30,6 @@ from .worker_book import Book
 from .worker_door import Door
 from .worker_gate import Gate, LockTimeout, hold, open_gate
 from .worker_outside import Outside
-from .worker_program import run_program
 from .worker_record import Scribe
 from .worker_wraps import begin_recording
 
@@ -91,6 +90,8 @@ class Worker:
         if self.job["down"]:
             command.downgrade(config, self.job["revision"])
         elif self.job["program"]:
+            from .worker_program import run_program  # late: most projects run Alembic itself
+
             run_program(self.job["program"], self.job["root"])
             self.book.ended()
         elif self.job["revision"]:

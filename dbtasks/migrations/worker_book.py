@@ -15,19 +15,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .worker_program import run_file
+from .worker_ledger import literal, write
 from .worker_record import Scribe
 from .worker_server import read_outside
 
 _NOISE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
 _OUR_SCHEMA = re.compile(r'\bdbtasks"?\s*\.|\b(?:schema|search_path)\b[^;]*\bdbtasks\b', re.IGNORECASE)
-
-_RECORD = """
-INSERT INTO dbtasks.ledger (revision, checksum, direction, started_at, duration_ms, person, entry, tool_version)
-VALUES (:revision, :checksum, :direction, clock_timestamp() - :seconds * interval '1 second', :duration_ms,
-        :person, :entry, :tool_version)
-"""
-_FORGET_TORN = "DELETE FROM dbtasks.ledger WHERE revision = :revision AND duration_ms IS NULL"
 
 
 class Book:
@@ -112,8 +105,8 @@ class Book:
         It commits as it likes, so that it counts as torn until it has come to its end.
         """
         name = file["revision"]
-        literal = _literal(name)
-        there = f"SELECT 1 FROM dbtasks.ledger WHERE revision = {literal} AND duration_ms IS NOT NULL"  # noqa: S608
+        named = f"revision = {literal(name)}"
+        there = f"SELECT 1 FROM dbtasks.ledger WHERE {named} AND duration_ms IS NOT NULL"  # noqa: S608
         if self.gate(there):
             return
         self._compare(name, file["path"])
@@ -121,10 +114,12 @@ class Book:
         self.revision = name
         self.send("revision_started", revision=name)
         began = time.monotonic()
-        torn = f"dbtasks.ledger WHERE revision = {literal} AND duration_ms IS NULL"
+        torn = f"dbtasks.ledger WHERE {named} AND duration_ms IS NULL"
         self.gate(f"DELETE FROM {torn}")  # noqa: S608
         self._torn.discard(name)
         self.leaves_transaction()
+        from .worker_program import run_file  # late: few projects have one
+
         self._aside = True
         run_file(file["path"])
         self._aside = False
@@ -158,10 +153,7 @@ class Book:
             self._writing = True
             if self.scribe is not None:
                 self.scribe.ended(ctx.connection, name)
-            with self._own_role(ctx.connection):
-                if name in self._torn:
-                    ctx.connection.execute(self._text(_FORGET_TORN), {"revision": name})
-                ctx.connection.execute(self._text(_RECORD), row)
+            write(ctx.connection, row, torn=name in self._torn)
             self._writing = False
             self.send("revision_applied", revision=name, duration_ms=row["duration_ms"])
 
@@ -181,7 +173,7 @@ class Book:
             return
         self._torn.add(self.revision)
         values = [self.revision, self._checksums.get(self.revision, ""), self.job["person"], self.job["tool_version"]]
-        revision, checksum, person, version = [_literal(value) for value in values]
+        revision, checksum, person, version = [literal(value) for value in values]
         # Quoted here: the drivers that a gate may have share no way to bind a value.
         way = "downgrade" if self.job["down"] else "upgrade"
         row = f"{revision}, {checksum}, '{way}', clock_timestamp(), {person}, {int(self.job['entry'])}, {version}"
@@ -229,17 +221,6 @@ class Book:
             self.revision = name
             self.stop("bytes", "its file has changed since the plan" if expected else "it is not in the plan")
 
-    @contextlib.contextmanager
-    def _own_role(self, connection: Any) -> Iterator[None]:
-        """Write as the role that logged in: env.py may have set another one, which knows nothing of our schema."""
-        role = connection.execute(self._text("SELECT current_setting('role')")).scalar()
-        change = self._text("SELECT set_config('role', :role, true)")
-        if role != "none":
-            connection.execute(change, {"role": "none"})
-        yield
-        if role != "none":
-            connection.execute(change, {"role": role})
-
 
 class _Watched:
     """Alembic's own function that lists the steps, with the book looking on."""
@@ -264,7 +245,3 @@ def _callbacks(theirs: Any) -> list[Any]:
     if theirs is None:
         return []
     return [theirs] if callable(theirs) else list(theirs)
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
