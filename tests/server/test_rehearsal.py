@@ -149,6 +149,8 @@ def test_what_fails_in_the_rehearsal_is_refused_before_the_tier_is_touched(more:
     assert more.invoke("migrate --tier=int").code == 0
     stg = more.server_url("stg", "small_stg")
     change(stg, "ALTER TABLE people ADD COLUMN born date")  # by hand, and unknown to the revisions
+    accepted = more.invoke("drift --tier=stg --accept --reason=meant")
+    assert accepted.code == 0, accepted.text
     before = contents(stg)
 
     refused = more.invoke("migrate --tier=stg")
