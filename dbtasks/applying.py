@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dbtasks.database import Connection
 from dbtasks.environment import for_worker
 from dbtasks.migrations import ledger
-from dbtasks.plan import ApplyRevisions, RecordBaseline, TakeBack
+from dbtasks.plan import ApplyRevisions, Prove, RecordBaseline, TakeBack
 from dbtasks.site import Moment
 from dbtasks.workbench import Workbench
 
@@ -22,7 +22,7 @@ def apply_revisions(bench: Workbench, step: ApplyRevisions) -> str:
     from dbtasks.migrations import tries  # late: most plans apply none
     from dbtasks.migrations.events import InputsSeen, RevisionApplied, RevisionStarted
 
-    done = 0
+    done, work = 0, job(bench, step)
 
     def heard(event: Event) -> None:
         nonlocal done
@@ -32,10 +32,9 @@ def apply_revisions(bench: Workbench, step: ApplyRevisions) -> str:
         if isinstance(event, RevisionStarted):
             total = len(step.revisions)
             bench.site.report(Moment(step="migrate", done=min(done, total - 1), total=total, doing=event.revision))
-        _tell_waiting(bench, job, event)
+        _tell_waiting(bench, work, event)
 
-    job = _job(bench, step)
-    applied = tries.run(job, heard)
+    applied = tries.run(work, heard)
     bench.result.facts["applied"] = list(applied)
     return f"{len(applied)} revision{'s' if len(applied) != 1 else ''} to {', '.join(step.heads)}"
 
@@ -44,15 +43,15 @@ def take_back(bench: Workbench, step: TakeBack) -> str:
     from dbtasks.migrations import tries  # late: most plans take nothing back
 
     def heard(event: Event) -> None:
-        _tell_waiting(bench, job, event)
+        _tell_waiting(bench, work, event)
 
-    job = dataclasses.replace(
-        _job(bench, step),
+    work = dataclasses.replace(
+        job(bench, step),
         target_revision=step.to,
         down=True,
         command=f"invoke downgrade --tier={bench.plan.tier} --to={step.to}",
     )
-    taken = tries.run(job, heard)
+    taken = tries.run(work, heard)
     bench.result.facts["taken_back"] = list(taken)
     return f"{len(taken)} revision{'s' if len(taken) != 1 else ''} taken back, down to {step.to}"
 
@@ -106,7 +105,7 @@ def _note_inputs(bench: Workbench, seen: InputsSeen) -> None:
     bench.inputs = recorded(seen, environ, project.settings.migrations, onto=onto).as_data()
 
 
-def _job(bench: Workbench, step: ApplyRevisions | TakeBack) -> Job:
+def job(bench: Workbench, step: ApplyRevisions | TakeBack | Prove) -> Job:
     from dbtasks.migrations.upgrade import Job
 
     project, place, patience = bench.site.project, bench.place, bench.site.target.tier.patience
@@ -123,9 +122,9 @@ def _job(bench: Workbench, step: ApplyRevisions | TakeBack) -> Job:
         oid=bench.built_oid,
         person=project.who.person,
         entry=bench.site.entry,
-        checksums={each.id: each.checksum for each in step.revisions},
+        checksums={} if isinstance(step, Prove) else {each.id: each.checksum for each in step.revisions},
         environ=for_worker(project, url),
-        retry=step.retry,
+        retry=() if isinstance(step, Prove) else step.retry,
         log=project.settings.trail.with_name("migrations.log"),
         command=f"invoke {bench.plan.operation.name} --tier={bench.plan.tier}",
         records=bench.built is not None and bench.keeps_stock,

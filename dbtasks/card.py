@@ -22,6 +22,7 @@ from dbtasks.plan import (
     LoadSeeds,
     Materials,
     Plan,
+    Prove,
     PutStamp,
     RecordBaseline,
     SwapIn,
@@ -37,7 +38,18 @@ MOST_TABLES = 3
 MOST_SESSIONS = 5
 _WIDTH = 16
 
-_OneLine = BuildAside | PutStamp | RecordBaseline | ApplyRevisions | TakeBack | LoadSeeds | Verify | KeepReady | HandOut
+_OneLine = (
+    BuildAside
+    | PutStamp
+    | RecordBaseline
+    | ApplyRevisions
+    | TakeBack
+    | LoadSeeds
+    | Verify
+    | Prove
+    | KeepReady
+    | HandOut
+)
 
 
 def before_asking(seen: Survey, target: Target) -> Iterator[str]:
@@ -146,28 +158,37 @@ def _line(plan: Plan, step: _OneLine, evidence: Evidence | None) -> Iterator[str
                 f"{plan.database} as {plan.tier.upper()}: may lose {floor.may_lose.name.lower()}, "
                 f"consent of {floor.consent.name.lower()}",
             )
-        case RecordBaseline():
-            count, last = len(step.revisions), step.revisions[-1].id
-            yield _fact("would note", f"{count} revision{'s' if count != 1 else ''} to {last} as there already")
-        case ApplyRevisions():
-            count = len(step.revisions)
-            yield _fact("would apply", f"{count} revision{'s' if count != 1 else ''} to {', '.join(step.heads)}")
-            if not plan.operation.builds:
-                yield from (_fact(name, text) for name, text in revision_lines(step, evidence))
-        case TakeBack():
-            count = len(step.revisions)
-            yield _fact("would take back", f"{count} revision{'s' if count != 1 else ''}, down to {step.to}")
-            for revision in step.revisions:
-                yield _fact(f"  {revision.id[:12]}", revision.message)
+        case RecordBaseline() | ApplyRevisions() | TakeBack():
+            yield from _revisions(plan, step, evidence)
         case LoadSeeds():
             yield _fact("would seed", " and ".join(step.sets) + ", adding what is missing")
         case Verify():
             yield _fact("would verify", f"at head {', '.join(step.heads) or '(none)'}")
+        case Prove():
+            asked = (("the models match",) if step.models else ()) + ((" ".join(step.check),) if step.check else ())
+            yield _fact("would prove", " · ".join(asked))
         case KeepReady():
             yield _fact("would keep", "it as a template, and a clone of it that the next reset renames")
         case HandOut():
             command = step.purpose or " ".join(step.command) or "this process"
             yield _fact("would let in", f"{command}, {'read-only' if step.read_only else 'free to write'}")
+
+
+def _revisions(
+    plan: Plan, step: RecordBaseline | ApplyRevisions | TakeBack, evidence: Evidence | None
+) -> Iterator[str]:
+    number = f"{len(step.revisions)} revision{'s' if len(step.revisions) != 1 else ''}"
+    match step:
+        case RecordBaseline():
+            yield _fact("would note", f"{number} to {step.revisions[-1].id} as there already")
+        case ApplyRevisions():
+            yield _fact("would apply", f"{number} to {', '.join(step.heads)}")
+            if not plan.operation.builds:
+                yield from (_fact(name, text) for name, text in revision_lines(step, evidence))
+        case TakeBack():
+            yield _fact("would take back", f"{number}, down to {step.to}")
+            for revision in step.revisions:
+                yield _fact(f"  {revision.id[:12]}", revision.message)
 
 
 def _where(plan: Plan) -> str:

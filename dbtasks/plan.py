@@ -53,6 +53,14 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prove:
+    """See that the `models` and the database agree, and that the application's own `check` ends with 0. Both read."""
+
+    models: bool
+    check: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Materials:
     """What a plan is made from besides the evidence: the project's revisions and seeds, or the way in asked for.
 
@@ -60,7 +68,8 @@ class Materials:
     its ledger does not. `kept` is what would be brought back, `ended` what would be dropped. `agreed` are the ceilings
     of an earlier plan that still hold. A downgrade takes `back` revisions, the newest first; `to` is what Alembic is
     told, `down_to` what the version table holds then. `schema` is the fingerprint of the target's schema, `drift` where
-    it differs from what the revisions produce, `reason` why that is meant: all only where it is to be accepted.
+    it differs from what the revisions produce, `reason` why that is meant: all only where it is to be accepted. `prove`
+    is what a tier must pass besides being at head.
     """
 
     revisions: tuple[RevisionBytes, ...] = ()
@@ -82,6 +91,7 @@ class Materials:
     schema: str = ""
     drift: tuple[str, ...] = ()
     reason: str = ""
+    prove: Prove | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +223,7 @@ Step = (
     | TakeBack
     | LoadSeeds
     | Verify
+    | Prove
     | SwapIn
     | KeepReady
     | BringBack

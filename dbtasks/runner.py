@@ -13,7 +13,7 @@ from zlib import crc32
 
 import psycopg
 
-from dbtasks import applying, building, command, registry, replacing
+from dbtasks import applying, building, checking, command, registry, replacing
 from dbtasks.database import let_write, session_lock, telling_failures
 from dbtasks.environment import for_command
 from dbtasks.errors import PlanChangedError, ServerUnreachableError
@@ -27,6 +27,7 @@ from dbtasks.plan import (
     HandOut,
     KeepReady,
     LoadSeeds,
+    Prove,
     PutStamp,
     RecordBaseline,
     Step,
@@ -44,7 +45,7 @@ def run(clearance: Clearance, site: Site) -> Result:
     plan = clearance.spend()
     bench = Workbench(clearance, site, plan)
     with telling_failures(plan.tier, plan.database), ExitStack() as stack:
-        if any(not isinstance(step, HandOut | Verify) for step in plan.steps):
+        if any(not isinstance(step, HandOut | Verify | Prove) for step in plan.steps):
             stack.enter_context(_locked(bench))
             now = site.look_again()
             if now.plan.hash != plan.hash:
@@ -120,6 +121,8 @@ def _do(bench: Workbench, step: Step) -> tuple[str, str]:
             return "seed", building.load_seeds(bench, step)
         case Verify():
             return "verify", building.verify(bench, step)
+        case Prove():
+            return "prove", checking.prove(bench, step)
         case SwapIn() | BringBack() | KeepReady() | DropKept():
             return _replace(bench, step)
         case AcceptDrift():

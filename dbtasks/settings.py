@@ -19,6 +19,7 @@ SETTINGS_FILE = Path("config", "tiers.yaml")
 class MigrationSettings:
     """Where Alembic's configuration lies, and which variables the project's `env.py` takes its URL from.
 
+    `check` is the application's own check of a migrated tier; with `ignore_models` its models are not compared.
     `variables` are others that the revisions read. `scratch` is the variable with the URL of the server for rehearsals;
     empty: the project's private one. `python` is the interpreter that has the project's Alembic, where it
     is not ours. `program` is what migrates in place of `alembic upgrade heads`, `first` a file that makes the first
@@ -31,6 +32,8 @@ class MigrationSettings:
     version_table: str = "alembic_version"
     variables: tuple[str, ...] = ()
     scratch: str = ""
+    check: tuple[str, ...] = ()
+    ignore_models: bool = False
     python: Path | None = None
     program: tuple[str, ...] = ()
     first: Path | None = None

@@ -42,6 +42,11 @@ class Key:
     section: tuple[Key, ...] = ()
 
 
+def words(name: str, summary: str, expected: str, example: str) -> Key:
+    pattern = r"[^\x00-\x1f\x7f]{1,200}"
+    return Key(name=name, summary=summary, shape=Shape.TEXTS, expected=expected, pattern=pattern, example=example)
+
+
 def truth(name: str, summary: str) -> Key:
     return Key(
         name=name,

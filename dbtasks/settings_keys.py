@@ -5,7 +5,7 @@ The reader, the JSON Schema and the documentation are made from these rows.
 
 from __future__ import annotations
 
-from dbtasks.settings_key import PATH, PATH_EXPECTED, Key, Shape, choice, path, section, time, truth
+from dbtasks.settings_key import PATH, PATH_EXPECTED, Key, Shape, choice, path, section, time, truth, words
 from dbtasks.tiers import Colour, Embedded
 
 LOSSES = ("everything", "asked", "nothing")
@@ -180,13 +180,11 @@ MIGRATION_KEYS = (
         pattern=PATH,
         example=".venv/bin/python",
     ),
-    Key(
-        name="program",
-        summary="The project's own program that migrates, with its arguments, in place of `alembic upgrade heads`.",
-        shape=Shape.TEXTS,
-        expected="words: a program of that Python or a .py file of the project, and its arguments",
-        pattern=r"[^\x00-\x1f\x7f]{1,200}",
-        example="[prefect, server, database, upgrade, --yes]",
+    words(
+        "program",
+        "The project's own program that migrates, with its arguments, in place of `alembic upgrade heads`.",
+        "words: a program of that Python or a .py file of the project, and its arguments",
+        "[prefect, server, database, upgrade, --yes]",
     ),
     Key(
         name="first",
@@ -213,6 +211,13 @@ MIGRATION_KEYS = (
         example="[DEFAULT_CURRENCY]",
         secret=True,
     ),
+    words(
+        "check",
+        "The application's own check, run on each tier by `invoke migrate --through`; it must end with 0.",
+        "a command, word by word",
+        "[python, -m, app.check]",
+    ),
+    truth("ignore_models", "Whether `invoke migrate --through` does not compare the models with the database."),
     Key(
         name="scratch",
         summary="The NAME of the variable with the URL of a server for rehearsals. By default the private one is used.",

@@ -161,6 +161,8 @@ def _migrations(root: Path, fields: Fields) -> MigrationSettings:
         url_variables=("DATABASE_URL",) if url_variables is None else url_variables,
         variables=fields.texts("variables") or (),
         scratch=fields.text("scratch") or "",
+        check=fields.texts("check") or (),
+        ignore_models=fields.truth("ignore_models"),
         # Not resolved: a virtual environment is known by where its link to Python lies.
         python=root / python if python else None,
         program=fields.texts("program") or (),

@@ -17,7 +17,7 @@ from dbtasks.environment import for_worker
 from dbtasks.evidence import Contents, Database, Drift, Evidence, Proof, Replacing, Situation, StampState
 from dbtasks.looking import connection_beside, look_around
 from dbtasks.operations import verb
-from dbtasks.plan import Materials, Plan, RevisionBytes
+from dbtasks.plan import Materials, Plan, Prove, RevisionBytes
 from dbtasks.project import Project
 from dbtasks.situation import situate
 from dbtasks.targets import Target
@@ -126,7 +126,12 @@ def survey(
     beside = before.beside if before else connection_beside(request, target)
     found, beside = look_around(project, request, target, beside)
     server, database, server_way = found
-    materials = replace(_materials(wish, history, database), seed_sets=seed_sets, seed_digest=seed_digest)
+    materials = replace(
+        _materials(wish, history, database),
+        seed_sets=seed_sets,
+        seed_digest=seed_digest,
+        prove=_to_prove(project, request, wish),
+    )
     if history and operation.takes_back:
         from dbtasks.going_back import going_back  # late: most verbs take nothing back
 
@@ -221,6 +226,15 @@ def _compared(
     there = (*found.found, *(each for each, _ in found.accepted))
     told = tuple(f"{each.digest} {each.clause}" for each in there)
     return situation, replace(materials, schema=found.fingerprint, drift=told, reason=wish.reason)
+
+
+def _to_prove(project: Project, request: Request, wish: Wish) -> Prove | None:
+    """Return what a walk through the tiers asks of each besides being at head."""
+    settings, operation = project.settings.migrations, request.operation
+    models = not settings.ignore_models
+    if not (wish.walks and operation.proves and not operation.builds and (models or settings.check)):
+        return None
+    return Prove(models=models, check=settings.check)
 
 
 def _seeds(request: Request, wish: Wish, files: Files) -> tuple[tuple[str, ...], str]:

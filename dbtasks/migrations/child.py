@@ -17,7 +17,7 @@ _LOG_LIMIT_BYTES = 1_000_000
 _GRACE_S = 5.0
 _DRAIN_S = 0.2
 # What the project or a server worded; the rest are ids and numbers.
-_TEXTS = frozenset({"message", "reason", "reasons", "holder", "text"})
+_TEXTS = frozenset({"message", "reason", "reasons", "holder", "text", "differences"})
 
 
 class Child:

@@ -219,6 +219,14 @@ def worker_sql(person: str, lock_timeout_ms: int, statement_timeout_ms: int | No
     }
 
 
+def look_sql(lock_timeout_ms: int) -> dict[str, str]:
+    """Return what a worker's connection is asked first where it only looks: whatever it runs then writes nothing."""
+    reads = "set_config('default_transaction_read_only', 'on', false)"
+    waits = f"set_config('lock_timeout', '{lock_timeout_ms}', false)"
+    identity = _IDENTITY.format(lock="'true'")
+    return {"identify": f"SELECT {identity}, {reads}, {waits}, {_ORPHAN_ENDS}"}
+
+
 def _exists(connection: Connection) -> bool:
     row = connection.execute("SELECT to_regclass('dbtasks.ledger') IS NOT NULL").fetchone()
     return row is not None and bool(row[0])

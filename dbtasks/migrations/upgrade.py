@@ -112,10 +112,10 @@ def _upgrade(job: Job, report: Callable[[Event], None]) -> tuple[str, ...]:
             report(events.Blocked(revision=run.begun, by=onlooker.seen))
 
     python, folder = interpreter(job.root, job.settings), working_folder(job.root, job.settings)
-    child = Child(_message(job), python=python, environ=job.environ, folder=folder)
+    child = Child(message(job), python=python, environ=job.environ, folder=folder)
     try:
-        for message in child.messages(job.log, idle=look, idle_s=min(1.0, job.lock_timeout_ms / 2000)):
-            _note(run, message, report)
+        for said in child.messages(job.log, idle=look, idle_s=min(1.0, job.lock_timeout_ms / 2000)):
+            _note(run, said, report)
     except KeyboardInterrupt:
         child.end()
         raise _interruption(job, run) from None
@@ -126,7 +126,8 @@ def _upgrade(job: Job, report: Callable[[Event], None]) -> tuple[str, ...]:
     return _settle(job, run)
 
 
-def _message(job: Job) -> dict[str, Any]:
+def message(job: Job) -> dict[str, Any]:
+    """Return the job as the worker reads it."""
     names = ("host", "port", "database", "user", "system_identifier", "oid")
     return {
         "kind": "upgrade",

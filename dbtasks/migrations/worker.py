@@ -17,7 +17,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
-from urllib.parse import quote, unquote, urlencode
 
 if not __package__:  # run by its path: make the neighbours importable, and only as neighbours
     sys.path.pop(0)  # else a project's own `history` or `ledger` would be ours
@@ -27,10 +26,12 @@ if not __package__:  # run by its path: make the neighbours importable, and only
     __package__ = "dbtasks_worker"  # PEP 366
 
 from .worker_book import Book
+from .worker_compare import differences
 from .worker_door import Door
 from .worker_gate import Gate, LockTimeout, hold, open_gate
 from .worker_outside import Outside
 from .worker_record import Scribe
+from .worker_urls import libpq, sqlalchemy_url
 from .worker_wraps import begin_recording
 
 _ASYNC = ("async_engine_from_config", "create_async_engine")
@@ -66,11 +67,7 @@ class Worker:
         from alembic.runtime.migration import MigrationContext
         from sqlalchemy.engine import Engine
 
-        self.tell_the_pin()
-        door = Door(self.job["target"], self.job["sql"], self.stop, lambda pid: self.send("backend", pid=pid))
-        door.watch_drivers()
-        door.watch_sqlalchemy()
-        config = self.config()
+        door, config = self.open_door(), self.config()
         driver = choose_driver(config, sqlalchemy.__version__)
         self.send("started", alembic=alembic.__version__, sqlalchemy=sqlalchemy.__version__, driver=driver)
         gate = self.pass_gate(driver)
@@ -99,6 +96,25 @@ class Worker:
         if recorder is not None:
             self.send("inputs_seen", **recorder.told(self.book.covered()))
         self.send("done", heads=self.book.heads, version_table=self.book.version_table)
+
+    def compare(self) -> None:
+        """Say what the models and the database do not agree on. Whatever connects here only reads."""
+        import sqlalchemy
+
+        self.open_door()
+        config = self.config()
+        driver = choose_driver(config, sqlalchemy.__version__)
+        config.set_main_option("sqlalchemy.url", sqlalchemy_url(self.job["url"], driver).replace("%", "%%"))
+        found = differences(config)
+        self.send("compared", models=found is not None, differences=found or [])
+
+    def open_door(self) -> Door:
+        """Return the door, which stands before every driver from now on."""
+        self.tell_the_pin()
+        door = Door(self.job["target"], self.job["sql"], self.stop, lambda pid: self.send("backend", pid=pid))
+        door.watch_drivers()
+        door.watch_sqlalchemy()
+        return door
 
     def tell_the_pin(self) -> None:
         """Hold this process, where a test started it, to the cleared target: what is only built has no stamp yet."""
@@ -195,45 +211,6 @@ def _default_dialect(driver: str, default: str) -> None:
         registry.register("postgresql", f"sqlalchemy.dialects.postgresql.{driver}", "dialect")
 
 
-def libpq(url: str) -> dict[str, str]:
-    """Return a postgresql:// URL's parameters as libpq names them.
-
-    >>> libpq("postgresql://anna:p%40s@db-7:5433/app?sslmode=require")["password"]
-    'p@s'
-    """
-    rest, _, query = url.partition("://")[2].partition("?")
-    authority, _, database = rest.partition("/")
-    login, _, place = authority.rpartition("@")
-    user, _, password = login.partition(":")
-    bracketed = place.startswith("[")
-    host, _, port = place[1:].partition("]") if bracketed else place.partition(":")
-    found = {"user": user, "password": password, "host": host, "port": port.lstrip(":"), "dbname": database}
-    parameters = {key: unquote(value) for key, value in found.items() if value}
-    # Not parse_qsl: to libpq a plus sign is a plus sign.
-    pairs = (pair.partition("=") for pair in query.split("&") if pair)
-    return parameters | {unquote(name): unquote(value) for name, _, value in pairs}
-
-
-def sqlalchemy_url(url: str, driver: str) -> str:
-    """Return the same place for SQLAlchemy, which knows a socket's folder only as a query parameter.
-
-    >>> sqlalchemy_url("postgresql://anna:p%40s%25@%2Ftmp:5433/app?sslmode=require", "asyncpg")
-    'postgresql+asyncpg://anna:p%40s%25@/app?host=%2Ftmp&port=5433&ssl=require'
-    """
-    # Composed here: SQLAlchemy 1.4 writes a password with % in it so that it reads another one back.
-    known = libpq(url)
-    login = ":".join(quote(known.pop(name), safe="") for name in ("user", "password") if name in known)
-    database = known.pop("dbname", "")
-    place = ""
-    if not known.get("host", "/").startswith("/"):
-        host, port = known.pop("host"), known.pop("port", "")
-        place = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
-    if driver == "asyncpg" and "sslmode" in known:
-        known["ssl"] = known.pop("sslmode")
-    query = f"?{urlencode(known, quote_via=quote)}" if known else ""
-    return f"postgresql+{driver}://{f'{login}@' if login else ''}{place}/{database}{query}"
-
-
 def describe(error: BaseException) -> dict[str, str | None]:
     """Return what an error says, without SQLAlchemy's wrapping."""
     inner = getattr(error, "orig", None) or error
@@ -285,7 +262,7 @@ def main() -> NoReturn:
         os.set_inheritable(descriptor, False)
     worker = Worker(job)
     try:
-        worker.upgrade() if job["kind"] == "upgrade" else worker.history()
+        {"upgrade": worker.upgrade, "compare": worker.compare, "history": worker.history}[job["kind"]]()
     except BaseException as error:  # the end of the process: a SystemExit of env.py counts as a failure too
         traceback.print_exc()
         revision = worker.book.revision if worker.book else None

@@ -27,10 +27,11 @@ def plan(evidence: Evidence, materials: Materials) -> Plan:
     steps: list[Step] = []
     if evidence.situation.stamp in (StampState.MISSING, StampState.PROMOTED):
         steps.append(PutStamp(floor=evidence.situation.floor))
+    prove = (materials.prove,) if materials.prove else ()
     if materials.pending:
         steps.append(_apply(evidence, materials))
     effect = Effect.READ if not steps else Effect.DESTROY if _may_destroy(evidence) else Effect.CHANGE
-    return plan_of(OPERATION, evidence, effect, (*steps, Verify(heads=materials.heads)))
+    return plan_of(OPERATION, evidence, effect, (*steps, Verify(heads=materials.heads), *prove))
 
 
 def _apply(evidence: Evidence, materials: Materials) -> ApplyRevisions:

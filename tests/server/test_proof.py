@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -172,3 +173,75 @@ def test_a_walk_that_stops_says_what_was_done_until_then(shop: Project) -> None:
         {"fault": "edited since it ran here", "tier": "stg", "revisions": ["r2"]}
     ]
     assert shop.invoke("reset --tier=int").code == 0
+
+
+MODELS = """
+from sqlalchemy import Column, Integer, MetaData, Table, Text
+
+metadata = MetaData()
+Table("people", metadata, Column("id", Integer, primary_key=True), Column("name", Text, nullable=False, unique=True))
+"""
+CHECK = """
+import os, sys
+import psycopg
+
+print("the check says this on standard output, which is for data")
+tier = os.environ["DBTASKS_HANDED_TIER"]
+with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
+    try:
+        connection.execute("CREATE TABLE written_by_a_check (id int)")
+    except psycopg.errors.ReadOnlySqlTransaction:
+        sys.exit(3 if sys.stdin.read() or os.path.exists(f"fail-{tier}") else 0)
+sys.exit(4)
+"""
+
+
+@pytest.fixture
+def modelled(shop: Project) -> Iterator[Project]:
+    """The project with models of one table, and a check of its own."""
+    env, tiers = shop.root / "migrations/env.py", shop.root / "config/tiers.yaml"
+    before = env.read_text(), tiers.read_text()
+    shop.file("models.py", MODELS)
+    shop.file("check.py", CHECK)
+    only = "include_name=lambda name, kind, parents: kind != 'table' or name == 'people'"
+    env.write_text(
+        "import sys\nsys.path.insert(0, '.')\nimport models\n"
+        + before[0].replace(
+            "connection=connection,", f"connection=connection, target_metadata=models.metadata, {only},"
+        )
+    )
+    shop.edit("config/tiers.yaml", "  ignore_models: false", f"  check: [{sys.executable}, check.py]")
+    assert shop.invoke("reset --tier=int").code == 0
+    yield shop
+    env.write_text(before[0])
+    tiers.write_text(before[1])
+
+
+def test_a_walk_stops_at_a_tier_whose_models_ask_for_more(modelled: Project) -> None:
+    modelled.edit("models.py", "unique=True)", 'unique=True), Column("nickname", Text)')
+
+    done = modelled.invoke("migrate --through=stg --format=json")
+
+    document = said(done)
+    assert done.code == 1, done.text
+    assert document["error"]["code"] == "TierNotProvenError"
+    assert "  add_column people.nickname\n" in done.err
+    assert [(each["tier"], each["verdict"]) for each in document["tiers"]] == [("int", "stopped"), ("stg", "not asked")]
+    assert modelled.last_entry()["outcome"] == "failed"
+
+
+def test_a_walk_asks_for_no_tier_after_one_that_fails_the_applications_check(modelled: Project) -> None:
+    (modelled.root / "fail-stg").touch()
+
+    failed = modelled.invoke("migrate --through=prod --format=json", **ARMED)
+    (modelled.root / "fail-stg").unlink()
+    passed = modelled.invoke("migrate --through=stg --format=json")
+
+    document, check = said(failed), f"{sys.executable} check.py"
+    assert failed.code == 1, failed.text
+    assert f"wares_stg is at head and not proven: its check ended with 3: {check}" in failed.err
+    assert "INT done" in failed.err
+    assert "STG stopped · PROD not asked" in failed.err
+    assert document["tiers"][0]["result"]["proven"] == ["models match", f"{check} passed"]
+    assert passed.code == 0, passed.text
+    assert [each["result"]["proven"] for each in said(passed)] == [["models match", f"{check} passed"]] * 2

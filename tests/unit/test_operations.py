@@ -23,6 +23,7 @@ from dbtasks.plan import (
     KeepReady,
     LoadSeeds,
     Materials,
+    Prove,
     PutStamp,
     RecordBaseline,
     Step,
@@ -207,6 +208,13 @@ def test_a_downgrade_takes_back_and_looks_where_it_stands(seen: dict[str, object
 
 def test_a_downgrade_to_where_the_database_is_only_verifies() -> None:
     assert steps(DOWNGRADE, replace(MATERIALS, back=())) == (Verify(heads=("a1f0",)),)
+
+
+def test_a_walk_proves_the_tier_after_everything_else() -> None:
+    prove = Prove(models=True, check=("python", "-m", "app.check"))
+
+    assert steps(MIGRATE, replace(MATERIALS, prove=prove)) == (APPLY_PENDING, VERIFY, prove)
+    assert steps(MIGRATE, replace(MATERIALS, pending=(), prove=prove)) == (VERIFY, prove)
 
 
 def test_prepare_builds_what_a_reset_builds_and_keeps_it() -> None:

@@ -23,6 +23,7 @@ from dbtasks.plan import (
     KeepReady,
     LoadSeeds,
     Plan,
+    Prove,
     PutStamp,
     RecordBaseline,
     RevisionBytes,
@@ -45,12 +46,13 @@ VERIFY = Verify(heads=("c41f",))
 SWAP = SwapIn(keep=timedelta(days=7), replaces=True)
 HAND = HandOut(command=("uvicorn", "app.main:app"), read_only=False)
 BACK = BringBack(oid=16384, keep=timedelta(days=7))
+PROVE = Prove(models=True, check=("python", "check.py"))
 TAKE = TakeBack(revisions=(HEAD,), to="a1f0")
 DROP = DropKept(oids=(16385, 16386))
 THERE = RecordBaseline(revisions=(BASE,))
 ACCEPT = AcceptDrift(fingerprint="55" * 32, differences=("5f0e",), reason="made by hand")
 STEPS: tuple[Step, ...] = (
-    *(BuildAside(), STAMP, APPLY, LOAD, VERIFY, SWAP, KeepReady(), BACK, DROP, HAND, THERE, TAKE, ACCEPT),
+    *(BuildAside(), STAMP, APPLY, LOAD, VERIFY, SWAP, KeepReady(), BACK, DROP, HAND, THERE, TAKE, ACCEPT, PROVE),
 )
 PLAN = plan_of(RESET, evidence_of(STG), Effect.DESTROY, STEPS)
 
@@ -60,7 +62,7 @@ def with_step(old: Step, new: Step) -> Plan:
 
 
 def test_the_hash_of_one_plan_is_the_same_in_every_run() -> None:
-    assert PLAN.hash == "e02232208bedca858d2760cdcd4026ebfeb815d39236f1f7eeb103aa2e63f757"
+    assert PLAN.hash == "912986e18dae15b285f2b066ceb455c39b11059be7a9a8000c2721f822e92bd1"
 
 
 def test_equal_plans_have_equal_hashes() -> None:
@@ -103,6 +105,8 @@ def test_equal_plans_have_equal_hashes() -> None:
         pytest.param(with_step(APPLY, replace(APPLY, ceilings=(replace(CEILING, what="users.name"),))), id="of what"),
         pytest.param(with_step(APPLY, replace(APPLY, ceilings=(replace(CEILING, deed="empties"),))), id="another loss"),
         pytest.param(with_step(TAKE, replace(TAKE, revisions=(replace(HEAD, checksum="0"),))), id="bytes taken back"),
+        pytest.param(with_step(PROVE, replace(PROVE, models=False)), id="models not compared"),
+        pytest.param(with_step(PROVE, replace(PROVE, check=("python",))), id="another check"),
         pytest.param(with_step(TAKE, replace(TAKE, to="base")), id="revision to go back to"),
         pytest.param(with_step(TAKE, replace(TAKE, retry=("c41f",))), id="torn downgrade to run again"),
         pytest.param(with_step(LOAD, replace(LOAD, sets=("reference",))), id="seed sets"),
@@ -151,6 +155,7 @@ def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -
         *(f"TakeBack.{name}" for name in ("revisions", "to", "retry")),
         *(f"LoadSeeds.{name}" for name in ("sets", "digest")),
         "Verify.heads",
+        *(f"Prove.{name}" for name in ("models", "check")),
         *(f"SwapIn.{name}" for name in ("keep", "replaces", "schemas")),
         *(f"BringBack.{name}" for name in ("oid", "keep", "mark")),
         *(f"DropKept.{name}" for name in ("oids", "marks")),
