@@ -6,15 +6,12 @@ stays the same while people work, and differs as soon as the plan would do somet
 
 from __future__ import annotations
 
-import enum
-import functools
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from datetime import datetime, timedelta
-from typing import Any
 
+from dbtasks.canonical import canonical
 from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence, Identity
 from dbtasks.risks import Ceiling
@@ -251,7 +248,7 @@ class Plan:
         """sha256 over everything above, in hexadecimal."""
         # The operation counts by its name: its summary is prose.
         content = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "operation"}
-        text = json.dumps([self.operation.name, _canonical(content)], sort_keys=True, separators=(",", ":"))
+        text = json.dumps([self.operation.name, canonical(content)], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def as_data(self) -> dict[str, object]:
@@ -261,7 +258,7 @@ class Plan:
             "tier": self.tier,
             "database": self.database,
             "effect": self.effect.name,
-            "steps": [_canonical(step) for step in self.steps],
+            "steps": [canonical(step) for step in self.steps],
             "hash": self.hash,
         }
 
@@ -278,29 +275,3 @@ def plan_of(operation: Operation, evidence: Evidence, effect: Effect, steps: tup
         effect=effect,
         steps=steps,
     )
-
-
-def _canonical(value: object) -> object:
-    if type(value) is str:  # nearly all of them, in hundreds of revisions
-        return value
-    if is_dataclass(value):
-        kind: Any = type(value)
-        content = {name: _canonical(getattr(value, name)) for name in _names(kind)}
-        return {"is": kind.__name__, **content}
-    if isinstance(value, tuple):
-        return [_canonical(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): _canonical(item) for key, item in value.items()}
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, enum.Enum):
-        return value.name
-    if value is None or isinstance(value, str | int | bool):
-        return value
-    # A type that has no one spelling must not slip into a hash that people consent to.
-    raise TypeError(f"a plan cannot hold a {type(value).__name__}")
-
-
-@functools.cache
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
