@@ -13,6 +13,7 @@ from dbtasks.project import Project
 from dbtasks.trail_proof import Verdict, verify
 from dbtasks.trail_query import Filters, parse_moment
 from dbtasks.trail_runs import Run, State, runs
+from dbtasks.wording import one_line
 
 
 def lines(found: list[Run]) -> Iterator[str]:
@@ -44,7 +45,7 @@ def _more(run: Run) -> str:
     if run.first.detail.get("purpose"):
         parts.append(str(run.first.detail["purpose"]))
     elif run.first.detail.get("command"):
-        parts.append(" ".join(map(str, run.first.detail["command"])))
+        parts.append(one_line(run.first.detail["command"]))
     return "  ".join(parts)
 
 

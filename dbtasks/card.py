@@ -33,6 +33,7 @@ from dbtasks.rehearsal_view import revision_lines, risk_lines
 from dbtasks.survey import Survey
 from dbtasks.targets import Target
 from dbtasks.verdicts import Ask, Decision, Refuse
+from dbtasks.wording import one_line
 
 MOST_TABLES = 3
 MOST_SESSIONS = 5
@@ -165,12 +166,12 @@ def _line(plan: Plan, step: _OneLine, evidence: Evidence | None) -> Iterator[str
         case Verify():
             yield _fact("would verify", f"at head {', '.join(step.heads) or '(none)'}")
         case Prove():
-            asked = (("the models match",) if step.models else ()) + ((" ".join(step.check),) if step.check else ())
+            asked = (("the models match",) if step.models else ()) + ((one_line(step.check),) if step.check else ())
             yield _fact("would prove", " · ".join(asked))
         case KeepReady():
             yield _fact("would keep", "it as a template, and a clone of it that the next reset renames")
         case HandOut():
-            command = step.purpose or " ".join(step.command) or "this process"
+            command = step.purpose or one_line(step.command) or "this process"
             yield _fact("would let in", f"{command}, {'read-only' if step.read_only else 'free to write'}")
 
 

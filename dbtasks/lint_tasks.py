@@ -55,7 +55,9 @@ def show_revisions(project: Project, console: Console, *, revisions: str, tier: 
         console.say("! without --tier every table that is not made here is taken for a large one that people use")
     stage = tier or project.settings.default.name
     done = rehearsal.from_nothing(project, stage, before, wanted, console.say) if wanted else Rehearsed()
-    console.say(f"  rehearsed {len(wanted)} revisions, {len(done.statements)} statements")
+    console.say(
+        f"  rehearsed {len(wanted)} revision{'s' if len(wanted) != 1 else ''}, {len(done.statements)} statements"
+    )
     findings = lint(done.statements, catalogue, waivers)
     show(console, findings, "", format_)
     return not any(each.stops for each in findings)

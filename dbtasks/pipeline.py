@@ -27,6 +27,7 @@ from dbtasks.tiers import Tier
 from dbtasks.trail import Act, Outcome, Trail
 from dbtasks.values import dataclass
 from dbtasks.verdicts import Ask, Proceed, Refuse, Request, draw_places
+from dbtasks.wording import one_line
 
 # How often a plan that nobody was asked about is made anew when somebody else was faster.
 _TRIES = 20
@@ -269,7 +270,7 @@ class _Road:
         return ", ".join(sorted(self.call.choice.flags_on))
 
     def _verb(self) -> str:
-        command = " ".join(self.call.wish.command)
+        command = one_line(self.call.wish.command)
         verb = self.call.wish.purpose or (f"run {command}" if command else self.call.operation.name)
         return f"{verb} · dry run" if self.call.dry_run else verb
 

@@ -10,6 +10,7 @@ from dbtasks.rehearsed import Rehearsed
 from dbtasks.risks import LOSES, Risk
 from dbtasks.statements import Statement
 from dbtasks.tiers import Loss
+from dbtasks.wording import shortened
 
 _MESSAGE = 34
 _MOST_TABLES = 2
@@ -96,7 +97,7 @@ def _revision(revision: RevisionBytes, rehearsed: Rehearsed | None) -> str:
     statements = rehearsed.of(revision.id) if rehearsed else ()
     if rehearsed is None or rehearsed.missing or revision.id not in {each.id for each in rehearsed.revisions}:
         return revision.message
-    return f"{revision.message[:_MESSAGE]:<{_MESSAGE}} {_effects(statements)}".rstrip()
+    return f"{shortened(revision.message, _MESSAGE):<{_MESSAGE}} {_effects(statements)}".rstrip()
 
 
 def _effects(statements: tuple[Statement, ...]) -> str:

@@ -28,3 +28,21 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(word[:LONGEST_QUOTE].lower(), [*known], n=1)
     return f" Did you mean {close[0]}?" if close else ""
+
+
+def one_line(words: Iterable[object]) -> str:
+    """Return the words of a command as one line, whatever line ends are in them.
+
+    >>> one_line(["python", "-c", "a = 1\\nb = 2"])
+    'python -c a = 1 b = 2'
+    """
+    return " ".join(" ".join(map(str, words)).split())
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most so many characters, and say where it was cut.
+
+    >>> shortened("Add bookings.source", 12), shortened("Add", 12)
+    ('Add booking…', 'Add')
+    """
+    return text if len(text) <= most else text[: most - 1] + "…"
