@@ -154,5 +154,5 @@ def catalogue_of(project: Project, console: Console, name: str) -> Catalogue:
     try:
         with closing(look(target.conninfo)) as connection:
             return read_catalogue(connection)
-    except psycopg.Error as error:
+    except (psycopg.Error, UnicodeDecodeError) as error:
         raise unreadable(tier.label, target.masked, str(error)) from None

@@ -86,6 +86,7 @@ _Rows = Iterable[tuple[object, ...]]
 
 def read_catalogue(connection: Connection) -> Catalogue:
     """Return what the catalogue of the connected database says. Eight queries in one round trip."""
+    connection.execute("SET LOCAL client_encoding = 'UTF8'")  # a database without an encoding gives bytes otherwise
     queries = (_TABLES, _COLUMNS, _CONSTRAINTS, _INDEXES, _VIEWED, _DOMAINS, _RELAXED, _OTHER)
     tables, columns, constraints, indexes, viewed, domains, relaxed, other = several(connection, *map(sql.SQL, queries))
     volatile, search_path, zone, version = other[0]

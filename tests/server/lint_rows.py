@@ -232,7 +232,7 @@ ROWS: tuple[Row, ...] = (
     *pg("sql-createtype", "CREATE TYPE colour AS ENUM ('red', 'green')"),
 )
 
-# Written before any rule was tried on them, and never looked at to change a rule: an honest second figure.
+# Written before any rule was tried on them: the figures of the first run are in docs/rules.md.
 HELD_BACK: tuple[Row, ...] = (
     *_rows(
         ALTER,
@@ -269,4 +269,53 @@ HELD_BACK: tuple[Row, ...] = (
     *pg("sql-selectinto", "SELECT id INTO t10 FROM users; ALTER TABLE t10 ADD COLUMN z7 float8 DEFAULT random()"),
     *pg("sql-insert", "INSERT INTO orders SELECT id + 20000, id, 'again', 1 FROM users"),
     *pg("sql-explain", "EXPLAIN ANALYZE DELETE FROM items"),
+    # The second lot, written after what the first one had shown was mended.
+    *_rows(
+        ALTER,
+        "ALTER TABLE orders ADD COLUMN y1 uuid DEFAULT uuidv7()",
+        "ALTER TABLE orders ADD COLUMN y2 jsonb NOT NULL DEFAULT '{}'",
+        "ALTER TABLE orders ADD COLUMN y3 date DEFAULT CURRENT_DATE",
+        "ALTER TABLE orders ADD COLUMN y4 label DEFAULT 'x'",
+        "ALTER TABLE orders ADD COLUMN IF NOT EXISTS note text",
+        "ALTER TABLE orders ALTER COLUMN note TYPE varchar(200)",
+        "ALTER TABLE users ALTER COLUMN amount TYPE numeric(12,3)",
+        'ALTER TABLE users ALTER COLUMN tag TYPE text COLLATE "C"',
+        "ALTER TABLE users ALTER COLUMN bio TYPE varchar(100)",
+        "ALTER TABLE extra.facts ALTER COLUMN fact TYPE varchar",
+        "ALTER TABLE orders ALTER COLUMN total SET NOT NULL",
+        "ALTER TABLE orders ADD CONSTRAINT y5 UNIQUE (note, total)",
+        "ALTER TABLE small ADD CONSTRAINT y6 UNIQUE (name)",
+        "ALTER TABLE bare ADD COLUMN y7 int NOT NULL",
+        "ALTER TABLE orders ALTER COLUMN user_id SET DEFAULT 1, DROP CONSTRAINT orders_user",
+        "ALTER TABLE orders ADD CONSTRAINT y8 FOREIGN KEY (id) REFERENCES users (id) NOT VALID; "
+        "ALTER TABLE orders VALIDATE CONSTRAINT y8",
+        "ALTER TABLE users SET (parallel_workers = 2), ALTER COLUMN phone SET STORAGE EXTERNAL",
+        "ALTER TABLE events_3 ADD CONSTRAINT y9 CHECK (id >= 0)",
+        "ALTER TABLE logs_rest RENAME TO logs_other",
+        "ALTER TABLE orders ENABLE TRIGGER on_order",
+        "ALTER TABLE ages OWNER TO lint_app",
+    ),
+    *pg("sql-altertable", "ALTER INDEX users_code RENAME TO users_code_1", "ALTER SEQUENCE numbers RENAME TO figures"),
+    *pg("sql-do", "DO $$ BEGIN FOR i IN 1..3 LOOP DELETE FROM items WHERE id = i; END LOOP; END $$"),
+    *pg(
+        "sql-do",
+        "DO $$ DECLARE n int; BEGIN SELECT count(*) INTO n FROM users; IF n > 0 THEN TRUNCATE orders; END IF; END $$",
+    ),
+    *pg("sql-do", "DO $x$ BEGIN EXECUTE $y$ALTER TABLE users ADD COLUMN y10 float8 DEFAULT random()$y$; END $x$"),
+    *pg("sql-dropindex", "DROP INDEX users_age", "DROP INDEX IF EXISTS nothing_there"),
+    *pg("sql-createindex", "CREATE INDEX ON orders (lower(note)) WHERE total > 5", "CREATE INDEX ON bare (name)"),
+    *pg("sql-creatematerializedview", "CREATE MATERIALIZED VIEW y11 AS SELECT id FROM users"),
+    *pg("sql-droptable", "CREATE TEMP TABLE y12 AS SELECT 1 AS a; TRUNCATE y12; DROP TABLE y12"),
+    *pg(
+        "sql-update",
+        "UPDATE users SET age = 1 WHERE age = 5",
+        "UPDATE orders SET total = u.id FROM users u WHERE u.id = orders.id",
+    ),
+    *pg(
+        "sql-delete", "DELETE FROM orders o WHERE EXISTS (SELECT 1 FROM users)", "DELETE FROM small WHERE name IS NULL"
+    ),
+    *pg("sql-grant", "GRANT pg_read_all_data TO lint_other"),
+    *pg("sql-createrule", "CREATE RULE y13 AS ON DELETE TO orders DO INSTEAD NOTHING"),
+    *pg("sql-vacuum", "VACUUM (FULL, ANALYZE) orders", "VACUUM (FREEZE) orders", alone=True),
+    *pg("sql-createindex", "CREATE UNIQUE INDEX CONCURRENTLY y14 ON orders (id)", alone=True),
 )

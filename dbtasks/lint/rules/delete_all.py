@@ -38,8 +38,18 @@ def _all_rows(node: Node) -> bool:
 
 
 def chooses_nothing(condition: Node) -> bool:
-    """Return whether a WHERE is missing or mentions no column and no parameter: `true`, `1 = 1`."""
-    return not any(each.kind in ("ColumnRef", "ParamRef", "CurrentOfExpr", "SubLink") for each in condition.walk())
+    """Return whether a WHERE is missing or has no part that could tell rows apart: `true`, `1 = 1`."""
+    return not any(_tells_apart(each) for each in condition.walk())
+
+
+def _tells_apart(node: Node) -> bool:
+    match node.kind:
+        case "ColumnRef":  # and not the asterisk of EXISTS (SELECT *
+            return bool(node.names("fields"))
+        case "SubLink":  # what EXISTS asks about a row is in its columns
+            return node.text("sub_link_type") != "EXISTS_SUBLINK"
+        case kind:
+            return kind in ("ParamRef", "CurrentOfExpr")
 
 
 RULE = Rule(name="delete-all", on=("DeleteStmt", "MergeStmt"), check=_check)

@@ -13,7 +13,7 @@ from dbtasks.lint.world import World
 
 def _check(act: Act, world: World) -> Iterator[Hit]:
     table = world.table_of(act)
-    if act.node.flag("concurrent") or not table.matters or world.absent((table.schema, table.name)):
+    if act.node.flag("concurrent") or not table.matters:
         return
     if act.node.flag("if_not_exists") and (table.schema, act.node.text("idxname")) in world.indexes:
         return

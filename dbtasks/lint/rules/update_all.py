@@ -11,10 +11,15 @@ from dbtasks.lint.rule import Hit, Rule, instead, sql_name
 from dbtasks.lint.rules.delete_all import chooses_nothing
 from dbtasks.lint.world import World
 
+# Beside a comparison of columns, which joins, something must tell rows apart.
+_TELLS = ("A_Const", "ParamRef", "NullTest", "BooleanTest", "SubLink", "CurrentOfExpr")
+
 
 def _check(act: Act, world: World) -> Iterator[Hit]:
     table = world.table_of(act)
-    if table.empty or not chooses_nothing(act.node.child("where_clause")) or act.node.children("from_clause"):
+    condition = act.node.child("where_clause")
+    joins = bool(act.node.children("from_clause")) and not any(each.kind in _TELLS for each in condition.walk())
+    if table.empty or not (joins or chooses_nothing(condition)):
         return
     name = sql_name(table)
     yield Hit(
