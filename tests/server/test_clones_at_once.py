@@ -114,6 +114,7 @@ def test_clones_are_made_at_once_without_an_error(built: Built, how_many: int, t
     assert ([process.returncode for process in processes], built.clones()) == ([0] * how_many, set())
 
 
+@pytest.mark.thorough
 def test_runs_that_are_killed_again_and_again_disturb_nobody_and_leave_nothing_in_the_end(built: Built) -> None:
     doomed = """
         import os, signal, threading, random

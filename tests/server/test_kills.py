@@ -241,10 +241,12 @@ def kill_servers(ground: Ground, count: int, words: str) -> None:
 # With every test run
 
 
+@pytest.mark.thorough  # `kills_quick` kills resets at every fortieth point
 def test_a_reset_that_is_killed_leaves_the_old_or_the_new_database(ground: Ground) -> None:
     kill_resets(ground, 2, ("process", "group"))
 
 
+@pytest.mark.thorough  # `kills_quick` kills resets at every fortieth point
 def test_a_reset_whose_migration_is_killed_leaves_the_old_database_and_says_so(ground: Ground) -> None:
     ground.sql(HERE_BEFORE)
     old = ground.contents()
@@ -290,6 +292,7 @@ def test_a_seeding_that_is_killed_has_added_everything_or_nothing(ground: Ground
     kill_seedings(ground, 2)
 
 
+@pytest.mark.thorough  # `kills_quick` kills resets at every fortieth point
 def test_a_server_that_is_killed_under_a_reset_comes_back_with_the_old_or_the_new_database(ground: Ground) -> None:
     kill_servers(ground, 1, "reset --tier=stg --yes")
 

@@ -24,6 +24,7 @@ def killed(only: str, at: str, servers: int = 0) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", line.removeprefix(only)))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("only", "at"),
     [
