@@ -80,16 +80,21 @@ def steps(plan: Plan, materials: Materials, evidence: Evidence | None = None) ->
             case _:
                 yield from _line(plan, step, evidence)
     if evidence is not None:
-        yield from (_fact(name, text) for name, text in risk_lines(evidence))
+        yield from rehearsal(evidence)
     if not plan.steps:
         yield _fact("would", "only look")
+
+
+def rehearsal(evidence: Evidence) -> Iterator[str]:
+    """Yield how the revisions went on the scratch server, and what would be lost."""
+    yield from (_fact(name, text) for name, text in risk_lines(evidence))
 
 
 def would(verdict: Decision) -> str:
     """Return what the guard would say, in a few words for a dry run."""
     match verdict:
         case Refuse():
-            return f"would be refused ({verdict.code}): {verdict.saw.removesuffix('.')}"
+            return f"would be refused ({verdict.code}): {verdict.saw.splitlines()[0].removesuffix('.')}"
         case Ask():
             return "would ask first" + (" (or --yes)" if verdict.yes_counts else "")
     return "would run without a question"

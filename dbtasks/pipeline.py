@@ -222,6 +222,11 @@ class _Road:
                 replies += (reply,)
                 if reply != question.expected:
                     break
+        elif seen.evidence.rehearsed is not None and not isinstance(verdict, Refuse):
+            from dbtasks import card
+
+            for line in card.rehearsal(seen.evidence):
+                self.console.say(line)
         return clear(self.request, seen.plan, seen.evidence, replies)
 
     def _run(self, clearance: Clearance, seen: Survey, target: Target) -> Report:
@@ -234,7 +239,8 @@ class _Road:
         )
         wish = self.call.wish
         command = [] if wish.purpose else list(wish.command)
-        detail = {"reason": self.call.reason, "command": command, "purpose": wish.purpose}
+        at_risk = [str(risk) for risk in seen.evidence.risks if risk.loses]
+        detail = {"reason": self.call.reason, "command": command, "purpose": wish.purpose, "at_risk": at_risk}
         self.entry = entry = self.trail.intent(act, {name: value for name, value in detail.items() if value})
         site = Site(
             project=self.project,

@@ -10,9 +10,9 @@ from dbtasks.rehearsed import Rehearsed
 from dbtasks.risks import LOSES, Risk
 from dbtasks.statements import Statement
 from dbtasks.tiers import Loss
-from dbtasks.wording import shortened
 
 _MESSAGE = 34
+_LONGEST = 82  # of a line of 100 columns, behind its name
 _MOST_TABLES = 2
 
 # PostgreSQL's table-level locks by strength, as its documentation writes them, with what each keeps waiting.
@@ -20,11 +20,11 @@ _LOCKS = {
     "AccessShareLock": ("ACCESS SHARE", ""),
     "RowShareLock": ("ROW SHARE", ""),
     "RowExclusiveLock": ("ROW EXCLUSIVE", ""),
-    "ShareUpdateExclusiveLock": ("SHARE UPDATE EXCLUSIVE", "reads and writes go on"),
+    "ShareUpdateExclusiveLock": ("SHARE UPDATE EXCLUSIVE", "writes go on"),
     "ShareLock": ("SHARE", "writes wait"),
     "ShareRowExclusiveLock": ("SHARE ROW EXCLUSIVE", "writes wait"),
     "ExclusiveLock": ("EXCLUSIVE", "writes wait"),
-    "AccessExclusiveLock": ("ACCESS EXCLUSIVE", "reads and writes wait"),
+    "AccessExclusiveLock": ("ACCESS EXCLUSIVE", "all wait"),
 }
 _STRENGTH = list(_LOCKS)
 _QUIET = 3  # those before it disturb no application
@@ -34,7 +34,9 @@ def revision_lines(step: ApplyRevisions, evidence: Evidence | None) -> Iterator[
     """Yield a name and a text for each revision, with what it did in the rehearsal."""
     rehearsed = evidence.rehearsed if evidence else None
     for revision in step.revisions:
-        yield f"  {revision.id}", _revision(revision, rehearsed)
+        name, effects = f"  {revision.id}", _effects_of(revision, rehearsed)
+        line = f"{revision.message:<{_MESSAGE}} {effects}" if effects else revision.message
+        yield from ((name, line),) if len(line) <= _LONGEST else ((name, revision.message), ("", effects))
 
 
 def risk_lines(evidence: Evidence) -> Iterator[tuple[str, str]]:
@@ -46,13 +48,15 @@ def risk_lines(evidence: Evidence) -> Iterator[tuple[str, str]]:
         yield "not rehearsed", rehearsed.missing
         return
     if rehearsed.failed:
-        yield "rehearsal", f"failed: {rehearsed.failed.splitlines()[0]}"
+        first, *more = rehearsed.failed.splitlines()
+        yield "rehearsal", f"failed: {first}"
+        yield from (("", line) for line in more)
         yield from rehearsed.notes
         return
     count = len(rehearsed.revisions)
-    seconds = sum(each.milliseconds for each in rehearsed.revisions) / 1000
+    taken = sum(each.milliseconds for each in rehearsed.revisions)
     amount = "without rows" if rehearsed.rows is None else f"{rehearsed.rows:,} rows"
-    yield "rehearsed", f"{count} revision{'s' if count != 1 else ''} on {rehearsed.on}, {amount}, {seconds:.1f} s"
+    yield "rehearsed", f"{count} revision{'s' if count != 1 else ''} on {rehearsed.on}, {amount}, {taken:,.0f} ms"
     if rehearsed.beware:
         yield "beware", rehearsed.beware.splitlines()[0]
     if evidence.situation.floor.may_lose is Loss.EVERYTHING:
@@ -93,11 +97,11 @@ def as_data(evidence: Evidence) -> dict[str, object] | None:
     }
 
 
-def _revision(revision: RevisionBytes, rehearsed: Rehearsed | None) -> str:
-    statements = rehearsed.of(revision.id) if rehearsed else ()
-    if rehearsed is None or rehearsed.missing or revision.id not in {each.id for each in rehearsed.revisions}:
-        return revision.message
-    return f"{shortened(revision.message, _MESSAGE):<{_MESSAGE}} {_effects(statements)}".rstrip()
+def _effects_of(revision: RevisionBytes, rehearsed: Rehearsed | None) -> str:
+    """Return what a revision did; empty where it was not rehearsed to its end."""
+    if rehearsed is None or revision.id not in {each.id for each in rehearsed.revisions}:
+        return ""
+    return _effects(rehearsed.of(revision.id))
 
 
 def _effects(statements: tuple[Statement, ...]) -> str:
@@ -133,12 +137,12 @@ def _short(relation: str) -> str:
 
 def _loss(risk: Risk) -> str:
     agreed = risk.ceiling
-    return f"{risk} ({risk.revision[:12]}){f'; agreed would be at most {agreed.most:,}' if agreed else ''}"
+    return f"{risk} ({risk.revision}){f'; consent covers up to {agreed.most:,}' if agreed else ''}"
 
 
 def _demand(risk: Risk) -> str:
     first = "; the run writes the table before, which may mend it" if risk.written else ""
-    return f"{risk} ({risk.revision[:12]}){first}"
+    return f"{risk} ({risk.revision}){first}"
 
 
 def _statement(statement: Statement) -> dict[str, object]:

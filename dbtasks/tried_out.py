@@ -99,5 +99,5 @@ def _state(rehearsed: Rehearsed, risks: tuple[Risk, ...]) -> Rehearsal:
 def _said(rehearsed: Rehearsed, risks: tuple[Risk, ...]) -> tuple[str, ...]:
     if rehearsed.missing or rehearsed.failed:
         notes = (f"{name} {note}" for name, note in rehearsed.notes)
-        return (rehearsed.missing or rehearsed.failed, *notes)
+        return ((rehearsed.missing or rehearsed.failed).replace("\n", "\n  "), *notes)
     return tuple(f"{risk}. To see them: {risk.query}" for risk in risks if risk.fails)

@@ -185,7 +185,7 @@ def test_what_would_lose_data_asks_as_reset_does_and_yes_is_a_scripts_answer_not
     assert "E-NO-ANSWER" in unasked.err
     assert "migrate would take data from small_stg" in unasked.err
     assert "E-AGENT" in agent.err
-    assert "data at risk    drops lessons.title: 2 values (r4); agreed would be at most 10" in wrong.out
+    assert "data at risk    drops lessons.title: 2 values (r4); consent covers up to 10" in wrong.out
     done = more.invoke("migrate --tier=stg --yes")
     assert done.code == 0, done.text
 

@@ -101,6 +101,6 @@ def test_with_a_scratch_server_that_has_it_the_card_tells_what_would_be_lost_and
     card = done.out.partition("Type 'yes'")[0]
     assert done.code == 0, done.out
     assert "r4            revision r4" in card
-    assert "locks lessons: ACCESS EXCLUSIVE, reads and writes wait" in card
-    assert "data at risk    drops lessons.title: 61 values (r4); agreed would be at most 70" in card
+    assert "locks lessons: ACCESS EXCLUSIVE, all wait" in card
+    assert "data at risk    drops lessons.title: 61 values (r4); consent covers up to 70" in card
     assert not {name for name in scratch.databases() if name.startswith("dbtasks_")}
