@@ -10,6 +10,7 @@ from dbtasks.rehearsed import Rehearsed
 from dbtasks.risks import LOSES, Risk
 from dbtasks.statements import Statement
 from dbtasks.tiers import Loss
+from dbtasks.wording import shortened
 
 _MESSAGE = 34
 _LONGEST = 82  # of a line of 100 columns, behind its name
@@ -36,7 +37,10 @@ def revision_lines(step: ApplyRevisions, evidence: Evidence | None) -> Iterator[
     for revision in step.revisions:
         name, effects = f"  {revision.id}", _effects_of(revision, rehearsed)
         line = f"{revision.message:<{_MESSAGE}} {effects}" if effects else revision.message
-        yield from ((name, line),) if len(line) <= _LONGEST else ((name, revision.message), ("", effects))
+        if len(line) <= _LONGEST or not effects:
+            yield name, shortened(line, _LONGEST)
+        else:
+            yield from ((name, shortened(revision.message, _LONGEST)), ("", effects))
 
 
 def risk_lines(evidence: Evidence) -> Iterator[tuple[str, str]]:

@@ -56,6 +56,12 @@ MISTAKES = (
     ),
     pytest.param(
         "project: shop",
+        "project: shop\nmigrations: {scratch: STG_DATABASE_URL}",
+        ["2:23: migrations.scratch: this one leads to a tier. Name the variable of a server that holds none."],
+        id="a scratch server on which a tier lives",
+    ),
+    pytest.param(
+        "project: shop",
         "project: shop\nmigrations: {config: db.ini, first: x.py, histories: {core: {}, billing: {section: billing}}}",
         [
             ("2:22: migrations.config: says nothing where there are histories. Write it into each of the histories."),
