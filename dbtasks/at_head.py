@@ -11,12 +11,9 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dbtasks.errors import DbtasksError, SchemaNotCurrentError, UsageError
-
-if TYPE_CHECKING:
-    from dbtasks.settings import MigrationSettings
 
 # What asks the database: it yields SQL without parameters or percent signs, which every driver reads alike, and is sent
 # the rows.
@@ -149,14 +146,14 @@ def _is_idle(connection: Any) -> bool:
 
 def _questions(start: Path | None, *, ahead_is_fine: bool) -> _Questions:
     """Yield what must be asked. SchemaNotCurrentError where an answer is not as it should be."""
-    from dbtasks.migrations.history import read_history
-    from dbtasks.settings import find_root, load
+    from dbtasks.migrations.heads import read_heads
+    from dbtasks.settings import find_root
 
-    settings = load(find_root(start or Path.cwd()))
-    history = read_history(settings.root, settings.migrations)
+    root = find_root(start or Path.cwd())
+    known = read_heads(root)
     database, current = "", frozenset[str]()
-    for each in settings.migrations.each:
-        tables = yield _version_tables(each)
+    for prefix, table in known.tables:
+        tables = yield _version_tables(table)
         if len(tables) > 1:
             raise DbtasksError(
                 f"there are several version tables: {', '.join(str(found[1]) for found in tables)}. "
@@ -165,9 +162,9 @@ def _questions(start: Path | None, *, ahead_is_fine: bool) -> _Questions:
         if tables:
             database = str(tables[0][0])
             rows = yield f"SELECT version_num FROM {tables[0][1]}"  # noqa: S608 - quoted by the server itself
-            current |= {f"{each.prefix}{row[0]}" for row in rows}
-    unknown = current - {revision.id for revision in history.revisions}
-    if current == frozenset(history.heads) or (unknown and ahead_is_fine):
+            current |= {f"{prefix}{row[0]}" for row in rows}
+    unknown = current - known.revisions
+    if current == frozenset(known.heads) or (unknown and ahead_is_fine):
         return
     if not database:
         database = str((yield "SELECT current_database()")[0][0])
@@ -177,14 +174,21 @@ def _questions(start: Path | None, *, ahead_is_fine: bool) -> _Questions:
         database=database,
         tier=str(stamped[0][0]) if len(stamped) == 1 else "",
         found=sorted(current),
-        expected=history.heads,
+        expected=known.heads,
         unknown=sorted(unknown),
-        pending=None if unknown else len(history.pending(current)),
+        pending=None if unknown else _pending(root, current),
     )
 
 
-def _version_tables(settings: MigrationSettings) -> str:
-    schema, _, name = settings.version_table.rpartition(".")
+def _pending(root: Path, current: frozenset[str]) -> int:
+    from dbtasks.migrations.history import read_history  # late: only who is behind is told how far
+    from dbtasks.settings import load
+
+    return len(read_history(root, load(root).migrations).pending(current))
+
+
+def _version_tables(table: str) -> str:
+    schema, _, name = table.rpartition(".")
     condition = f" AND n.nspname = {_literal(schema)}" if schema else ""
     return (
         "SELECT current_database(), quote_ident(n.nspname) || '.' || quote_ident(c.relname)"  # noqa: S608 - as above

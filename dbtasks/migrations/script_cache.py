@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 FOLDER = ".dbtasks"
 FILE = "revisions.json"
@@ -51,18 +52,24 @@ class ScriptCache:
 
 def _load(folder: Path) -> dict[str, Said]:
     try:
-        content = (folder / FILE).read_bytes()
-        if not _is_ours(folder):
-            return {}
-        digest, _, text = content.partition(b"\n")
-        if digest.decode() != hashlib.sha256(text).hexdigest():
-            return {}
-        data = json.loads(text)
-        if data["reader"] != _READER:
+        data = kept(folder, FILE)
+        if data is None or data["reader"] != _READER:
             return {}
         return {checksum: _said(values) for checksum, values in data["scripts"].items()}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (TypeError, KeyError, AttributeError, ValueError):
         return {}
+
+
+def kept(folder: Path, name: str) -> Any:
+    """Return what a file of ours in the folder holds; `None` where it is damaged, or somebody else's."""
+    try:
+        content = (folder / name).read_bytes()
+        digest, _, text = content.partition(b"\n")
+        if not _is_ours(folder) or digest.decode() != hashlib.sha256(text).hexdigest():
+            return None
+        return json.loads(text)
+    except (OSError, ValueError):
+        return None
 
 
 def _said(values: list[object]) -> Said:
@@ -83,7 +90,11 @@ def _number(value: object) -> int:
 
 
 def _save(folder: Path, scripts: Mapping[str, Said]) -> None:
-    """Write the file whole, or not at all. The folder is made only in a project of our own user's."""
+    keep(folder, FILE, {"reader": _READER, "scripts": scripts})
+
+
+def keep(folder: Path, name: str, data: object) -> None:
+    """Write a file of ours whole, or not at all. The folder is made only in a project of our own user's. OSError."""
     if not folder.exists() and _is_ours(folder.parent):
         folder.mkdir(0o700)
         if sys.platform != "win32" and os.geteuid() == 0:
@@ -91,11 +102,11 @@ def _save(folder: Path, scripts: Mapping[str, Said]) -> None:
         (folder / ".gitignore").write_text("*\n", encoding="ascii")
     if not _is_ours(folder):
         return
-    text = json.dumps({"reader": _READER, "scripts": scripts}, separators=(",", ":")).encode()
-    new = folder / f"{FILE}.{os.getpid()}.new"
+    text = json.dumps(data, separators=(",", ":")).encode()
+    new = folder / f"{name}.{os.getpid()}.new"
     try:
         new.write_bytes(hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
-        new.replace(folder / FILE)
+        new.replace(folder / name)
     finally:
         new.unlink(missing_ok=True)
 
