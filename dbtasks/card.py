@@ -193,8 +193,7 @@ def _revisions(
                 yield from (_fact(name, text) for name, text in revision_lines(step, evidence))
         case TakeBack():
             yield _fact("would take back", f"{number}, down to {step.to}")
-            for revision in step.revisions:
-                yield _fact(f"  {revision.id[:12]}", revision.message)
+            yield from (_fact(name, text) for name, text in revision_lines(step, evidence))
 
 
 def _where(plan: Plan) -> str:

@@ -42,7 +42,8 @@ def _revisions_must_have_been_rehearsed(case: Case) -> Refuse | None:
     rehearsal, said = case.situation.rehearsal, case.situation.rehearsed_as
     if not case.request.operation.rehearses:
         return None
-    again = f"invoke {case.request.operation.name} --tier={case.request.tier.name} --dry-run"
+    to = " --to=<revision>" if case.request.operation.takes_back else ""
+    again = f"invoke {case.request.operation.name} --tier={case.request.tier.name}{to} --dry-run"
     if rehearsal is Rehearsal.FAILED:
         return refuse("E-REHEARSAL", f"The rehearsal failed: {_joined(said)}", instead=f"Mend it, then: {again}")
     if rehearsal is Rehearsal.CONTRADICTED:
@@ -60,11 +61,12 @@ def _joined(said: tuple[str, ...]) -> str:
 
 
 def _what_takes_back_needs_a_rehearsal(case: Case) -> Refuse | None:
-    floor = case.situation.floor
+    floor, rehearsal = case.situation.floor, case.situation.rehearsal
     strict = floor.may_lose is Loss.NOTHING or floor.consent >= Consent.PERSON
-    if not case.request.operation.takes_back or not strict:
+    if not (case.request.operation.takes_back and strict) or case.effect is Effect.READ:
         return None
-    # Nothing rehearses downgrades yet. A loss that nobody has seen is not consented to.
+    if rehearsal is Rehearsal.DONE:
+        return None
     return refuse(
         "E-NOT-REHEARSED",
         f"What {case.database} would lose by a downgrade has not been shown by a rehearsal.",

@@ -129,12 +129,14 @@ class ApplyRevisions:
 class TakeBack:
     """Run the downgrades of these revisions, in this order, so that the database is at revision `to` or `base`.
 
-    `retry` are those whose downgrade was torn and was put right.
+    `retry` are those whose downgrade was torn and was put right; `statements` and `ceilings` as for `ApplyRevisions`.
     """
 
     revisions: tuple[RevisionBytes, ...]
     to: str
     retry: tuple[str, ...] = ()
+    statements: tuple[str, ...] = ()
+    ceilings: tuple[Ceiling, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

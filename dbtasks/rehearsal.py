@@ -30,7 +30,7 @@ from dbtasks.kept import maker
 from dbtasks.migrations import upgrade
 from dbtasks.migrations.events import Changed, Event, RevisionApplied, StatementRun
 from dbtasks.migrations.upgrade import Job
-from dbtasks.plan import RevisionBytes
+from dbtasks.plan import RevisionBytes, TakeBack
 from dbtasks.project import Project
 from dbtasks.registry import BUILD_LOCK_CLASS, Row, row_of
 from dbtasks.rehearsed import Rehearsed, RehearsedRevision
@@ -38,6 +38,7 @@ from dbtasks.statements import Change, Statement
 from dbtasks.values import dataclass
 
 Report = Callable[[str], None]
+Moves = Sequence[RevisionBytes] | TakeBack  # what is to be applied, or taken back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +105,7 @@ class Stage:
         snapshots.clone(self.there.known.connection, row.name, template.name)
         return self._built(row)
 
-    def run(
-        self, row: Row, revisions: Sequence[RevisionBytes], *, to: str = "heads", records: bool = True
-    ) -> Rehearsed:
+    def run(self, row: Row, moves: Moves, *, to: str = "heads", records: bool = True) -> Rehearsed:
         """Run revisions in a database of this stage. MigrationFailedError and RefusedError say which one stopped."""
         statements: list[Statement] = []
         changes: list[Change] = []
@@ -121,7 +120,7 @@ class Stage:
                 case RevisionApplied(revision=revision, duration_ms=milliseconds):
                     times.append(RehearsedRevision(id=revision, milliseconds=milliseconds))
 
-        upgrade.upgrade(self._job(row, revisions, to=to, records=records), heard)
+        upgrade.upgrade(self._job(row, moves, to=to, records=records), heard)
         return Rehearsed(
             revisions=tuple(times), statements=tuple(statements), changes=tuple(changes), on=self.there.shown
         )
@@ -142,9 +141,10 @@ class Stage:
         self._made.append(row)
         return row
 
-    def _job(self, row: Row, revisions: Sequence[RevisionBytes], *, to: str, records: bool) -> Job:
+    def _job(self, row: Row, moves: Moves, *, to: str, records: bool) -> Job:
         project, way = self.project, self.way(row)
-        url = way.url(self.there.permit)
+        url, down = way.url(self.there.permit), isinstance(moves, TakeBack)
+        revisions = moves.revisions if isinstance(moves, TakeBack) else moves
         return Job(
             root=project.settings.root,
             settings=project.settings.migrations,
@@ -159,7 +159,8 @@ class Stage:
             entry=0,
             checksums={each.id: each.checksum for each in revisions},
             environ=for_worker(project, url),
-            target_revision=to,
+            target_revision=moves.to if isinstance(moves, TakeBack) else to,
+            down=down,
             log=project.settings.trail.with_name(LOG),
             command=f"invoke migrate --tier={self.tier} --dry-run",
             records=False,
@@ -184,9 +185,7 @@ def stage(project: Project, tier: str, report: Report, *, not_on: int = 0) -> It
         there.close()
 
 
-def rehearse(
-    project: Project, target: Conninfo, tier: str, pending: Sequence[RevisionBytes], rows: Rows, report: Report
-) -> Rehearsed:
+def rehearse(project: Project, target: Conninfo, tier: str, pending: Moves, rows: Rows, report: Report) -> Rehearsed:
     """Rehearse pending revisions on a database with the target's definitions. What went wrong is in the result."""
     try:
         model = _model(project, target)
@@ -203,7 +202,7 @@ def again(
     project: Project,
     target: Conninfo,
     tier: str,
-    pending: Sequence[RevisionBytes],
+    pending: Moves,
     rows: Rows,
     earlier: Rehearsed | None,
     report: Report,
@@ -229,7 +228,7 @@ def from_nothing(
         return there.run(row, [*before, *revisions], to=revisions[-1].id if revisions else "heads")
 
 
-def _with_or_without(there: Stage, model: schemas.Model, pending: Sequence[RevisionBytes], rows: Rows) -> Rehearsed:
+def _with_or_without(there: Stage, model: schemas.Model, pending: Moves, rows: Rows) -> Rehearsed:
     """Rehearse with rows where there are some. Another tier's rows may not fit, so that their word is none."""
     if rows.source is None:
         return _once(there, model, pending, None)
@@ -240,7 +239,7 @@ def _with_or_without(there: Stage, model: schemas.Model, pending: Sequence[Revis
     return replace(without, beware=f"with the rows of {rows.label} it failed: {found.failed}")
 
 
-def _once(there: Stage, model: schemas.Model, pending: Sequence[RevisionBytes], source: Conninfo | None) -> Rehearsed:
+def _once(there: Stage, model: schemas.Model, pending: Moves, source: Conninfo | None) -> Rehearsed:
     row = _like(there, model)
     copied = None
     if source is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dbtasks.evidence import Evidence, Rehearsal
-from dbtasks.plan import ApplyRevisions, RevisionBytes
+from dbtasks.plan import ApplyRevisions, RevisionBytes, TakeBack
 from dbtasks.rehearsed import Rehearsed
 from dbtasks.risks import LOSES, Risk
 from dbtasks.statements import Statement
@@ -31,7 +31,7 @@ _STRENGTH = list(_LOCKS)
 _QUIET = 3  # those before it disturb no application
 
 
-def revision_lines(step: ApplyRevisions, evidence: Evidence | None) -> Iterator[tuple[str, str]]:
+def revision_lines(step: ApplyRevisions | TakeBack, evidence: Evidence | None) -> Iterator[tuple[str, str]]:
     """Yield a name and a text for each revision, with what it did in the rehearsal."""
     rehearsed = evidence.rehearsed if evidence else None
     for revision in step.revisions:

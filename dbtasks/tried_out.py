@@ -10,7 +10,7 @@ from dbtasks import at_risk, rehearsal
 from dbtasks.errors import DbtasksError, RefusedError
 from dbtasks.evidence import Contents, Evidence, Rehearsal
 from dbtasks.guard import decide
-from dbtasks.plan import Materials, Plan
+from dbtasks.plan import Materials, Plan, TakeBack
 from dbtasks.project import Project
 from dbtasks.rehearsed import Rehearsed
 from dbtasks.risks import Ceiling, Risk, ceilings, exceeded
@@ -20,11 +20,12 @@ from dbtasks.verdicts import Refuse, Request
 
 
 def is_wanted(request: Request, plan: Plan, evidence: Evidence, materials: Materials) -> bool:
-    """Whether the pending revisions must be tried out before anybody can judge the plan.
+    """Whether the pending revisions, or those to be taken back, must be tried out before anybody can judge the plan.
 
     Not where everything may be lost, unless somebody asks for a dry run; nor where there is nothing yet to lose.
     """
-    if not materials.pending or evidence.database is None:
+    takes_back = request.operation.takes_back
+    if not (materials.back if takes_back else materials.pending) or evidence.database is None:
         return False
     if request.dry_run:
         return True
@@ -33,7 +34,9 @@ def is_wanted(request: Request, plan: Plan, evidence: Evidence, materials: Mater
         floor.may_lose is not Loss.NOTHING and evidence.situation.contents is Contents.EMPTY
     ):
         return False
-    return not isinstance(decide(request, plan, evidence), Refuse)  # what is refused anyway need not be tried
+    # What is refused anyway need not be tried.
+    well = replace(evidence, situation=replace(evidence.situation, rehearsal=Rehearsal.DONE))
+    return not isinstance(decide(request, plan, well), Refuse)
 
 
 def add(
@@ -48,15 +51,17 @@ def add(
     `before` is what an earlier look of the same call had found.
     """
     evidence, materials = seen
-    tier, pending = evidence.tier.name, materials.pending
+    tier = evidence.tier.name
+    moves = TakeBack(revisions=materials.back, to=materials.to) if materials.back else materials.pending
     earlier = before.rehearsed if before else None
     rows = _rows(project, target, evidence)
-    rehearsed = rehearsal.again(project, target.conninfo, tier, pending, rows, earlier, say)
+    rehearsed = rehearsal.again(project, target.conninfo, tier, moves, rows, earlier, say)
     counts = not (rehearsed.missing or rehearsed.failed) and evidence.situation.floor.may_lose is not Loss.EVERYTHING
     risks = at_risk.count(target.conninfo, rehearsed.changes) if counts else ()
     if before is not None and counts:
         agreed = ceilings(before.risks)
-        _hold_to(agreed, risks, evidence)
+        command = f"downgrade --to={materials.to}" if materials.back else "migrate"
+        _hold_to(agreed, risks, evidence, command)
         materials = replace(materials, agreed=agreed)
     state = _state(rehearsed, risks)
     situation = replace(evidence.situation, rehearsal=state, rehearsed_as=_said(rehearsed, risks))
@@ -76,7 +81,7 @@ def _rows(project: Project, target: Target, evidence: Evidence) -> rehearsal.Row
     return rehearsal.Rows(not_on=server)
 
 
-def _hold_to(agreed: tuple[Ceiling, ...], risks: tuple[Risk, ...], evidence: Evidence) -> None:
+def _hold_to(agreed: tuple[Ceiling, ...], risks: tuple[Risk, ...], evidence: Evidence, command: str) -> None:
     over = exceeded(agreed, risks)
     if over:
         more = "; ".join(f"{risk}, agreed were at most {limit:,}" for risk, limit in over)
@@ -84,7 +89,7 @@ def _hold_to(agreed: tuple[Ceiling, ...], risks: tuple[Risk, ...], evidence: Evi
             code="E-CEILING",
             saw=f"More would be lost in {evidence.name} than was agreed to: {more}.",
             why="Nothing was changed.",
-            instead=f"To see what would be lost now: invoke migrate --tier={evidence.tier.name} --dry-run",
+            instead=f"To see what would be lost now: invoke {command} --tier={evidence.tier.name} --dry-run",
         )
 
 

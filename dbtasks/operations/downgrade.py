@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation
-from dbtasks.evidence import Evidence, StampState
+from dbtasks.evidence import Evidence, Rehearsal, StampState
 from dbtasks.plan import Materials, Plan, PutStamp, Step, TakeBack, Verify, plan_of
+from dbtasks.rehearsed import fingerprint
+from dbtasks.risks import ceilings
 
 OPERATION = Operation(
     name="downgrade",
     effect=Effect.DESTROY,
     summary="Take revisions back, down to the one that is named, with whatever they have made.",
     takes_back=True,
+    rehearses=True,
 )
 
 
@@ -19,7 +22,19 @@ def plan(evidence: Evidence, materials: Materials) -> Plan:
     verify = Verify(heads=materials.down_to)
     if not materials.back:
         return plan_of(OPERATION, evidence, Effect.READ, (verify,))
-    steps: list[Step] = [TakeBack(revisions=materials.back, to=materials.to, retry=materials.retry), verify]
+    steps: list[Step] = [_take_back(evidence, materials), verify]
     if evidence.situation.stamp is StampState.PROMOTED:
         steps.insert(0, PutStamp(floor=evidence.situation.floor))
     return plan_of(OPERATION, evidence, Effect.DESTROY, tuple(steps))
+
+
+def _take_back(evidence: Evidence, materials: Materials) -> TakeBack:
+    rehearsed = evidence.rehearsed
+    done = evidence.situation.rehearsal is Rehearsal.DONE
+    return TakeBack(
+        revisions=materials.back,
+        to=materials.to,
+        retry=materials.retry,
+        statements=tuple(fingerprint(rehearsed.of(each.id)) for each in materials.back) if done and rehearsed else (),
+        ceilings=materials.agreed or ceilings(evidence.risks),
+    )

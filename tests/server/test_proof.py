@@ -111,11 +111,26 @@ def test_a_tier_that_took_a_revision_back_has_not_proven_it_any_more(shop: Proje
     assert at(abroad, "wares_stg") == [name]
 
 
-def test_prod_takes_nothing_back_that_no_rehearsal_has_shown(shop: Project, abroad: Server) -> None:
-    with nothing_changes(abroad, "wares_prod"):
-        done = shop.terminal("downgrade --tier=prod --to=r2", **ARMED)
+def test_prod_takes_back_only_what_a_rehearsal_has_shown(shop: Project, abroad: Server) -> None:
+    name, before, _ = new_revision(shop)
+    assert shop.invoke("migrate --through=stg").code == 0
+    assert shop.prod("migrate --tier=prod").code == 0
+    abroad.sql(f"INSERT INTO table_{name[1:]} VALUES (1), (2), (3)", "wares_prod")  # noqa: S608 - our own name
+    shop.edit("config/tiers.yaml", "# scratch: scratch_database_url", "scratch: scratch_database_url")
+    nowhere = {"scratch_database_url": "postgresql://nobody:x@127.0.0.1:1/none"}
 
-    assert (done.code, "E-NOT-REHEARSED" in done.out) == (3, True), done.out
+    with nothing_changes(abroad, "wares_prod"):
+        blind = shop.terminal(f"downgrade --tier=prod --to={before}", **ARMED, **nowhere)
+    shop.edit("config/tiers.yaml", "scratch: scratch_database_url", "# scratch: scratch_database_url")
+    shown = shop.prod(f"downgrade --tier=prod --to={before}")
+
+    assert (blind.code, "E-NOT-REHEARSED" in blind.out) == (3, True), blind.out
+    card, _, rest = shown.out.partition("Type 'yes' to confirm production access:")
+    assert shown.code == 0, shown.out
+    assert f"drops table_{name[1:]}: 3 rows" in card
+    assert "rehearsed" in card
+    assert "1 revision taken back" in rest
+    assert at(abroad, "wares_prod") == [before]
 
 
 def test_a_downgrade_on_int_asks_nobody_and_goes_down_to_base(shop: Project, abroad: Server) -> None:

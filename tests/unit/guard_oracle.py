@@ -109,7 +109,7 @@ def can_be_done(cell: Cell) -> bool:
         return False
     if operation.name in {"reset", "migrate"} and seen.proof not in PROVEN:
         return False
-    if operation.name == "migrate" and not is_tried_out(seen):
+    if operation.name in {"migrate", "downgrade"} and not is_tried_out(seen):
         return False
     if operation.name == "migrate" and cell.effect is not Effect.READ and seen.lacking:
         return False
@@ -129,8 +129,9 @@ def is_tried_out(seen: Situation) -> bool:
 
 def loses_unseen(cell: Cell) -> bool:
     """Invariant 9: what may lose nothing, or is a person's to consent to, loses nothing that no rehearsal has shown."""
-    floor = cell.situation.floor
-    return floor.may_lose is Loss.NOTHING or floor.consent is Consent.PERSON
+    floor, shown = cell.situation.floor, cell.situation.rehearsal is Rehearsal.DONE
+    strict = floor.may_lose is Loss.NOTHING or floor.consent is Consent.PERSON
+    return strict and cell.effect is not Effect.READ and not shown
 
 
 def way_back_is_kept(cell: Cell) -> bool:
