@@ -133,6 +133,7 @@ def job(bench: Workbench, step: ApplyRevisions | TakeBack | Prove) -> Job:
         statement_timeout_ms=None if limit is None else _milliseconds(limit),
         # What is built aside nobody else uses, and a later try would not see what an earlier one opened.
         tries=1 if bench.built else patience.tries,
+        ahead=bench.site.ahead if bench.built is None and not project.settings.migrations.histories else None,
     )
 
 

@@ -112,7 +112,7 @@ MIGRATION_RULES: tuple[DecideRule, ...] = (
     _revisions_must_be_proven,
     _drift_must_be_accepted,
     _agents_accept_nothing,
+    _the_role_must_be_able_to,  # before it is tried out, which would fail for that
     _revisions_must_have_been_rehearsed,
     _what_takes_back_needs_a_rehearsal,
-    _the_role_must_be_able_to,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import field, replace
+from typing import TYPE_CHECKING
 
 from dbtasks.console import Console
 from dbtasks.effects import Operation
@@ -29,6 +30,9 @@ from dbtasks.values import dataclass
 from dbtasks.verdicts import Ask, Proceed, Refuse, Request, draw_places
 from dbtasks.wording import one_line
 
+if TYPE_CHECKING:
+    from dbtasks.migrations.ahead import Ahead
+
 # How often a plan that nobody was asked about is made anew when somebody else was faster.
 _TRIES = 20
 
@@ -44,6 +48,7 @@ class Call:
     managed: bool = False
     reason: str = ""
     wish: Wish = field(default_factory=Wish)
+    ahead: Ahead | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +256,7 @@ class _Road:
             report=self._moment,
             beside=seen.beside,
             fresh=wish.fresh,
+            ahead=self.call.ahead,
         )
         started = time.monotonic()
 

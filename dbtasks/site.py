@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import Connection
@@ -11,6 +12,9 @@ from dbtasks.project import Project
 from dbtasks.survey import Survey
 from dbtasks.targets import Target
 from dbtasks.values import dataclass
+
+if TYPE_CHECKING:
+    from dbtasks.migrations.ahead import Ahead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,7 @@ class Site:
     """Where a clearance is used. `look_again` makes the survey anew; `entry` is the trail's number of the intent.
 
     `beside` is the survey's own connection to the coordination database, where it made one. `fresh`: nothing in stock
-    is believed. `result` grows while the steps run.
+    is believed. `result` grows while the steps run. `ahead` is a worker that waits for a job.
     """
 
     project: Project
@@ -49,4 +53,5 @@ class Site:
     report: Callable[[Moment], None]
     beside: Connection | None = None
     fresh: bool = False
+    ahead: Ahead | None = None
     result: Result = dataclasses.field(default_factory=Result)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,11 @@ from dbtasks.errors import DbtasksError
 from dbtasks.operations import open_
 from dbtasks.project import Project, open_project
 from dbtasks.selection import Choice, choose
+from dbtasks.surroundings import Kind
 from dbtasks.values import dataclass
 
 if TYPE_CHECKING:
+    from dbtasks.migrations.ahead import Ahead
     from dbtasks.pipeline import Report
     from dbtasks.survey import Wish
 
@@ -61,32 +64,61 @@ def carry_out(operation: Operation, options: Options, *, dry_run: bool, yes: boo
     as_json, project = checked_format(options.format_), open_project()
     entry = whole_number("--entry", options.entry) if options.entry else None
     choices = _choices(project, options.tier, options.through)
-    from dbtasks import pipeline  # late: what the settings or the command line refuse never loads a driver
-    from dbtasks.survey import Wish
+    with _worker_ahead(project, operation, [] if dry_run else choices) as ahead:
+        from dbtasks import pipeline  # late: what the settings or the command line refuse never loads a driver
+        from dbtasks.survey import Wish
 
-    console = Console()
-    wish = Wish(
-        seed_sets=_words(options.sets) or None,
-        retry=_words(options.retry),
-        entry=entry,
-        fresh=options.fresh,
-        to=options.to,
-        walks=bool(options.through),
-        reason=reason if operation.accepts else "",
-    )
-    reports: list[Report] = []
-    for choice in choices:
-        call = pipeline.Call(operation=operation, choice=choice, wish=wish, dry_run=dry_run, yes=yes, reason=reason)
-        try:
-            reports.append(pipeline.carry_out(project, call, console))
-        except DbtasksError as error:
-            if options.through:
-                error.before = _so_far(reports, choices)
-            raise
+        wish = Wish(
+            seed_sets=_words(options.sets) or None,
+            retry=_words(options.retry),
+            entry=entry,
+            fresh=options.fresh,
+            to=options.to,
+            walks=bool(options.through),
+            reason=reason if operation.accepts else "",
+        )
+        console = Console()
+        call = pipeline.Call(
+            operation=operation, choice=choices[0], wish=wish, dry_run=dry_run, yes=yes, reason=reason, ahead=ahead
+        )
+        reports: list[Report] = []
+        for choice in choices:
+            try:
+                reports.append(pipeline.carry_out(project, replace(call, choice=choice), console))
+            except DbtasksError as error:
+                if options.through:
+                    error.before = _so_far(reports, choices)
+                raise
     if as_json:
         data = [report.as_data() for report in reports]
         console.data(data if options.through else data[0])
     return reports
+
+
+@contextmanager
+def _worker_ahead(project: Project, operation: Operation, choices: list[Choice]) -> Iterator[Ahead | None]:
+    """Start a worker while the driver is imported and the target looked at, where a migration seems to be pending.
+
+    Not where a person is asked, whom it would wait for, nor in tests: their children are pinned by what they are
+    started with.
+    """
+    settings, tiers = project.settings, [choice.tier for choice in choices]
+    migrates = operation.proves and not operation.replaces and not settings.migrations.histories
+    if not migrates or not tiers or project.surroundings.kind is Kind.PYTEST or tiers[0].needs_flag:
+        yield None
+        return
+    from dbtasks.environment import for_worker
+    from dbtasks.migrations.ahead import Ahead, looks_pending, note_migrated
+
+    pending = any(looks_pending(settings.root, settings.migrations, tier.name) for tier in tiers)
+    ahead = Ahead(settings.root, settings.migrations, for_worker(project, "")) if pending else None
+    try:
+        yield ahead
+        for tier in tiers:
+            note_migrated(settings.root, tier.name)
+    finally:
+        if ahead is not None:
+            ahead.end()
 
 
 def _so_far(reports: list[Report], choices: list[Choice]) -> tuple[Mapping[str, object], ...]:

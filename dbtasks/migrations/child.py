@@ -23,11 +23,14 @@ _TEXTS = frozenset({"message", "reason", "reasons", "holder", "text", "differenc
 class Child:
     """One worker. It sits in a session of its own, so that Ctrl-C reaches the parent alone, who then decides."""
 
-    def __init__(self, job: Mapping[str, Any], *, python: Path, environ: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, job: Mapping[str, Any] | None, *, python: Path, environ: Mapping[str, str], folder: Path
+    ) -> None:
+        """Start the worker. Without a `job` it imports what it needs and waits until it is given one."""
         self._events, its_events = os.pipe()
         its_lifeline, self._lifeline = os.pipe()
         self._process = subprocess.Popen(
-            [str(python), str(_WORKER)],
+            [str(python), str(_WORKER), *(["ahead"] if job is None else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -39,7 +42,13 @@ class Child:
         os.close(its_events)
         os.close(its_lifeline)
         self._tail: deque[str] = deque(maxlen=20)
-        text = json.dumps({**job, "events": its_events, "lifeline": its_lifeline})
+        self._its = {"events": its_events, "lifeline": its_lifeline}
+        if job is not None:
+            self.give(job)
+
+    def give(self, job: Mapping[str, Any]) -> None:
+        """Send the worker its job, once."""
+        text = json.dumps({**job, **self._its})
         stdin = self._process.stdin
         try:
             with stdin or open(os.devnull, "wb") as stream:  # noqa: PTH123 - a device
@@ -94,6 +103,13 @@ class Child:
             if self._process.poll() is None:
                 self._process.kill()
                 self._process.wait()
+
+    def kill(self) -> None:
+        """End a worker that was never given a job."""
+        self._process.kill()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self.close()
 
     def close(self) -> None:
         self.end()

@@ -18,6 +18,7 @@ from dbtasks.errors import (
 )
 from dbtasks.migrations import aftermath, events, ledger, stops
 from dbtasks.migrations.aftermath import Aftermath
+from dbtasks.migrations.ahead import Ahead
 from dbtasks.migrations.alembic_config import interpreter, working_folder
 from dbtasks.migrations.asking import configuration
 from dbtasks.migrations.child import Child
@@ -63,6 +64,7 @@ class Job:
     records: bool = True
     rehearses: bool = False
     command: str = "invoke migrate"
+    ahead: Ahead | None = None
     down: bool = False
 
 
@@ -111,8 +113,7 @@ def _upgrade(job: Job, report: Callable[[Event], None]) -> tuple[str, ...]:
         if run.begun and onlooker.look(run.backends):
             report(events.Blocked(revision=run.begun, by=onlooker.seen))
 
-    python, folder = interpreter(job.root, job.settings), working_folder(job.root, job.settings)
-    child = Child(message(job), python=python, environ=job.environ, folder=folder)
+    child = _start(job)
     try:
         for said in child.messages(job.log, idle=look, idle_s=min(1.0, job.lock_timeout_ms / 2000)):
             _note(run, said, report)
@@ -124,6 +125,14 @@ def _upgrade(job: Job, report: Callable[[Event], None]) -> tuple[str, ...]:
         child.close()
     run.words, run.blockers = child.last_words(), onlooker.seen
     return _settle(job, run)
+
+
+def _start(job: Job) -> Child:
+    said = message(job)
+    if job.ahead is not None and (child := job.ahead.take(said, job.environ)) is not None:
+        return child
+    python, folder = interpreter(job.root, job.settings), working_folder(job.root, job.settings)
+    return Child(said, python=python, environ=job.environ, folder=folder)
 
 
 def message(job: Job) -> dict[str, Any]:

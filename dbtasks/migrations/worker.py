@@ -8,6 +8,8 @@ this process.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import os
 import sys
@@ -240,6 +242,13 @@ def hold_lifeline(descriptor: int) -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
+def import_ahead() -> None:
+    """Import what most migrations need, while the parent still looks and asks; what is amiss is told later."""
+    for name in ("alembic.command", "sqlalchemy.dialects.postgresql", "psycopg"):
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+
+
 def leave(code: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -256,7 +265,13 @@ def _list(value: Any) -> list[str]:
 
 
 def main() -> NoReturn:
-    job = json.loads(sys.stdin.buffer.read())
+    if "ahead" in sys.argv[1:]:
+        import_ahead()
+    text = sys.stdin.buffer.read()
+    if not text:  # the parent has gone before it had a job
+        leave(0)
+    job = json.loads(text)
+    os.environ.update(job.pop("environ", {}))
     hold_lifeline(job["lifeline"])
     for descriptor in (job["lifeline"], job["events"]):
         os.set_inheritable(descriptor, False)

@@ -47,6 +47,8 @@ def ledger(url: str) -> list[tuple[object, ...]]:
 
 def all_at_once(made: Project, url: str, *, kill: str) -> list[tuple[Popen[str], str]]:
     """Start all of them, kill the one that runs the slow revision, and return each with what it printed."""
+    if kill:  # nobody starts a worker ahead, so that the one who has one is the one who runs the revisions
+        (made.root / ".dbtasks" / "migrated-int").touch()
     runs = [made.start("migrate") for _ in range(AT_ONCE)]
     if kill:
         with outside.connect(url, autocommit=True) as look:
