@@ -21,6 +21,7 @@ from dbtasks.elsewhere import Elsewhere
 from dbtasks.environment import for_worker
 from dbtasks.errors import (
     DbtasksError,
+    InterruptedByPersonError,
     MigrationFailedError,
     ProgramNotFoundError,
     RefusedError,
@@ -194,6 +195,8 @@ def rehearse(project: Project, target: Conninfo, tier: str, pending: Moves, rows
             if lacking:
                 return Rehearsed(missing=f"the scratch server lacks the extension {', '.join(lacking)}")
             return _with_or_without(there, model, pending, rows)
+    except InterruptedByPersonError:
+        raise InterruptedByPersonError(f"interrupted in the rehearsal; {target.database} was not touched") from None
     except (DbtasksError, psycopg.Error) as error:
         return Rehearsed(missing=_first(error))
 
