@@ -147,14 +147,13 @@ def _belongs(line: str, unused: set[str]) -> bool:
 
 
 def _run(command: list[str], secret: dict[str, str] | None = None) -> bytes:
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        env={**child_environment(), **(secret or {})},
-        timeout=_SECONDS,
-        check=False,
-    )
+    name, environ = Path(command[0]).name, {**child_environment(), **(secret or {})}
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, env=environ, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise DbtasksError(f"{name} took longer than {_SECONDS} s") from None
     if done.returncode != 0:
-        raise DbtasksError(f"{Path(command[0]).name} failed: {mask(done.stderr.decode(errors='replace')).strip()}")
+        raise DbtasksError(f"{name} failed: {mask(done.stderr.decode(errors='replace')).strip()}")
     return done.stdout

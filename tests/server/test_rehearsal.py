@@ -244,11 +244,19 @@ def test_a_demand_that_the_rows_do_not_meet_is_refused_with_their_number_and_the
     assert done.code == 0, done.text
 
 
-def test_a_kill_in_the_middle_leaves_nothing_behind_after_the_next_rehearsal(more: Project) -> None:
+def test_ctrl_c_leaves_nothing_behind_and_a_kill_nothing_after_the_next_rehearsal(more: Project) -> None:
     more.revision("r4", "import pathlib, time\npathlib.Path('began').touch()\ntime.sleep(60)")
     url = more.server_url("int", "small_int")
     before, databases = dump(url), databases_of(url)
     began = more.root / "began"
+    with more.screen([*INVOKE, "migrate", "--tier=int", "--dry-run"]) as screen:
+        until(began.exists, what="the revision in the rehearsal")
+        screen.child.send("\x03")
+        interrupted = screen.end()
+    assert interrupted.code == 130, interrupted.out
+    assert "interrupted in the rehearsal; small_int was not touched" in interrupted.out
+    assert (dump(url), databases_of(url)) == (before, databases)
+    began.unlink()
     running = more.start("migrate --tier=int --dry-run")
     until(began.exists, what="the revision in the rehearsal")
 
