@@ -31,6 +31,7 @@ def adopting(public: Public, abroad: Server) -> Iterator[Project]:
         made.seconds = 600
         declared = f"  python: {public.venv.python}\n{public.settings}\n"
         made.edit("config/tiers.yaml", "  url_variables: [DATABASE_URL]\n", declared)
+        made.edit("config/tiers.yaml", "    seeds: [reference, demo]\n", "")
         made.urls = {
             **public.environ(made.root),
             # It names the driver that the project wants, and leads nowhere.
@@ -66,6 +67,11 @@ def test_a_public_project_reaches_head_on_every_tier_untouched(
             abroad.sql("SELECT revision, checksum, direction FROM dbtasks.ledger", f"{public.name}_int")
         )
         assert len(rows) > 10
+
+    rebuilt = adopting.invoke("reset --tier=int", PYTHONPATH=None)
+    assert rebuilt.code == 0, rebuilt.text + log(adopting.root)
+    name = f"{public.name}_int"
+    assert abroad.dump(name, "--schema-only", _OURS).replace(name, "it") == wanted
 
 
 def log(root: Path) -> str:
