@@ -26,17 +26,17 @@ SELECT t.name, '', CASE t.typtype
 """
 
 SEQUENCES: LiteralString = """
-SELECT r.name, coalesce(o.name, ''),
+SELECT r.name, coalesce(quote_ident(n.nspname) || '.' || quote_ident(o.relname), ''),
        format('%s START %s INCREMENT %s MINVALUE %s MAXVALUE %s CACHE %s%s%s%s', format_type(s.seqtypid, NULL),
               s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache, CASE WHEN s.seqcycle THEN ' CYCLE' END,
               CASE WHEN r.relpersistence = 'u' THEN ', unlogged' END,
-              CASE WHEN o.name IS NOT NULL THEN ', of ' || o.name || '.' || quote_ident(a.attname) END)
+              CASE WHEN a.attname IS NOT NULL THEN format(', of %I.%I.%I', n.nspname, o.relname, a.attname) END)
        || CASE WHEN r.relowner NOT IN (SELECT oid FROM ours)
                THEN ', owned by ' || quote_ident(pg_get_userbyid(r.relowner)) ELSE '' END
   FROM rel r JOIN pg_sequence s ON s.seqrelid = r.oid
   LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = r.oid AND d.deptype IN ('a', 'i')
        AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0
-  LEFT JOIN tab o ON o.oid = d.refobjid
+  LEFT JOIN pg_class o ON o.oid = d.refobjid LEFT JOIN pg_namespace n ON n.oid = o.relnamespace
   LEFT JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 """
 
