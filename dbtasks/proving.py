@@ -38,21 +38,21 @@ class Wanted:
 def prove(project: Project, request: Request, database: Database | None, wanted: Wanted) -> ProofReport | None:
     """Return what the tiers before, and the tier's own history, say to that; `None` where nothing need be proven."""
     tier, history = request.tier, wanted.history
-    own = tuple(_own(request, database, wanted))
+    own = tuple(own_faults(request, database, wanted))
     before = project.settings.predecessors(tier) if request.operation.proves else ()
     if not own and not before:
         return None
     there = lineage.standing(history, database.revisions) if database else frozenset()
-    here = _witness(tier, database, there)
+    here = witness_of(tier, database, there)
     asked = [_ask(project, before[-1], history)] if before and (wanted.needed or own) else []
-    findings = (*own, *(_missing(*asked[0], wanted) if asked else ()))
+    findings = (*own, *(missing(*asked[0], wanted) if asked else ()))
     if findings and asked:  # the table shows the whole way
         asked = [*(_ask(project, each, history) for each in before[:-1]), *asked]
     code = _code(history, {*wanted.needed, *(each for finding in findings for each in finding.revisions)})
     return ProofReport(findings=findings, code=code, tiers=(*(witness for witness, _ in asked), here))
 
 
-def _own(request: Request, database: Database | None, wanted: Wanted) -> Iterator[Finding]:
+def own_faults(request: Request, database: Database | None, wanted: Wanted) -> Iterator[Finding]:
     """Yield how the tier's own history and the code's contradict each other."""
     history, builds = wanted.history, request.operation.builds
     known = {each.id: each.checksum for each in history.revisions}
@@ -77,7 +77,7 @@ def _own(request: Request, database: Database | None, wanted: Wanted) -> Iterato
         yield from _found(Fault.HEADS, lineage.loose_heads(history))
 
 
-def _missing(before: Witness, standing: frozenset[str], wanted: Wanted) -> Iterator[Finding]:
+def missing(before: Witness, standing: frozenset[str], wanted: Wanted) -> Iterator[Finding]:
     """Yield why the tier right before does not prove the revisions that are needed."""
     if before.silent and before.built:
         yield Finding(fault=Fault.UNREACHABLE, revisions=wanted.needed)
@@ -113,30 +113,31 @@ def _ask(project: Project, tier: Tier, history: History) -> tuple[Witness, froze
     try:
         target = resolve(settings, project.variables, tier, lambda _line: None, start=False)
         if target is None:
-            return replace(_witness(tier, None, nowhere), silent="not built yet", built=False), nowhere
+            return replace(witness_of(tier, None, nowhere), silent="not built yet", built=False), nowhere
         server, database = look_at(target, settings.migrations.version_tables, lambda _oid: None)
     except UrlNotConfiguredError as error:
-        return replace(_witness(tier, None, nowhere), silent=f"{error.variable} is not set"), nowhere
+        return replace(witness_of(tier, None, nowhere), silent=f"{error.variable} is not set"), nowhere
     except (DbtasksError, PermissionError, psycopg.Error) as error:
         text = " ".join(str(error).split()) or type(error).__name__
-        return replace(_witness(tier, None, nowhere), silent=f"cannot be asked: {mask(text)}"), nowhere
+        return replace(witness_of(tier, None, nowhere), silent=f"cannot be asked: {mask(text)}"), nowhere
     standing = lineage.standing(history, database.revisions)
     seen = (server, database, target.conninfo.database)
     stamp = situate(tier, settings.project, settings.tiers, seen).stamp
-    witness = _witness(
+    witness = witness_of(
         tier, database, standing, ahead=not database.revisions <= {each.id for each in history.revisions}
     )
-    return replace(witness, failing=_failing(tier, database, stamp)), standing
+    ours = stamp in (StampState.MATCHES, StampState.PROMOTED)
+    wrong = failing(database) if ours else f"{database.name} does not bear the stamp of {tier.label}"
+    return replace(witness, failing=wrong), standing
 
 
-def _failing(tier: Tier, database: Database, stamp: StampState) -> str:
-    if stamp not in (StampState.MATCHES, StampState.PROMOTED):
-        return f"{database.name} does not bear the stamp of {tier.label}"
+def failing(database: Database) -> str:
+    """Return what is wrong with a database that is the right one; empty where nothing is."""
     torn = ", ".join(database.torn)
     return f"revision {torn} left its transaction and did not come back" if torn else ""
 
 
-def _witness(tier: Tier, database: Database | None, standing: frozenset[str], *, ahead: bool = False) -> Witness:
+def witness_of(tier: Tier, database: Database | None, standing: frozenset[str], *, ahead: bool = False) -> Witness:
     """Return a tier's word. A revision counts that its ledger has and its version table has not lost since.
 
     `ahead`: it is at revisions that this code does not have, so that what stands under them cannot be told.
