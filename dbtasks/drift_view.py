@@ -101,6 +101,8 @@ def _sides(each: Difference) -> Iterator[str]:
         yield from told
         return
     for name, lines in (("expected", expected), ("found", found)):
+        if lines == [""]:  # there is nothing to tell of it, such as of a schema
+            continue
         for number, line in enumerate(lines):
             yield f"{name if not number else '':<9} {line}".rstrip()
 

@@ -155,7 +155,7 @@ def _with_parts(thing: Thing, parts: Iterable[Thing]) -> str:
 
 def _lines(parts: Iterable[Thing]) -> Iterator[str]:
     for part in parts:
-        yield f"  {part.kind} {part.name}: {part.definition}"
+        yield f"  {part.kind} {one_line(part.name)}: {part.definition}"
 
 
 def one_line(text: str) -> str:

@@ -68,6 +68,12 @@ def test_a_whole_table_is_told_with_its_parts() -> None:
     )
 
 
+def test_a_name_with_a_line_end_stays_on_its_line_among_the_parts() -> None:
+    odd = Thing(kind=Kind.COLUMN, name='public.people."a\nb"', within="public.people", definition="text")
+
+    assert differences(schema(), schema(TABLE, odd))[0].found == 'table\n  column public.people."a\\nb": text'
+
+
 def test_an_acceptance_of_a_table_does_not_cover_what_is_changed_in_it() -> None:
     (before,) = differences(schema(), schema(*PEOPLE))
     (after,) = differences(schema(), schema(TABLE, ID, LONGER))
