@@ -190,6 +190,26 @@ def test_a_walk_that_stops_says_what_was_done_until_then(shop: Project) -> None:
     assert shop.invoke("reset --tier=int").code == 0
 
 
+def test_a_walk_that_fails_half_way_says_what_stands_in_each_tier(shop: Project, abroad: Server) -> None:
+    first, _, _ = new_revision(shop)
+    second, _, path = new_revision(shop)
+    only_there = "op.execute(\"SELECT 1 / (current_database() <> 'wares_stg')::int\")"
+    path.write_text(path.read_text().replace("def upgrade():\n", f"def upgrade():\n    {only_there}\n"))
+
+    done = shop.invoke("migrate --through=stg --format=json")
+
+    path.unlink()
+    document = said(done)
+    assert done.code == 1, done.text
+    assert f"Migration stopped at revision {second}: DivisionByZero" in done.err
+    assert f"  applied      {first}\n  not applied  {second}\n" in done.err
+    assert f"  so far       INT done ({first}, {second}) · STG stopped" in done.err
+    assert [(each["tier"], each["verdict"]) for each in document["tiers"]] == [("int", "done"), ("stg", "stopped")]
+    assert at(abroad, "wares_stg") == [first]
+    assert shop.last_entry()["outcome"] == "partial"
+    assert shop.invoke("reset --tier=int").code == 0
+
+
 MODELS = """
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
