@@ -214,10 +214,21 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Objection:
+    """What lint found in a statement of the rehearsal, high or critical, and nobody waived."""
+
+    rule: str
+    severity: str
+    revision: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Everything that was seen of one target, before planning. `database` is `None` where it does not exist.
 
-    `rehearsed` is what the pending revisions did on a scratch server, `risks` what they would do to the target's rows.
+    `rehearsed` is what the pending revisions did on a scratch server, `risks` what they would do to the target's rows,
+    `objections` what lint says of them.
     """
 
     tier: Tier
@@ -229,6 +240,7 @@ class Evidence:
     situation: Situation
     rehearsed: Rehearsed | None = None
     risks: tuple[Risk, ...] = ()
+    objections: tuple[Objection, ...] = ()
     last_backup_age: timedelta | None = None
 
     @property

@@ -115,13 +115,14 @@ class ApplyRevisions:
     """Bring the schema to `heads` by these revisions, in this order. `retry` are torn ones that were put right.
 
     `statements` are digests over what each revision executed in the rehearsal, empty where there was none. `ceilings`
-    are the most that may be lost.
+    are the most that may be lost, `lint` the rules that object, each with its revision.
     """
 
     revisions: tuple[RevisionBytes, ...]
     heads: tuple[str, ...]
     retry: tuple[str, ...] = ()
     statements: tuple[str, ...] = ()
+    lint: tuple[str, ...] = ()
     ceilings: tuple[Ceiling, ...] = ()
 
 

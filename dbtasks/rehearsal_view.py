@@ -73,6 +73,8 @@ def risk_lines(evidence: Evidence) -> Iterator[tuple[str, str]]:
     for risk in evidence.risks:
         if risk.kind not in LOSES and risk.count:
             yield "would fail" if risk.fails else "beware", _demand(risk)
+    for each in evidence.objections:
+        yield "lint", f"{each.severity} {each.rule}: {each.message} ({each.revision[:12]})"
     if rehearsal is Rehearsal.CONTRADICTED:
         yield from (("  to see them", risk.query) for risk in evidence.risks if risk.fails)
 
@@ -98,6 +100,10 @@ def as_data(evidence: Evidence) -> dict[str, object] | None:
             for each in rehearsed.revisions
         ],
         "at_risk": [_risk(risk) for risk in evidence.risks],
+        "lint": [
+            {"rule": each.rule, "severity": each.severity, "revision": each.revision, "message": each.message}
+            for each in evidence.objections
+        ],
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from dbtasks import at_risk, rehearsal
 from dbtasks.errors import DbtasksError, RefusedError
-from dbtasks.evidence import Contents, Evidence, Rehearsal
+from dbtasks.evidence import Contents, Evidence, Objection, Rehearsal
 from dbtasks.guard import decide
 from dbtasks.plan import Materials, Plan, TakeBack
 from dbtasks.project import Project
@@ -65,7 +65,18 @@ def add(
         materials = replace(materials, agreed=agreed)
     state = _state(rehearsed, risks)
     situation = replace(evidence.situation, rehearsal=state, rehearsed_as=_said(rehearsed, risks))
-    return replace(evidence, situation=situation, rehearsed=rehearsed, risks=risks), materials
+    known = before is not None and rehearsed is earlier
+    objections = before.objections if before and known else _objections(project, target, rehearsed)
+    seen_now = replace(evidence, situation=situation, rehearsed=rehearsed, risks=risks, objections=objections)
+    return seen_now, materials
+
+
+def _objections(project: Project, target: Target, rehearsed: Rehearsed) -> tuple[Objection, ...]:
+    if not rehearsed.statements:
+        return ()
+    from dbtasks.linted import objections  # late: what reads SQL is large
+
+    return objections(project, target, rehearsed)
 
 
 def _rows(project: Project, target: Target, evidence: Evidence) -> rehearsal.Rows:

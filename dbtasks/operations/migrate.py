@@ -45,6 +45,7 @@ def _apply(evidence: Evidence, materials: Materials) -> ApplyRevisions:
         if done and rehearsed
         else (),
         ceilings=materials.agreed or ceilings(evidence.risks),
+        lint=tuple(f"{each.rule} {each.revision}" for each in evidence.objections),
     )
 
 

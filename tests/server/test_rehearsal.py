@@ -180,6 +180,9 @@ def test_what_would_lose_data_asks_as_reset_does_and_yes_is_a_scripts_answer_not
     assert [(risk["what"], risk["count"], risk["ceiling"]) for risk in said(planned)["rehearsal"]["at_risk"]] == [
         ("lessons.title", 2, 10)
     ]
+    objections = [(each["rule"], each["severity"], each["revision"]) for each in said(planned)["rehearsal"]["lint"]]
+    assert objections == [("drop-column", "critical", "r4")]
+    assert "lint            critical drop-column: drops lessons.title" in wrong.out
     assert "E-NO-ANSWER" in unasked.err
     assert "migrate would take data from small_stg" in unasked.err
     assert "E-AGENT" in agent.err

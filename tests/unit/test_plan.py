@@ -62,7 +62,7 @@ def with_step(old: Step, new: Step) -> Plan:
 
 
 def test_the_hash_of_one_plan_is_the_same_in_every_run() -> None:
-    assert PLAN.hash == "638ce8ad236b17ce42081ea4d363d5712b5908172b0a329c05b954ca1b67a864"
+    assert PLAN.hash == "0c729626f4d37ffcf3c90afd9537b0a7e3c362cb09c7576aefb0418ff7c29c7a"
 
 
 def test_equal_plans_have_equal_hashes() -> None:
@@ -98,6 +98,7 @@ def test_equal_plans_have_equal_hashes() -> None:
         pytest.param(with_step(APPLY, replace(APPLY, heads=("c41f", "d7aa"))), id="heads to reach"),
         pytest.param(with_step(APPLY, replace(APPLY, retry=("c41f",))), id="torn revision to run again"),
         pytest.param(with_step(APPLY, replace(APPLY, statements=("5e" * 32,))), id="what was executed"),
+        pytest.param(with_step(APPLY, replace(APPLY, lint=("drop-table c41f",))), id="what lint says of it"),
         pytest.param(with_step(APPLY, replace(APPLY, ceilings=())), id="no ceiling"),
         pytest.param(
             with_step(APPLY, replace(APPLY, ceilings=(replace(CEILING, most=18_600),))), id="a higher ceiling"
@@ -153,7 +154,7 @@ def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -
         *(f"Ceiling.{name}" for name in ("deed", "what", "most")),
         "PutStamp.floor",
         "RecordBaseline.revisions",
-        *(f"ApplyRevisions.{name}" for name in ("revisions", "heads", "retry", "statements", "ceilings")),
+        *(f"ApplyRevisions.{name}" for name in ("revisions", "heads", "retry", "statements", "lint", "ceilings")),
         *(f"TakeBack.{name}" for name in ("revisions", "to", "retry", "statements", "ceilings")),
         *(f"LoadSeeds.{name}" for name in ("sets", "digest")),
         "Verify.heads",
