@@ -20,6 +20,7 @@ SELECT l.relation::bigint, l.mode, l.virtualtransaction, coalesce(pg_relation_fi
    AND l.relation::bigint BETWEEN 16384 AND {highest}
 """
 _WRITES = "RowExclusiveLock"
+_EXCLUDES = "AccessExclusiveLock"
 _READS = ("AccessShareLock", "RowShareLock")
 _BUILDS_BESIDE = "ShareUpdateExclusiveLock"  # what PostgreSQL documents for everything CONCURRENTLY
 
@@ -147,7 +148,9 @@ class Scribe:
             files = self._files(connection)
             rewritten = {oid for oid, file in files.items() if self.files.get(oid, file) != file}
             self.files.update(files)
-            return [[self.relations[oid].name, _BUILDS_BESIDE] for oid in sorted(tables)], self._names(rewritten)
+            # A table gets a new file under one lock alone, whoever gives it: VACUUM FULL, CLUSTER.
+            taken = [*((oid, _BUILDS_BESIDE) for oid in tables), *((oid, _EXCLUDES) for oid in rewritten)]
+            return sorted([self.relations[oid].name, mode] for oid, mode in taken), self._names(rewritten)
         earlier, transaction = {oid: set(modes) for oid, modes in self._held.items()}, self._transaction
         rewritten = self._read_locks(connection)
         if transaction != self._transaction:
