@@ -160,7 +160,8 @@ def session_lock(connection: Connection, key: int, what: str, waiting: Callable[
         yield
     finally:
         if not connection.closed:
-            connection.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_CLASS, key])
+            with suppress(psycopg.OperationalError):  # the session has gone, and its lock; what ended the block counts
+                connection.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_CLASS, key])
 
 
 def _wait_for_lock(connection: Connection, key: int, what: str) -> None:

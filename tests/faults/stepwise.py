@@ -39,7 +39,9 @@ class Stepwise(Trial):
         for result in results:
             mine = [row[0] for row in self._ask(_LEDGER) if row[2] == result["of"] and not row[1]]
             told = result.get("detail", {}).get("applied", [])
-            assert told == mine, f"the trail says {told}, the ledger {mine}"
+            # Where the server could not be asked any more, the trail says that, and no more than it knows.
+            unknown = "what is listed as not applied may have been" in result.get("detail", {}).get("error", "")
+            assert told == (mine[: len(told)] if unknown else mine), f"the trail says {told}, the ledger {mine}"
 
     def run_again(self, _kill: Kill) -> Run:
         """Run the command again; where it stops at the torn revision, remove what it names and retry that."""

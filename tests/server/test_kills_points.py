@@ -30,8 +30,9 @@ def killed(only: str, at: str, servers: int = 0) -> tuple[int, ...]:
     [
         ("undo", "(RENAME|_exit_gen)"),
         ("prune of STG", "DROP DATABASE.*retired1"),
+        pytest.param("migrate", "CREATE INDEX CONCURR", marks=pytest.mark.thorough),
     ],
-    ids=["a-swap", "a-drop-and-its-note"],
+    ids=["a-swap", "a-drop-and-its-note", "a-revision-and-its-note"],
 )
 def test_what_is_killed_in_the_middle_is_the_old_or_the_new_one_and_the_next_run_clears_up(only: str, at: str) -> None:
     points, number = killed(only, at)[:2]

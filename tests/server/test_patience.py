@@ -42,7 +42,10 @@ WAITING = "SELECT pid FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT g
 
 @pytest.mark.parametrize(
     ("lock_timeout_ms", "held_up"),
-    [pytest.param(300, False, id="a short wait"), pytest.param(40_000, True, id="a long one")],
+    [
+        pytest.param(300, False, id="a short wait"),
+        pytest.param(40_000, True, id="a long one", marks=pytest.mark.thorough),
+    ],
 )
 def test_what_gets_no_lock_is_tried_again_and_others_wait_no_longer_than_it_does(
     shop: Shop, lock_timeout_ms: int, held_up: bool
@@ -108,6 +111,7 @@ def test_who_has_the_lock_is_named_while_it_is_waited_for_and_when_it_is_given_u
     assert shop.upgrade() == ("r3",)
 
 
+@pytest.mark.thorough
 def test_of_two_that_lock_each_other_out_the_migration_is_tried_again(shop: Shop) -> None:
     shop.revision("CREATE TABLE a (id int)", "CREATE TABLE b (id int)")
     shop.upgrade()
@@ -189,7 +193,13 @@ LEAVING = {
 }
 
 
-@pytest.mark.parametrize("code", LEAVING.values(), ids=LEAVING)
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param(code, id=name, marks=[pytest.mark.thorough] * (number > 0))
+        for number, (name, code) in enumerate(LEAVING.items())
+    ],
+)
 def test_a_revision_that_left_its_transaction_is_torn_and_never_tried_again(shop: Shop, code: str) -> None:
     with_table(shop)
     shop.revision("CREATE TABLE b (id int)", code=f"{code}\nop.execute('ALTER TABLE a ADD COLUMN name text')")
