@@ -10,6 +10,7 @@ import psycopg
 from dbtasks import rehearsal
 from dbtasks.console import Console
 from dbtasks.database import look, unreadable
+from dbtasks.environment import for_worker
 from dbtasks.errors import Mistake, UsageError
 from dbtasks.guard import admit, decide
 from dbtasks.lint.catalogue import Catalogue
@@ -69,7 +70,8 @@ def chosen(project: Project, revisions: str) -> tuple[list[RevisionBytes], list[
     UsageError where there is no such revision.
     """
     first, colon, last = (word.strip() for word in revisions.partition(":"))
-    history = read_history(project.settings.root, project.settings.migrations)
+    settings, environ = project.settings, for_worker(project, "")
+    history = read_history(settings.root, settings.migrations, environ=environ)
     known = {each.id for each in history.revisions}
     ends = [found(word, known) if word else "" for word in (first, last)]
     if not colon:
