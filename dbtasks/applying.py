@@ -15,7 +15,7 @@ from dbtasks.workbench import Workbench
 
 if TYPE_CHECKING:
     from dbtasks.migrations.events import Event, InputsSeen
-    from dbtasks.migrations.upgrade import Job
+    from dbtasks.migrations.job import Job
 
 
 def apply_revisions(bench: Workbench, step: ApplyRevisions) -> str:
@@ -67,7 +67,7 @@ def _tell_waiting(bench: Workbench, job: Job, event: Event) -> None:
 
 
 def record_baseline(bench: Workbench, step: RecordBaseline) -> str:
-    from dbtasks.migrations.upgrade import tool_version
+    from dbtasks.migrations.job import tool_version
 
     project = bench.site.project
     with bench.open(bench.place) as connection, connection.transaction():
@@ -106,7 +106,7 @@ def _note_inputs(bench: Workbench, seen: InputsSeen) -> None:
 
 
 def job(bench: Workbench, step: ApplyRevisions | TakeBack | Prove) -> Job:
-    from dbtasks.migrations.upgrade import Job
+    from dbtasks.migrations.job import Job
 
     project, place, patience = bench.site.project, bench.place, bench.site.target.tier.patience
     url, limit = place.url(bench.clearance), patience.statement_timeout

@@ -18,7 +18,7 @@ from dbtasks.environment import for_worker
 from dbtasks.kept import maker
 from dbtasks.migrations import upgrade
 from dbtasks.migrations.events import Changed, Event, RevisionApplied, StatementRun
-from dbtasks.migrations.upgrade import Job
+from dbtasks.migrations.job import Job
 from dbtasks.plan import RevisionBytes, TakeBack
 from dbtasks.project import Project
 from dbtasks.registry import BUILD_LOCK_CLASS, Row, row_of

@@ -87,12 +87,13 @@ def _apply(project: Project, made: tuple[Elsewhere, Row], history: History, curr
 def _upgrade(
     project: Project, made: tuple[Elsewhere, Row], settings: MigrationSettings, checksums: dict[str, str], to: str
 ) -> None:
-    from dbtasks.migrations import upgrade  # late: most looks at a schema build none
+    from dbtasks.migrations import upgrade
+    from dbtasks.migrations.job import Job  # late: most looks at a schema build none
 
     place, row = made
     way = place.way(row.name)
     url = way.url(place.permit)
-    job = upgrade.Job(
+    job = Job(
         root=project.settings.root,
         settings=settings,
         url=url,

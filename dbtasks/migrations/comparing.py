@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dbtasks.errors import DbtasksError
-from dbtasks.migrations import ledger, upgrade
+from dbtasks.migrations import ledger
 from dbtasks.migrations.alembic_config import interpreter, working_folder
 from dbtasks.migrations.child import Child
+from dbtasks.migrations.job import Job, message
 from dbtasks.settings import MigrationSettings
 
 
-def compare(job: upgrade.Job) -> tuple[str, ...] | None:
+def compare(job: Job) -> tuple[str, ...] | None:
     """Return what the models have and the database lacks, or the other way round; `None` where there are no models.
 
     Histories that a program of the project's own migrates are left out: their env.py need not run without it.
@@ -21,11 +22,11 @@ def compare(job: upgrade.Job) -> tuple[str, ...] | None:
     return tuple(line for each in differences for line in each) if differences else None
 
 
-def _compare(job: upgrade.Job, history: MigrationSettings) -> list[str] | None:
+def _compare(job: Job, history: MigrationSettings) -> list[str] | None:
     asked = replace(job, settings=history)
-    message = {**upgrade.message(asked), "kind": "compare", "sql": ledger.look_sql(job.lock_timeout_ms)}
+    question = {**message(asked), "kind": "compare", "sql": ledger.look_sql(job.lock_timeout_ms)}
     python, folder = interpreter(job.root, history), working_folder(job.root, history)
-    child = Child(message, python=python, environ=job.environ, folder=folder)
+    child = Child(question, python=python, environ=job.environ, folder=folder)
     models, differences, said = False, list[str](), ""
     try:
         for each in child.messages(job.log):

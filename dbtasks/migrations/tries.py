@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from dbtasks.errors import DbtasksError, InterruptedByPersonError, LockTimeoutError, MigrationFailedError
 from dbtasks.migrations import upgrade
 from dbtasks.migrations.events import Event, TriedAgain
+from dbtasks.migrations.job import Job
 
 # lock_not_available, deadlock_detected: both have taken the transaction back, and may be over in a moment.
 LOCKS = frozenset({"55P03", "40P01"})
@@ -25,13 +26,13 @@ _LONGEST_PAUSE_S = 30.0
 class _Run:
     """What all tries so far have applied, and what the last one left."""
 
-    job: upgrade.Job
+    job: Job
     applied: tuple[str, ...] = ()
     failure: MigrationFailedError | None = None
     number: int = 1
 
 
-def run(job: upgrade.Job, report: Callable[[Event], None]) -> tuple[str, ...]:
+def run(job: Job, report: Callable[[Event], None]) -> tuple[str, ...]:
     """Apply the pending revisions as `upgrade.upgrade` does, in at most `job.tries` tries; the errors are the same."""
     made = _Run(job=job)
     while True:

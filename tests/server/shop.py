@@ -21,9 +21,10 @@ import pytest
 
 from dbtasks.conninfo import remember
 from dbtasks.migrations import ledger
+from dbtasks.migrations.environment import scrub
 from dbtasks.migrations.events import Event
 from dbtasks.migrations.history import read_history
-from dbtasks.migrations.upgrade import Job, scrub
+from dbtasks.migrations.job import Job
 from dbtasks.settings import MigrationSettings
 from tests import outside
 from tests.server import shop_runs

@@ -8,7 +8,7 @@ from typing import Any
 from dbtasks.conninfo import remember
 from dbtasks.migrations import tries
 from dbtasks.migrations.events import Event
-from dbtasks.migrations.upgrade import Job
+from dbtasks.migrations.job import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbtasks.migrations.environment import without_session
-from dbtasks.migrations.upgrade import scrub
+from dbtasks.migrations.environment import scrub, without_session
 
 TARGET = "postgresql://anna:pw@127.0.0.1:5433/shop_int"
 
