@@ -14,7 +14,7 @@ from dbtasks import embedded
 from dbtasks.console import Console
 from dbtasks.effects import Operation
 from dbtasks.embedded import locks
-from dbtasks.errors import LockTimeoutError, MigrationHistoryError, RefusedError
+from dbtasks.errors import LockTimeoutError, RefusedError
 from dbtasks.evidence import Contents, Replacing, StampState
 from dbtasks.guard import Clearance
 from dbtasks.operations import migrate, open_, reset, seed
@@ -102,13 +102,7 @@ def needed(project: Project, say: Callable[[str], None]) -> tuple[Operation, ...
     if target is None:  # never: it was started
         return (reset.OPERATION,)
     request = Request(operation=migrate.OPERATION, tier=tier, surroundings=project.surroundings, is_default=True)
-    try:
-        return remedy(survey(project, request, target, Wish()), tier)
-    except MigrationHistoryError:
-        # Another branch's revisions. What may lose everything is built anew, the rest is a person's decision.
-        if not _is_free(tier):
-            raise
-        return (reset.OPERATION,)
+    return remedy(survey(project, request, target, Wish()), tier)
 
 
 def remedy(seen: Survey, tier: Tier) -> tuple[Operation, ...]:
@@ -125,9 +119,11 @@ def remedy(seen: Survey, tier: Tier) -> tuple[Operation, ...]:
         return ()  # not ours to mend: whoever asks to be let in hears why not
     checksums = {revision.id: revision.checksum for revision in materials.revisions}
     edited = any(checksums.get(revision, checksum) != checksum for revision, checksum in database.ledger)
-    if _is_free(tier) and (edited or database.torn):
+    foreign = not database.revisions <= checksums.keys()  # another branch's
+    if _is_free(tier) and (edited or foreign or database.torn):
         return (reset.OPERATION,)
-    return (migrate.OPERATION,) if materials.pending else ()
+    # What may not be lost is a person's decision: the guard refuses to go on from another branch's revisions.
+    return (migrate.OPERATION,) if materials.pending or foreign else ()
 
 
 def _done(project: Project, operation: Operation, console: Console) -> bool:
