@@ -139,7 +139,8 @@ def survey(
     name = target.conninfo.database
     report = _proof(project, request, database, history, materials)
     situation = situate(request.tier, settings.project, settings.tiers, (server, database, name), report)
-    if _goes_on(request, situation, database) and (operation.accepts or materials.pending):
+    stopped = _torn(database, materials)  # the run stops there, whatever else there is to be said
+    if not stopped and _goes_on(request, situation, database) and (operation.accepts or materials.pending):
         comparing, seen = files.comparing(say), (situation, materials, database)
         situation, materials = _compared(request, target, (files.history, comparing), wish, seen)
     inside = situation.replacing is Replacing.BY_SCHEMAS
@@ -154,7 +155,7 @@ def survey(
         situation=situation,
     )
     plan = verb(operation).plan(evidence, materials)
-    if operation.rehearses and situation.drift in (Drift.NONE, Drift.ACCEPTED):  # else it is refused
+    if not stopped and operation.rehearses and situation.drift in (Drift.NONE, Drift.ACCEPTED):  # else it is refused
         from dbtasks import tried_out  # late: most operations try nothing out
 
         if tried_out.is_wanted(request, plan, evidence, materials):
@@ -189,6 +190,11 @@ def _materials(wish: Wish, history: History | None, database: Database | None) -
         purpose=wish.purpose,
         retry=wish.retry,
     )
+
+
+def _torn(database: Database | None, materials: Materials) -> bool:
+    """Return whether a revision left its transaction and did not come back, and nobody says that it was put right."""
+    return database is not None and not set(database.torn) <= set(materials.retry)
 
 
 def _goes_on(request: Request, situation: Situation, database: Database | None) -> bool:
