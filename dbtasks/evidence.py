@@ -172,6 +172,7 @@ class Rehearsal(enum.Enum):
     DONE = "done"
     FAILED = "a revision failed"
     CONTRADICTED = "the rows that are there contradict it"
+    UNCOUNTED = "what it would take away can be neither counted nor estimated"
     NOT_REHEARSED = "not rehearsed"
 
 

@@ -49,6 +49,10 @@ def _revisions_must_have_been_rehearsed(case: Case) -> Refuse | None:
     if rehearsal is Rehearsal.CONTRADICTED:
         saw = f"What {case.database} holds does not let the revisions run: {_joined(said)}"
         return refuse("E-WOULD-FAIL", saw, instead=f"Mend the rows, or the revision, then: {again}")
+    if rehearsal is Rehearsal.UNCOUNTED:
+        saw = f"How much of {case.database} would be lost can be neither counted nor estimated: {_joined(said)}"
+        mend = "Let the server estimate it (ANALYZE of that table), or let the role read all its rows, then:"
+        return refuse("E-UNCOUNTED", saw, instead=f"{mend} {again}")
     if rehearsal is Rehearsal.NOT_REHEARSED and case.situation.floor.may_lose is Loss.NOTHING:
         saw = f"The revisions could not be rehearsed: {_joined(said)}"
         server = "Name a scratch server that can hold it in migrations.scratch in config/tiers.yaml, then:"

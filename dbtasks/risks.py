@@ -63,6 +63,11 @@ class Risk:
         return self.kind in LOSES and self.count != 0
 
     @property
+    def uncounted(self) -> bool:
+        """Whether something would be gone and nobody can say how much, so that there is nothing to agree to."""
+        return self.kind in LOSES and self.count is None
+
+    @property
     def fails(self) -> bool:
         """Whether the revision cannot succeed on the rows that are there."""
         return self.kind in DEMANDS and bool(self.count) and self.exact and not self.written

@@ -109,11 +109,14 @@ def _state(rehearsed: Rehearsed, risks: tuple[Risk, ...]) -> Rehearsal:
         return Rehearsal.NOT_REHEARSED
     if rehearsed.failed:
         return Rehearsal.FAILED
-    return Rehearsal.CONTRADICTED if any(risk.fails for risk in risks) else Rehearsal.DONE
+    if any(risk.fails for risk in risks):
+        return Rehearsal.CONTRADICTED
+    return Rehearsal.UNCOUNTED if any(risk.uncounted for risk in risks) else Rehearsal.DONE
 
 
 def _said(rehearsed: Rehearsed, risks: tuple[Risk, ...]) -> tuple[str, ...]:
     if rehearsed.missing or rehearsed.failed:
         notes = (f"{name} {note}" for name, note in rehearsed.notes)
         return ((rehearsed.missing or rehearsed.failed).replace("\n", "\n  "), *notes)
-    return tuple(f"{risk}. To see them: {risk.query}" for risk in risks if risk.fails)
+    fails = tuple(f"{risk}. To see them: {risk.query}" for risk in risks if risk.fails)
+    return fails or tuple(str(risk) for risk in risks if risk.uncounted)

@@ -133,6 +133,40 @@ def test_prod_takes_back_only_what_a_rehearsal_has_shown(shop: Project, abroad: 
     assert at(abroad, "wares_prod") == [before]
 
 
+HIDING = """
+op.execute('CREATE TABLE hidden_{number} (id int PRIMARY KEY, word text)')
+op.execute('ALTER TABLE hidden_{number} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY')
+op.execute('CREATE POLICY odd ON hidden_{number} USING (id % 2 = 1)')
+"""
+
+
+def test_a_loss_that_can_be_neither_counted_nor_estimated_is_refused_before_anybody_is_asked(
+    shop: Project, abroad: Server
+) -> None:
+    name, _, path = new_revision(shop)
+    table = f"hidden_{name[1:]}"
+    shop.revision(name, HIDING.format(number=name[1:]))
+    take_back_by(path, f"TABLE {table}")
+    assert shop.invoke("migrate --through=stg").code == 0
+    abroad.sql(f"INSERT INTO {table} SELECT n, 'x' FROM generate_series(1, 4) n", "wares_stg")  # noqa: S608 - ours
+    abroad.sql("SELECT 1 FROM pg_stat_reset()", "wares_stg")
+    name, _, path = new_revision(shop)
+    shop.revision(name, f"op.execute('ALTER TABLE {table} DROP COLUMN word')")
+    path.write_text(f"{path.read_text()}\n\ndef downgrade():\n    pass\n")
+    assert shop.invoke("migrate --tier=int").code == 0
+
+    with nothing_changes(abroad, "wares_stg"):
+        refused = shop.terminal("migrate --tier=stg")
+    abroad.sql(f"ANALYZE {table}", "wares_stg")
+    agreed = shop.terminal("migrate --tier=stg", "wares_stg\n")
+
+    assert (refused.code, agreed.code) == (3, 0), f"{refused.out}\n{agreed.out}"
+    assert "refused (E-UNCOUNTED)" in refused.out
+    assert f"drops {table}.word: values, how many could not be counted." in refused.out
+    assert "to go on" not in refused.out
+    assert f"data at risk    drops {table}.word: about 4 values ({name}); consent covers up to 10" in agreed.out
+
+
 def test_a_downgrade_on_int_asks_nobody_and_goes_down_to_base(shop: Project, abroad: Server) -> None:
     assert shop.invoke("reset --tier=int").code == 0
     (head,) = at(abroad, "wares_int")

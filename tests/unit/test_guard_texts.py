@@ -283,6 +283,22 @@ def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
             "Mend the rows, or the revision, then: invoke migrate --tier=stg --dry-run",
         ),
         (
+            "E-UNCOUNTED",
+            MIGRATE,
+            {
+                "rehearsal": Rehearsal.UNCOUNTED,
+                "rehearsed_as": ("drops users.phone: values, how many could not be counted",),
+            },
+            (
+                "How much of shop_stg would be lost can be neither counted nor estimated: "
+                "drops users.phone: values, how many could not be counted."
+            ),
+            (
+                "Let the server estimate it (ANALYZE of that table), or let the role read all its rows, then: "
+                "invoke migrate --tier=stg --dry-run"
+            ),
+        ),
+        (
             "E-NO-ANSWER",
             MIGRATE,
             {"rehearsal": Rehearsal.NOT_REHEARSED},
@@ -433,7 +449,7 @@ def test_no_refusal_names_a_way_around_itself_and_each_names_a_command_that_help
     assert {refusal.code for *_, refusal in seen if isinstance(refusal, Refuse)} == {
         *ADMISSIONS, "E-STAMP", "E-PROJECT", "E-UNREADABLE", "E-COPIED", "E-NAME", "E-STANDBY", "E-NOT-LIVE",
         "E-ABSENT", "E-NO-STAMP", "E-POOLER", "E-RIGHTS", "E-NO-WAY-BACK", "E-OBSTACLE", "E-FLOOR", "E-NOT-PROVEN",
-        "E-REHEARSAL", "E-WOULD-FAIL", "E-NOT-REHEARSED", "E-HISTORY",
+        "E-REHEARSAL", "E-WOULD-FAIL", "E-UNCOUNTED", "E-NOT-REHEARSED", "E-HISTORY",
         "E-APPROVALS", "E-DRIFT", "E-TAKE-OVER", "E-NO-ANSWER",
     }  # fmt: skip
 

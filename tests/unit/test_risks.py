@@ -53,6 +53,19 @@ def test_a_risk_is_a_loss_or_a_failure_or_neither(
     assert (risk.loses, risk.fails, risk.ceiling) == (loses, fails, ceiling)
 
 
+@pytest.mark.parametrize(
+    ("risk", "expected"),
+    [
+        pytest.param(replace(PHONE, count=None), True, id="nobody knows"),
+        pytest.param(replace(PHONE, exact=False), False, id="an estimate"),
+        pytest.param(replace(PHONE, count=0), False, id="nothing is lost"),
+        pytest.param(replace(EMPTY, count=None), False, id="a demand, not counted"),
+    ],
+)
+def test_a_loss_of_which_nobody_knows_how_much_is_uncounted(risk: Risk, expected: bool) -> None:
+    assert risk.uncounted is expected
+
+
 def test_each_deed_is_agreed_to_once() -> None:
     assert ceilings([PHONE, PHONE, EMPTY]) == (AGREED,)
 
