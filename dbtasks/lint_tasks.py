@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -31,6 +33,7 @@ from dbtasks.statements import Statement
 from dbtasks.survey import Wish, survey
 from dbtasks.targets import resolve
 from dbtasks.verdicts import Refuse, Request
+from dbtasks.wording import one_line
 
 _MOST_BYTES = 64 << 20
 
@@ -39,7 +42,7 @@ def show_lint(project: Project, console: Console, *, file: str, tier: str, forma
     """Write the findings of a file; return whether none stops. Without a tier nothing is contacted."""
     waivers = read_waivers(project.settings.root, NAMES)
     text = plain_sql(read_sql(file))
-    catalogue = catalogue_of(project, console, tier) if tier else None
+    catalogue = catalogue_of(project, console, tier, typed(format_, file=file)) if tier else None
     if catalogue is None:
         console.say("! without --tier every table that is not made here is taken for a large one that people use")
     findings = lint([Statement(text=text, transactional=False)], catalogue, waivers, name=file)
@@ -51,7 +54,7 @@ def show_revisions(project: Project, console: Console, *, revisions: str, tier: 
     """Rehearse revisions and write what is to be said of the statements that they really execute."""
     waivers = read_waivers(project.settings.root, NAMES)
     before, wanted = chosen(project, revisions)
-    catalogue = catalogue_of(project, console, tier) if tier else None
+    catalogue = catalogue_of(project, console, tier, typed(format_, revisions=revisions)) if tier else None
     if catalogue is None:
         console.say("! without --tier every table that is not made here is taken for a large one that people use")
     stage = tier or project.settings.default.name
@@ -129,18 +132,32 @@ def read_sql(file: str) -> str:
         raise SqlError(Mistake(file=file, line=line, column=column, text=text)) from None
 
 
-def catalogue_of(project: Project, console: Console, name: str) -> Catalogue:
-    """Return what a tier's catalogue says, read in a read-only session that the guard has let pass."""
-    choice = choose(project.settings, name, project.environ)
+def typed(format_: str, **options: str) -> str:
+    """Return what was asked for, without the tier, as a person would type it again.
+
+    >>> typed("text", file="a b.sql"), typed("json", revisions="c41f:")
+    ("lint '--file=a b.sql'", 'lint --revisions=c41f: --format=json')
+    """
+    given = {**options, **({} if format_ == "text" else {"format": format_})}
+    return one_line([shlex.join(["lint", *(f"--{name}={value}" for name, value in given.items())])])
+
+
+def catalogue_of(project: Project, console: Console, name: str, asked: str) -> Catalogue:
+    """Return what a tier's catalogue says, read in a read-only session that the guard has let pass.
+
+    `asked` is what was typed, which a refusal repeats for the default tier: without it, lint looks at nothing.
+    """
+    choice, default = choose(project.settings, name, project.environ), project.settings.default.name
     tier = choice.tier
     request = Request(
         operation=operation.OPERATION,
         tier=tier,
         surroundings=project.surroundings,
-        is_default=tier.name == project.settings.default.name,
+        is_default=tier.name == default,
         flag_on=tier.flag in choice.flags_on,
     )
-    admitted = admit(request)
+    named = replace(operation.OPERATION, asked_as=f"{asked} --tier={default}")
+    admitted = admit(replace(request, operation=named))
     if isinstance(admitted, Refuse):
         raise admitted.error()
     target = resolve(project.settings, project.variables, tier, console.say, start=False)

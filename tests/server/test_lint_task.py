@@ -50,8 +50,14 @@ def test_a_tiers_catalogue_tells_which_tables_are_small_and_nothing_is_written(h
 
 def test_a_tier_that_the_guard_refuses_is_not_looked_at(home: Project) -> None:
     done = home.invoke("lint --file=change.sql --tier=prod")
+    other = home.invoke("lint --revisions=r1: --tier=prod --format=json")
 
     assert (done.code, "refused (E-NOT-ARMED)" in done.text) == (3, True)
+    instead = "To work on the default tier: invoke lint --file=change.sql --tier=int\n"
+    assert instead in done.err
+    assert instead.replace("--file=change.sql", "--revisions=r1: --format=json") in other.err
+    again = home.invoke(instead.partition("invoke ")[2].strip())
+    assert again.code == 0, again.text
 
 
 def test_revisions_are_judged_by_the_statements_that_they_execute(home: Project) -> None:
