@@ -69,6 +69,10 @@ def _tell_waiting(bench: Workbench, job: Job, event: Event) -> None:
 def record_baseline(bench: Workbench, step: RecordBaseline) -> str:
     from dbtasks.migrations.job import tool_version
 
+    if step.unknown:
+        bench.result.facts["baseline"] = []
+        again = f"Check out the commit that has it, then: invoke adopt --tier={bench.plan.tier}"
+        return f"none, since this code does not have {', '.join(step.unknown)}. {again}"
     project = bench.site.project
     with bench.open(bench.place) as connection, connection.transaction():
         ledger.record_baseline(

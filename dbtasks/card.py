@@ -185,6 +185,8 @@ def _revisions(
 ) -> Iterator[str]:
     number = f"{len(step.revisions)} revision{'s' if len(step.revisions) != 1 else ''}"
     match step:
+        case RecordBaseline() if step.unknown:
+            yield _fact("no baseline", f"it is at {', '.join(step.unknown)}, which this code does not have")
         case RecordBaseline():
             yield _fact("would note", f"{number} to {step.revisions[-1].id} as there already")
         case ApplyRevisions():

@@ -229,7 +229,7 @@ class Evidence:
     """Everything that was seen of one target, before planning. `database` is `None` where it does not exist.
 
     `rehearsed` is what the pending revisions did on a scratch server, `risks` what they would do to the target's rows,
-    `objections` what lint says of them.
+    `objections` what lint says of them, `unlinted` why it says nothing.
     """
 
     tier: Tier
@@ -242,6 +242,7 @@ class Evidence:
     rehearsed: Rehearsed | None = None
     risks: tuple[Risk, ...] = ()
     objections: tuple[Objection, ...] = ()
+    unlinted: str = ""
     last_backup_age: timedelta | None = None
 
     @property

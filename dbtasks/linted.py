@@ -16,19 +16,22 @@ from dbtasks.lint.waivers import read_waivers
 from dbtasks.project import Project
 from dbtasks.rehearsed import Rehearsed
 from dbtasks.targets import Target
+from dbtasks.wording import one_line
 
 
-def objections(project: Project, target: Target, rehearsed: Rehearsed) -> tuple[Objection, ...]:
-    """Return what is high or critical and not waived; nothing where the extra for lint is not installed."""
+def objections(project: Project, target: Target, rehearsed: Rehearsed) -> tuple[tuple[Objection, ...], str]:
+    """Return what is high or critical and not waived, and why nothing was looked at where that is so."""
     waivers = read_waivers(project.settings.root, NAMES)
     try:
         with closing(look(target.conninfo)) as connection:
             catalogue = read_catalogue(connection)
         found = lint(rehearsed.statements, catalogue, waivers, today=date.today())  # noqa: DTZ011 - as in the engine
-    except (MissingLintError, psycopg.Error, UnicodeDecodeError):
-        return ()
+    except MissingLintError as error:
+        return (), str(error)
+    except (psycopg.Error, UnicodeDecodeError) as error:
+        return (), f"the catalogue could not be read: {one_line(str(error).splitlines()[:1])}"
+    stopping = [each for each in found if each.stops]
     return tuple(
         Objection(rule=each.rule, severity=str(each.severity), revision=each.revision or "", message=each.message)
-        for each in found
-        if each.stops
-    )
+        for each in stopping
+    ), ""

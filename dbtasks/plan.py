@@ -62,16 +62,18 @@ class Materials:
     """What a plan is made from besides the evidence: the project's revisions and seeds, or the way in asked for.
 
     `revisions` are all of them, base first; `pending` those that the target lacks, `unrecorded` those that it has and
-    its ledger does not. `kept` is what would be brought back, `ended` what would be dropped. `agreed` are the ceilings
-    of an earlier plan that still hold. A downgrade takes `back` revisions, the newest first; `to` is what Alembic is
-    told, `down_to` what the version table holds then. `schema` is the fingerprint of the target's schema, `drift` where
-    it differs from what the revisions produce, `reason` why that is meant: all only where it is to be accepted. `prove`
-    is what a tier must pass besides being at head.
+    its ledger does not, `unknown` those that it is at and the project does not have. `kept` is what would be brought
+    back, `ended` what would be dropped. `agreed` are the ceilings of an earlier plan that still hold. A downgrade takes
+    `back` revisions, the newest first; `to` is what Alembic is told, `down_to` what the version table holds then.
+    `schema` is the fingerprint of the target's schema, `drift` where it differs from what the revisions produce,
+    `reason` why that is meant: all only where it is to be accepted. `prove` is what a tier must pass besides being at
+    head.
     """
 
     revisions: tuple[RevisionBytes, ...] = ()
     pending: tuple[RevisionBytes, ...] = ()
     unrecorded: tuple[RevisionBytes, ...] = ()
+    unknown: tuple[str, ...] = ()
     heads: tuple[str, ...] = ()
     seed_sets: tuple[str, ...] = ()
     seed_digest: str = ""
@@ -105,9 +107,13 @@ class PutStamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordBaseline:
-    """Write down that these revisions were there before us, by the bytes that they have now."""
+    """Write down that these revisions were there before us, by the bytes that they have now.
+
+    `unknown` are those that the version table names and the code does not have: then nothing is written.
+    """
 
     revisions: tuple[RevisionBytes, ...]
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,13 +136,14 @@ class ApplyRevisions:
 class TakeBack:
     """Run the downgrades of these revisions, in this order, so that the database is at revision `to` or `base`.
 
-    `retry` are those whose downgrade was torn and was put right; `statements` and `ceilings` as for `ApplyRevisions`.
+    `retry` are those whose downgrade was torn and was put right; the rest is as for `ApplyRevisions`.
     """
 
     revisions: tuple[RevisionBytes, ...]
     to: str
     retry: tuple[str, ...] = ()
     statements: tuple[str, ...] = ()
+    lint: tuple[str, ...] = ()
     ceilings: tuple[Ceiling, ...] = ()
 
 

@@ -73,10 +73,16 @@ def risk_lines(evidence: Evidence) -> Iterator[tuple[str, str]]:
     for risk in evidence.risks:
         if risk.kind not in LOSES and risk.count:
             yield "would fail" if risk.fails else "beware", _demand(risk)
-    for each in evidence.objections:
-        yield "lint", f"{each.severity} {each.rule}: {each.message} ({each.revision[:12]})"
+    yield from _lint_lines(evidence)
     if rehearsal is Rehearsal.CONTRADICTED:
         yield from (("  to see them", risk.query) for risk in evidence.risks if risk.fails)
+
+
+def _lint_lines(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    for each in evidence.objections:
+        yield "lint", f"{each.severity} {each.rule}: {each.message} ({each.revision[:12]})"
+    if evidence.unlinted:
+        yield "not linted", evidence.unlinted
 
 
 def as_data(evidence: Evidence) -> dict[str, object] | None:
@@ -104,6 +110,7 @@ def as_data(evidence: Evidence) -> dict[str, object] | None:
             {"rule": each.rule, "severity": each.severity, "revision": each.revision, "message": each.message}
             for each in evidence.objections
         ],
+        "unlinted": evidence.unlinted or None,
     }
 
 

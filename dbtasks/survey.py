@@ -175,7 +175,8 @@ def survey(
 def _materials(wish: Wish, history: History | None, database: Database | None) -> Materials:
     current = database.revisions if database else frozenset()
     # Revisions that the code does not have stop only what would go on from them, and that is the guard's to say.
-    known = history is not None and current <= {revision.id for revision in history.revisions}
+    unknown = current - {each.id for each in history.revisions} if history else frozenset[str]()
+    known = history is not None and not unknown
     revisions = tuple(_bytes(each) for each in history.revisions) if history else ()
     pending = tuple(_bytes(each) for each in history.pending(current)) if history and known else ()
     written = {*(dict(database.ledger) if database else ()), *(database.torn if database else ())}
@@ -184,6 +185,7 @@ def _materials(wish: Wish, history: History | None, database: Database | None) -
         revisions=revisions,
         pending=pending,
         unrecorded=tuple(each for each in revisions if each.id not in told) if known else (),
+        unknown=tuple(sorted(unknown)),
         heads=history.heads if history else (),
         command=wish.command,
         read_only=wish.read_only,

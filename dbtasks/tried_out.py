@@ -66,14 +66,14 @@ def add(
     state = _state(rehearsed, risks)
     situation = replace(evidence.situation, rehearsal=state, rehearsed_as=_said(rehearsed, risks))
     known = before is not None and rehearsed is earlier
-    objections = before.objections if before and known else _objections(project, target, rehearsed)
-    seen_now = replace(evidence, situation=situation, rehearsed=rehearsed, risks=risks, objections=objections)
-    return seen_now, materials
+    linted = (before.objections, before.unlinted) if before and known else _linted(project, target, rehearsed)
+    seen_now = replace(evidence, situation=situation, rehearsed=rehearsed, risks=risks)
+    return replace(seen_now, objections=linted[0], unlinted=linted[1]), materials
 
 
-def _objections(project: Project, target: Target, rehearsed: Rehearsed) -> tuple[Objection, ...]:
+def _linted(project: Project, target: Target, rehearsed: Rehearsed) -> tuple[tuple[Objection, ...], str]:
     if not rehearsed.statements:
-        return ()
+        return (), ""
     from dbtasks.linted import objections  # late: what reads SQL is large
 
     return objections(project, target, rehearsed)

@@ -19,6 +19,6 @@ def plan(evidence: Evidence, materials: Materials) -> Plan:
 
     What the version table says to be there already becomes the ledger's baseline.
     """
-    there = materials.unrecorded
-    baseline: tuple[Step, ...] = (RecordBaseline(revisions=there),) if there else ()
+    there, unknown = materials.unrecorded, materials.unknown
+    baseline: tuple[Step, ...] = (RecordBaseline(revisions=there, unknown=unknown),) if there or unknown else ()
     return plan_of(OPERATION, evidence, Effect.ADD, (PutStamp(floor=evidence.tier.floor), *baseline))

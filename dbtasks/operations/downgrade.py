@@ -37,4 +37,5 @@ def _take_back(evidence: Evidence, materials: Materials) -> TakeBack:
         retry=materials.retry,
         statements=tuple(fingerprint(rehearsed.of(each.id)) for each in materials.back) if done and rehearsed else (),
         ceilings=materials.agreed or ceilings(evidence.risks),
+        lint=tuple(f"{each.rule} {each.revision}" for each in evidence.objections),
     )

@@ -245,6 +245,8 @@ def test_what_alembic_applied_before_becomes_the_baseline_that_the_next_tier_tak
         made.edit("migrations/versions/r2.py", "teacher int", "teacher bigint")
         abroad.sql("UPDATE alembic_version SET version_num = 'r1'; DROP TABLE lessons", "old_stg")
         edited = made.invoke("migrate --tier=stg")
+        abroad.sql("UPDATE alembic_version SET version_num = 'f00d'", "old_stg")
+        planned, ahead = made.invoke("adopt --tier=stg --dry-run"), made.invoke("adopt --tier=stg")
 
     assert migrated.code == 0, migrated.text
     assert abroad.sql("SELECT revision, direction FROM dbtasks.ledger ORDER BY id", "old_stg") == [
@@ -252,3 +254,6 @@ def test_what_alembic_applied_before_becomes_the_baseline_that_the_next_tier_tak
         ("r2", "upgrade"),
     ]
     assert (edited.code, "E-NOT-PROVEN" in edited.err) == (3, True), edited.text
+    assert (planned.code, ahead.code) == (0, 0), ahead.text
+    assert "no baseline     it is at f00d, which this code does not have" in planned.err
+    assert "baseline  none, since this code does not have f00d. Check out the commit that has it, then: " in ahead.err

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests import outside
+from tests.outside import REPOSITORY
 from tests.server.road import ENV_PY, INVOKE, Project, contents, dump, kill_group, project, said, until
 
 pytestmark = pytest.mark.timeout(240)
@@ -173,6 +174,8 @@ def test_what_would_lose_data_asks_as_reset_does_and_yes_is_a_scripts_answer_not
 
     planned = more.invoke("migrate --tier=stg --dry-run --format=json")
     unasked = more.invoke("migrate --tier=stg")
+    more.file("without/postgast.py", "raise ImportError")
+    unlinted = more.invoke("migrate --tier=stg --dry-run", PYTHONPATH=f"{more.root}/without:{REPOSITORY}")
     agent = more.invoke("migrate --tier=stg --yes", CLAUDECODE="1")
     wrong = more.terminal("migrate --tier=stg", "small_int\n")
 
@@ -185,6 +188,8 @@ def test_what_would_lose_data_asks_as_reset_does_and_yes_is_a_scripts_answer_not
     objections = [(each["rule"], each["severity"], each["revision"]) for each in said(planned)["rehearsal"]["lint"]]
     assert objections == [("drop-column", "critical", "r4")]
     assert "lint            critical drop-column: drops lessons.title" in wrong.out
+    told = "not linted      lint needs the package postgast, which is not installed. Run: pip install 'dbtasks[lint]'\n"
+    assert (unlinted.code, told in unlinted.err, "critical drop-column" in unlinted.err) == (0, True, False)
     assert "E-NO-ANSWER" in unasked.err
     assert "migrate would take data from small_stg" in unasked.err
     assert "E-AGENT" in agent.err

@@ -10,7 +10,7 @@ from typing import NoReturn
 import pytest
 
 from dbtasks.effects import Effect, Operation, Stamping
-from dbtasks.evidence import Contents, Replacing, Situation, StampState
+from dbtasks.evidence import Contents, Objection, Replacing, Situation, StampState
 from dbtasks.guard import decide
 from dbtasks.operations import VERBS, Verb, verb
 from dbtasks.plan import (
@@ -206,6 +206,17 @@ def test_a_downgrade_takes_back_and_looks_where_it_stands(seen: dict[str, object
     assert steps(DOWNGRADE, **seen) == expected
 
 
+@pytest.mark.parametrize("operation", [MIGRATE, DOWNGRADE], ids=["migrate", "downgrade"])
+def test_what_lint_objects_to_is_a_part_of_the_plan_in_both_directions(operation: Operation) -> None:
+    objection = Objection(rule="drop-table", severity="critical", revision="c41f", message="drops bookings")
+    evidence = replace(evidence_of(STG), objections=(objection,))
+
+    first = verb(operation).plan(evidence, MATERIALS).steps[0]
+
+    assert isinstance(first, ApplyRevisions | TakeBack)
+    assert first.lint == ("drop-table c41f",)
+
+
 def test_a_downgrade_to_where_the_database_is_only_verifies() -> None:
     assert steps(DOWNGRADE, replace(MATERIALS, back=())) == (Verify(heads=("a1f0",)),)
 
@@ -280,6 +291,12 @@ def test_adopt_notes_what_was_there_before() -> None:
     there = replace(MATERIALS, unrecorded=(BASE, HEAD))
 
     assert steps(ADOPT, there)[1:] == (RecordBaseline(revisions=(BASE, HEAD)),)
+
+
+def test_a_database_at_revisions_that_the_code_does_not_have_gets_no_baseline_and_the_plan_says_so() -> None:
+    ahead = replace(MATERIALS, unknown=("f00d",))
+
+    assert steps(ADOPT, ahead)[1:] == (RecordBaseline(revisions=(), unknown=("f00d",)),)
 
 
 @pytest.mark.parametrize("read_only", [True, False], ids=["read-only", "to write"])

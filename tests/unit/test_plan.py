@@ -62,7 +62,7 @@ def with_step(old: Step, new: Step) -> Plan:
 
 
 def test_the_hash_of_one_plan_is_the_same_in_every_run() -> None:
-    assert PLAN.hash == "0c729626f4d37ffcf3c90afd9537b0a7e3c362cb09c7576aefb0418ff7c29c7a"
+    assert PLAN.hash == "7de2335bb821cae8f43aecb670f57c49dbd48e59d39e31ad2db15309f423cbb4"
 
 
 def test_equal_plans_have_equal_hashes() -> None:
@@ -110,6 +110,7 @@ def test_equal_plans_have_equal_hashes() -> None:
         pytest.param(with_step(PROVE, replace(PROVE, check=("python",))), id="another check"),
         pytest.param(with_step(TAKE, replace(TAKE, statements=("5e" * 32,))), id="what took it back"),
         pytest.param(with_step(TAKE, replace(TAKE, ceilings=(CEILING,))), id="a ceiling for what is taken back"),
+        pytest.param(with_step(TAKE, replace(TAKE, lint=("drop-table c41f",))), id="what lint says of taking it back"),
         pytest.param(with_step(TAKE, replace(TAKE, to="base")), id="revision to go back to"),
         pytest.param(with_step(TAKE, replace(TAKE, retry=("c41f",))), id="torn downgrade to run again"),
         pytest.param(with_step(LOAD, replace(LOAD, sets=("reference",))), id="seed sets"),
@@ -125,6 +126,7 @@ def test_equal_plans_have_equal_hashes() -> None:
         pytest.param(with_step(DROP, replace(DROP, oids=(16385,))), id="what is dropped"),
         pytest.param(with_step(DROP, replace(DROP, marks=("1f3a90c2",))), id="schemas that are dropped"),
         pytest.param(with_step(THERE, RecordBaseline(revisions=(BASE, HEAD))), id="what was there before"),
+        pytest.param(with_step(THERE, replace(THERE, unknown=("f00d",))), id="what is there and nobody knows"),
         pytest.param(with_step(HAND, replace(HAND, command=("psql",))), id="command"),
         pytest.param(with_step(HAND, replace(HAND, command=("uvicorn app.main:app",))), id="command's words"),
         pytest.param(with_step(HAND, replace(HAND, read_only=True)), id="read-only"),
@@ -153,9 +155,9 @@ def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -
         *(f"Floor.{name}" for name in ("may_lose", "consent", "scripts_may_answer", "approvals", "signers_digest")),
         *(f"Ceiling.{name}" for name in ("deed", "what", "most")),
         "PutStamp.floor",
-        "RecordBaseline.revisions",
+        *(f"RecordBaseline.{name}" for name in ("revisions", "unknown")),
         *(f"ApplyRevisions.{name}" for name in ("revisions", "heads", "retry", "statements", "lint", "ceilings")),
-        *(f"TakeBack.{name}" for name in ("revisions", "to", "retry", "statements", "ceilings")),
+        *(f"TakeBack.{name}" for name in ("revisions", "to", "retry", "statements", "lint", "ceilings")),
         *(f"LoadSeeds.{name}" for name in ("sets", "digest")),
         "Verify.heads",
         *(f"Prove.{name}" for name in ("models", "check")),

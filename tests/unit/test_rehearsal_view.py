@@ -88,6 +88,15 @@ def test_what_was_not_rehearsed_is_a_line_with_its_message() -> None:
             id="at risk",
         ),
         pytest.param(
+            replace(seen(DONE), unlinted="lint needs the package postgast"),
+            [
+                ("rehearsed", "2 revisions on PostgreSQL 18.6, without rows, 31 ms"),
+                ("data at risk", "none"),
+                ("not linted", "lint needs the package postgast"),
+            ],
+            id="not linted",
+        ),
+        pytest.param(
             seen(
                 DONE,
                 replace(PHONE, kind=ChangeKind.REQUIRES_VALUE, count=3, query="SELECT 1;"),
