@@ -8,7 +8,8 @@ import subprocess
 
 from dbtasks.applying import job
 from dbtasks.environment import for_command
-from dbtasks.errors import DbtasksError, TierNotProvenError
+from dbtasks.errors import DbtasksError
+from dbtasks.migration_errors import TierNotProvenError
 from dbtasks.migrations.comparing import compare
 from dbtasks.plan import Prove
 from dbtasks.workbench import Workbench

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from dbtasks.errors import DbtasksError, InterruptedByPersonError, MigrationFailedError, RefusedError, TrailError
+from dbtasks.errors import DbtasksError, InterruptedByPersonError, RefusedError, TrailError
+from dbtasks.migration_errors import MigrationFailedError
 from dbtasks.site import Result
 from dbtasks.trail import Outcome
 

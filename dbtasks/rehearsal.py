@@ -18,11 +18,11 @@ from dbtasks.database import Inspection, look
 from dbtasks.errors import (
     DbtasksError,
     InterruptedByPersonError,
-    MigrationFailedError,
     ProgramNotFoundError,
     RefusedError,
     ServerUnreachableError,
 )
+from dbtasks.migration_errors import MigrationFailedError
 from dbtasks.plan import RevisionBytes
 from dbtasks.project import Project
 from dbtasks.registry import Row

@@ -16,8 +16,9 @@ from dbtasks import elsewhere, kept, schemas
 from dbtasks.database import Connection, look, open_to_write
 from dbtasks.elsewhere import Elsewhere
 from dbtasks.environment import for_worker
-from dbtasks.errors import DbtasksError, MigrationFailedError
+from dbtasks.errors import DbtasksError
 from dbtasks.inspection import look_at_server
+from dbtasks.migration_errors import MigrationFailedError
 from dbtasks.project import Project
 from dbtasks.registry import Row
 from dbtasks.schemas import Likeness

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dbtasks.errors import MigrationHistoryError, Mistake, SettingsError
+from dbtasks.errors import Mistake, SettingsError
+from dbtasks.migration_errors import MigrationHistoryError
 from dbtasks.migrations.script_cache import ScriptCache
 from dbtasks.migrations.scripts import Script, read_first, read_script, revision_files
 from dbtasks.settings import MigrationSettings

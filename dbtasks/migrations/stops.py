@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dbtasks.errors import RefusedError, stood
+from dbtasks.errors import RefusedError
+from dbtasks.migration_errors import stood
 
 _CODES = {
     "target": "E-WORKER-TARGET",

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dbtasks.errors import DbtasksError, InterruptedByPersonError, LockTimeoutError, MigrationFailedError
+from dbtasks.errors import DbtasksError, InterruptedByPersonError, LockTimeoutError
+from dbtasks.migration_errors import MigrationFailedError
 from dbtasks.migrations import upgrade
 from dbtasks.migrations.events import Event, TriedAgain
 from dbtasks.migrations.job import Job

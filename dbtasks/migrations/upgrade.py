@@ -6,13 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dbtasks.errors import (
-    DbtasksError,
-    InterruptedByPersonError,
-    LockTimeoutError,
-    MigrationFailedError,
-    stood,
-)
+from dbtasks.errors import DbtasksError, InterruptedByPersonError, LockTimeoutError
+from dbtasks.migration_errors import MigrationFailedError, stood
 from dbtasks.migrations import aftermath, events, stops
 from dbtasks.migrations.aftermath import Aftermath
 from dbtasks.migrations.alembic_config import interpreter, working_folder

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from dbtasks.errors import MigrationFailedError, RefusedError
+from dbtasks.errors import RefusedError
+from dbtasks.migration_errors import MigrationFailedError
 from dbtasks.migrations import ledger
 from dbtasks.migrations.history import read_history
 from dbtasks.settings import MigrationSettings

@@ -11,7 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from dbtasks.errors import LockTimeoutError, MigrationFailedError, RefusedError
+from dbtasks.errors import LockTimeoutError, RefusedError
+from dbtasks.migration_errors import MigrationFailedError
 from dbtasks.migrations import events, ledger
 from dbtasks.migrations.events import TriedAgain
 from tests.server.shop import ASYNC_ENV, ENV, SETTINGS, Shop, has_greenlet

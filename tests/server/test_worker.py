@@ -17,7 +17,8 @@ from urllib.parse import quote
 
 import pytest
 
-from dbtasks.errors import LockTimeoutError, MigrationFailedError, RefusedError
+from dbtasks.errors import LockTimeoutError, RefusedError
+from dbtasks.migration_errors import MigrationFailedError
 from dbtasks.migrations import events, ledger
 from dbtasks.migrations.history import read_history
 from tests import outside

@@ -21,8 +21,6 @@ from dbtasks.errors import (
     EmbeddedServerError,
     InterruptedByPersonError,
     LockTimeoutError,
-    MigrationFailedError,
-    MigrationHistoryError,
     Mistake,
     PlanChangedError,
     RefusedError,
@@ -30,7 +28,6 @@ from dbtasks.errors import (
     SeedError,
     ServerUnreachableError,
     SettingsError,
-    TierNotProvenError,
     TiersNotReadyError,
     TrailError,
     TransactionEndedError,
@@ -38,6 +35,7 @@ from dbtasks.errors import (
     UrlNotConfiguredError,
     UsageError,
 )
+from dbtasks.migration_errors import MigrationFailedError, MigrationHistoryError, TierNotProvenError
 from dbtasks.schemas.script import UnreadableDumpError
 from dbtasks.seeders.catalogue import ForeignKey
 from dbtasks.seeders.order import CycleError

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dbtasks.errors import MigrationHistoryError, SettingsError
+from dbtasks.errors import SettingsError
+from dbtasks.migration_errors import MigrationHistoryError
 from dbtasks.migrations.alembic_config import implied_location, working_folder
 from dbtasks.migrations.history import History, read_history
 from dbtasks.settings import MigrationSettings

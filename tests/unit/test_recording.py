@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dbtasks.errors import DbtasksError, InterruptedByPersonError, MigrationFailedError, RefusedError
+from dbtasks.errors import DbtasksError, InterruptedByPersonError, RefusedError
+from dbtasks.migration_errors import MigrationFailedError
 from dbtasks.recording import recorded
 from dbtasks.site import Result
 from dbtasks.trail import Outcome
