@@ -10,6 +10,7 @@ from dbtasks.database import look
 from dbtasks.errors import ServerUnreachableError
 from dbtasks.evidence import Contents, Database, Evidence, Table, own_stamp
 from dbtasks.inspection import count_rows
+from dbtasks.migration_rules import torn_words
 from dbtasks.plan import (
     AcceptDrift,
     ApplyRevisions,
@@ -112,8 +113,7 @@ def _facts(evidence: Evidence, target: Target) -> Iterator[str]:
     yield _fact("stamp", _stamp(evidence, database))
     yield _fact("database", f"{database.name} · {len(database.tables)} tables, {megabytes(database.size_bytes)}")
     if database.torn:
-        torn = ", ".join(database.torn)
-        yield _fact("torn", f"revision {torn} left its transaction and did not come back; look what it did")
+        yield _fact("torn", f"{torn_words(database.torn)}; look what it did")
     largest = _largest(target, database)
     if largest:
         yield _fact("largest", " · ".join(f"{table.name} {_rows(table)}" for table in largest))

@@ -83,7 +83,8 @@ class Database:
 
     `prepared` counts its prepared transactions, `unsettable` its settings that the role could not give to another.
     `schemas` are those that others could replace, `obstacles` what stands in the way of that; `None`: not looked at.
-    `lacking` is what the role may not do that a migration must, in words.
+    `lacking` is what the role may not do that a migration must, in words. `torn` left their transaction and did not
+    come back, while nobody migrates there; `leftovers` are the indexes that are invalid then.
     """
 
     oid: int
@@ -106,6 +107,7 @@ class Database:
     ledger: tuple[tuple[str, str], ...] = ()
     taken_back: frozenset[str] = frozenset()
     torn: tuple[str, ...] = ()
+    leftovers: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
 
 
@@ -186,13 +188,24 @@ class Drift(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Torn:
+    """A revision that left its transaction and did not come back. `back_to`: where a downgrade of it leads.
+
+    Empty: it does not stand by the version table, so that a migration is what runs it again.
+    """
+
+    revision: str
+    back_to: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """What the evidence amounts to: the whole input of the guard's table on the database's side.
 
     `floor` is the stricter of stamp and settings. `stamped_as` is the tier that the stamp names, `obstacles` what
     stands in the way of replacing schemas, `proof_report` what `proof` comes from, `rehearsed_as` what the rehearsal
     said, `drifted` what differs or why that is not known: for the text alone. `lacking` are the rights that a migration
-    misses.
+    misses, `torn` what must be put right before any revision runs, `leftovers` what can be seen of that.
     """
 
     stamp: StampState
@@ -210,6 +223,8 @@ class Situation:
     obstacles: tuple[str, ...] = ()
     rehearsed_as: tuple[str, ...] = ()
     lacking: tuple[str, ...] = ()
+    torn: tuple[Torn, ...] = ()
+    leftovers: tuple[str, ...] = ()
     proof_report: ProofReport | None = None
     drifted: tuple[str, ...] = ()
 

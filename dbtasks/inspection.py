@@ -15,10 +15,8 @@ from psycopg import sql
 from dbtasks.database import Connection, several
 from dbtasks.evidence import Database, Identity, Server, Session, Stamp, Table
 from dbtasks.identity import floor_from
-from dbtasks.migrations import ledger, rights
+from dbtasks.revision_facts import VersionTables, revision_facts
 from dbtasks.tiers import Consent, Floor, Loss
-
-VersionTables = tuple[tuple[str, str], ...]
 
 # A timeline from the current WAL file, not from the last checkpoint, which lags behind a promotion.
 _OF_A_SERVER = """
@@ -160,7 +158,6 @@ def look_at_database(
     if row is None:
         raise PermissionError("the database's own row in pg_database cannot be read")
     oid, name, owner, owned, template, slots, prepared, has_settings, size, has_identity = row
-    last = ledger.last_words(connection) if tables else ()
     return Database(
         oid=cast(int, oid),
         name=str(name),
@@ -174,13 +171,9 @@ def look_at_database(
         unsettable=_unsettable(connection, server, oid) if has_settings else (),
         sessions=tuple(_sessions(connection)),
         tables=tuple(Table(name=str(name), rows=cast(int, rows)) for name, rows in connection.execute(_TABLES)),
-        revisions=ledger.standing(connection, tables) if tables else frozenset(),
-        ledger=tuple((row.revision, row.checksum) for row in last if row.direction != "downgrade"),
-        taken_back=frozenset(row.revision for row in last if row.direction == "downgrade"),
-        torn=ledger.torn(connection) if tables else (),
-        lacking=rights.lacking(connection, [table for _, table in tables]) if tables else (),
         stamps=_stamps(connection) if has_identity else (),
         registered=registered(cast(int, oid)),
+        **(revision_facts(connection, tables) if tables else {}),
     )
 
 

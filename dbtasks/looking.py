@@ -15,6 +15,7 @@ from dbtasks.errors import ServerUnreachableError
 from dbtasks.evidence import Database, Server
 from dbtasks.means import with_means
 from dbtasks.project import Project
+from dbtasks.revision_facts import VersionTables
 from dbtasks.targets import Target
 from dbtasks.tiers import Consent, Loss
 from dbtasks.verdicts import Request
@@ -46,7 +47,7 @@ def look_around(
 
 
 def look_at(
-    target: Target, tables: inspection.VersionTables | None, registered: Callable[[int], str | None]
+    target: Target, tables: VersionTables | None, registered: Callable[[int], str | None]
 ) -> tuple[Server, Database]:
     """Return server and database of a target that exists. ServerUnreachableError when it cannot be reached."""
     with closing(look(target.conninfo)) as connection:

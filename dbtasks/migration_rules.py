@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dbtasks import proof_words
 from dbtasks.effects import Effect
-from dbtasks.evidence import Drift, Proof, Rehearsal
+from dbtasks.evidence import Drift, Proof, Rehearsal, Torn
 from dbtasks.surroundings import Kind
 from dbtasks.tiers import Consent, Loss
 from dbtasks.verdicts import Case, DecideRule, Refuse, refuse, refuse_agent
@@ -21,6 +21,34 @@ def _the_history_must_fit_the_code(case: Case) -> Refuse | None:
     if case.situation.proof is not Proof.CONTRADICTED or not (operation.proves or operation.takes_back):
         return None
     return _unproven("E-HISTORY", f"What {case.database} has run and what this code has contradict each other.", case)
+
+
+def _what_is_torn_must_be_put_right(case: Case) -> Refuse | None:
+    operation, torn = case.request.operation, case.situation.torn
+    if not torn or operation.builds or not (operation.proves or operation.takes_back):
+        return None
+    saw = f"{torn_words(tuple(each.revision for each in torn))}."
+    if case.situation.leftovers:
+        saw = f"revision {_names(torn)} left {', '.join(case.situation.leftovers)} behind, invalid."
+    return refuse("E-REVISION-TORN", saw, instead=torn_next(torn, case.request.tier.name))
+
+
+def torn_words(torn: tuple[str, ...]) -> str:
+    """Return what is known of revisions that are torn."""
+    return f"revision {', '.join(torn)} left its transaction and did not come back"
+
+
+def torn_next(torn: tuple[Torn, ...], tier: str) -> str:
+    """Return the command that runs a torn revision again, once it is put right: the way in which it can still run."""
+    first = torn[0]
+    way = f"downgrade --tier={tier} --to={first.back_to}" if first.back_to else f"migrate --tier={tier}"
+    taken = "Put back what its downgrade has taken away, and remove what is invalid"
+    mend = taken if first.back_to else "Take back what it did (rows, DROP INDEX CONCURRENTLY ...)"
+    return f"{mend}, then: invoke {way} --retry={first.revision}"
+
+
+def _names(torn: tuple[Torn, ...]) -> str:
+    return ", ".join(each.revision for each in torn)
 
 
 def _revisions_must_be_proven(case: Case) -> Refuse | None:
@@ -113,6 +141,7 @@ def _agents_accept_nothing(case: Case) -> Refuse | None:
 
 MIGRATION_RULES: tuple[DecideRule, ...] = (
     _the_history_must_fit_the_code,
+    _what_is_torn_must_be_put_right,  # whatever else stands in the way
     _revisions_must_be_proven,
     _drift_must_be_accepted,
     _agents_accept_nothing,

@@ -11,6 +11,7 @@ from dbtasks.errors import DbtasksError, RefusedError, UrlNotConfiguredError
 from dbtasks.evidence import Contents, Identity, StampState
 from dbtasks.guard import admit, judge
 from dbtasks.kept import kept
+from dbtasks.migration_rules import torn_next, torn_words
 from dbtasks.operations import migrate, prepare
 from dbtasks.project import Project
 from dbtasks.selection import choose
@@ -140,12 +141,9 @@ def _problem(request: Request, seen: Survey) -> tuple[str, str]:
     situation = seen.evidence.situation
     if situation.contents is Contents.ABSENT:
         return f"{seen.evidence.name} does not exist yet", f"invoke reset --tier={request.tier.name}"
-    if seen.evidence.database is not None and seen.evidence.database.torn:
-        torn = ", ".join(seen.evidence.database.torn)
-        return (
-            f"revision {torn} left its transaction and did not come back",
-            f"invoke migrate --tier={request.tier.name}",
-        )
+    if situation.torn:
+        names = tuple(each.revision for each in situation.torn)
+        return torn_words(names), torn_next(situation.torn, request.tier.name)
     case = Case(
         request=Request(
             operation=migrate.OPERATION,

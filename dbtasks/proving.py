@@ -14,6 +14,7 @@ from dbtasks.conninfo import mask
 from dbtasks.errors import DbtasksError, UrlNotConfiguredError
 from dbtasks.evidence import Database, StampState
 from dbtasks.looking import look_at
+from dbtasks.migration_rules import torn_words
 from dbtasks.migrations import lineage
 from dbtasks.migrations.history import History, Revision
 from dbtasks.plan import RevisionBytes
@@ -133,8 +134,7 @@ def _ask(project: Project, tier: Tier, history: History) -> tuple[Witness, froze
 
 def failing(database: Database) -> str:
     """Return what is wrong with a database that is the right one; empty where nothing is."""
-    torn = ", ".join(database.torn)
-    return f"revision {torn} left its transaction and did not come back" if torn else ""
+    return torn_words(database.torn) if database.torn else ""
 
 
 def witness_of(tier: Tier, database: Database | None, standing: frozenset[str], *, ahead: bool = False) -> Witness:

@@ -22,6 +22,7 @@ from dbtasks.project import Project
 from dbtasks.situation import situate
 from dbtasks.targets import Target
 from dbtasks.tiers import Loss
+from dbtasks.torn import torn
 from dbtasks.values import dataclass
 from dbtasks.verdicts import Request
 
@@ -139,7 +140,9 @@ def survey(
     name = target.conninfo.database
     report = _proof(project, request, database, history, materials)
     situation = situate(request.tier, settings.project, settings.tiers, (server, database, name), report)
-    stopped = _torn(database, materials)  # the run stops there, whatever else there is to be said
+    left = torn(history, database, materials, back=operation.takes_back)
+    situation = replace(situation, torn=left, leftovers=database.leftovers if database else ())
+    stopped = bool(left)  # the run stops there, whatever else there is to be said
     if not stopped and _goes_on(request, situation, database) and (operation.accepts or materials.pending):
         comparing, seen = files.comparing(say), (situation, materials, database)
         situation, materials = _compared(request, target, (files.history, comparing), wish, seen)
@@ -192,11 +195,6 @@ def _materials(wish: Wish, history: History | None, database: Database | None) -
         purpose=wish.purpose,
         retry=wish.retry,
     )
-
-
-def _torn(database: Database | None, materials: Materials) -> bool:
-    """Return whether a revision left its transaction and did not come back, and nobody says that it was put right."""
-    return database is not None and not set(database.torn) <= set(materials.retry)
 
 
 def _goes_on(request: Request, situation: Situation, database: Database | None) -> bool:

@@ -84,6 +84,12 @@ _SURVIVES = """CASE WHEN current_setting('synchronous_commit') = 'off'
 _STAYS = """CASE WHEN current_setting('server_version_num')::int >= 140000
      THEN set_config('idle_session_timeout', '0', false) END"""
 
+_MIGRATES = f"""
+SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND classid::bigint = {LOCK_CLASS} AND objid::bigint = {GATE})
+"""  # noqa: S608 - our own numbers
+
 _HOLDER = """
 SELECT format('pid %s, role %s, %s, connected since %s', a.pid, a.usename,
               coalesce(nullif(a.application_name, ''), 'a program without a name'),
@@ -178,6 +184,12 @@ SELECT %s, %s, 'baseline', now(), 0, %s, %s, %s WHERE NOT EXISTS (SELECT FROM db
 def torn(connection: Connection) -> tuple[str, ...]:
     """Return the revisions that left their transaction and did not come back."""
     return tuple(str(row[0]) for row in connection.execute(TORN).fetchall()) if _exists(connection) else ()
+
+
+def torn_for_good(connection: Connection) -> tuple[str, ...]:
+    """Return the same, and nothing while a worker runs: one that is outside of its transaction may still come back."""
+    found = torn(connection)
+    return () if found and connection.execute(_MIGRATES).fetchone() == (True,) else found
 
 
 def invalid_indexes(connection: Connection) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ _INSTEAD = {
     "bytes": "To see the plan as it is now: invoke migrate --dry-run",
     "version_table": "Write that name under migrations.version_table in config/tiers.yaml. Then: invoke check",
     "program": "Name under migrations.program the program that runs Alembic itself. Then: invoke migrate",
-    "torn": "Take back what it did (rows, DROP INDEX CONCURRENTLY ...), then: invoke migrate --retry=<revision>",
+    "torn": "To see what helps: invoke status",
 }
 
 

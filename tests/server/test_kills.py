@@ -200,7 +200,7 @@ def kill_migrations(ground: Ground, count: int) -> None:
             assert "lessons_by_title" in again.err, again.text
             ground.outcomes["torn"] += 1
             ground.sql("DROP INDEX lessons_by_title")
-            ground.works("migrate --tier=stg")
+            ground.works("migrate --tier=stg --retry=r5")
         else:
             assert again.code == 0, again.text
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.server.abroad import abroad as abroad
-from tests.server.road import Project, Server, nothing_changes, project, said
+from tests.server.road import Project, Server, nothing_changes, project, said, until
 
 pytestmark = pytest.mark.timeout(180)
 ARMED = {"USE_PROD_DATABASE": "true"}
@@ -182,12 +182,56 @@ def test_a_downgrade_on_int_asks_nobody_and_goes_down_to_base(shop: Project, abr
     assert at(abroad, "wares_int") == []
 
 
+STAYS_AWAY = """
+def upgrade():
+    op.execute("CREATE INDEX {index} ON lessons (title)")
+
+
+def downgrade():
+    with op.get_context().autocommit_block():
+        op.execute("DROP INDEX CONCURRENTLY {index}")
+        open("away", "w").close()
+        time.sleep(60 if os.environ.get("STAY") else 0)
+"""
+
+
+def test_a_downgrade_killed_outside_of_its_transaction_goes_on_by_the_command_that_is_named(
+    shop: Project, abroad: Server
+) -> None:
+    assert shop.invoke("migrate --tier=int").code == 0
+    name, before, path = new_revision(shop)
+    index = f"index_{name[1:]}"
+    path.write_text(path.read_text().partition("def upgrade")[0] + STAYS_AWAY.format(index=index))
+    assert shop.invoke("migrate --tier=int").code == 0
+    run = shop.start(f"downgrade --tier=int --to={before}", STAY="1")
+    until((shop.root / "away").exists, what="the downgrade is outside of its transaction")
+
+    run.kill()
+    run.communicate(timeout=60)
+    until(lambda: not abroad.sql("SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'dbtasks%'", "wares_int"))
+    status = said(shop.invoke("status --tier=int --format=json"))["tiers"][0]
+    up, down = shop.invoke("migrate --tier=int"), shop.invoke(f"downgrade --tier=int --to={before}")
+    wrong = shop.invoke(f"migrate --tier=int --retry={name}")
+
+    again = f"downgrade --tier=int --to={before} --retry={name}"
+    assert at(abroad, "wares_int") == [name]
+    assert status["problem"] == f"revision {name} left its transaction and did not come back"
+    for refused in (up, down, wrong):
+        assert refused.code == 3, refused.text
+        assert "refused (E-REVISION-TORN)" in refused.err
+        assert f"then: invoke {again}\n" in refused.err
+    abroad.sql(f"CREATE INDEX {index} ON lessons (title)", "wares_int")
+    back, forth = shop.invoke(again), shop.invoke("migrate --tier=int")
+    assert (back.code, forth.code) == (0, 0), f"{back.text}\n{forth.text}"
+    rows = abroad.sql("SELECT revision, direction, duration_ms IS NULL FROM dbtasks.ledger ORDER BY id", "wares_int")
+    assert rows[-3:] == [(name, "upgrade", False), (name, "downgrade", False), (name, "upgrade", False)]
+
+
 def test_a_downgrade_that_fails_says_what_is_still_there(shop: Project, abroad: Server) -> None:
-    assert shop.invoke("reset --tier=int").code == 0
-    (head,) = at(abroad, "wares_int")
+    head, _, _ = new_revision(shop)
     name, _, path = new_revision(shop)
-    assert shop.invoke("migrate").code == 0
-    abroad.sql("DROP INDEX lessons_by_teacher" if head == "r3" else f"DROP TABLE table_{head[1:]}", "wares_int")
+    assert shop.invoke("reset --tier=int").code == 0
+    abroad.sql(f"DROP TABLE table_{head[1:]}", "wares_int")
 
     done = shop.invoke("downgrade --to=r2")
 

@@ -27,6 +27,7 @@ from dbtasks.evidence import (
     ServerRole,
     Situation,
     StampState,
+    Torn,
     Use,
 )
 from dbtasks.operations import VERBS
@@ -161,9 +162,10 @@ def with_obstacles(tier: Tier, situation: Situation, *, at_most: int) -> Iterato
         changed = sum(one is not other for one, other in zip((role, route, use, possible, proof), good, strict=True))
         if changed <= at_most:
             yield replace(situation, server_role=role, route=route, use=use, replacing=possible, proof=proof)
-    # A veto of its own, which looks at nothing else that is here.
+    # Vetoes of their own, which look at nothing else that is here.
     if not absent and at_most:
         yield replace(situation, lacking=("write dbtasks.ledger",))
+        yield replace(situation, torn=(Torn(revision="c41f"),))
     # Schemas are compared only where revisions would go on from what the tier's own database holds.
     if situation.contents is Contents.HOLDS and situation.stamp is StampState.MATCHES:
         for drift in (Drift.ACCEPTED, Drift.THERE, Drift.UNKNOWN):

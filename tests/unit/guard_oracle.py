@@ -111,6 +111,8 @@ def can_be_done(cell: Cell) -> bool:
         return False
     if operation.name in {"migrate", "downgrade"} and not is_tried_out(seen):
         return False
+    if operation.name in {"migrate", "downgrade"} and seen.torn:  # invariant 8
+        return False
     if operation.name == "migrate" and cell.effect is not Effect.READ and seen.lacking:
         return False
     if operation.name == "downgrade" and (seen.proof is Proof.CONTRADICTED or loses_unseen(cell)):

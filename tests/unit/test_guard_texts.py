@@ -20,6 +20,7 @@ from dbtasks.evidence import (
     ServerRole,
     Situation,
     StampState,
+    Torn,
     Use,
 )
 from dbtasks.guard import admit, judge
@@ -283,6 +284,23 @@ def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
             "Mend the rows, or the revision, then: invoke migrate --tier=stg --dry-run",
         ),
         (
+            "E-REVISION-TORN",
+            MIGRATE,
+            {"torn": (Torn(revision="9e01"),)},
+            "revision 9e01 left its transaction and did not come back.",
+            ("Take back what it did (rows, DROP INDEX CONCURRENTLY ...), then: invoke migrate --tier=stg --retry=9e01"),
+        ),
+        (
+            "E-REVISION-TORN",
+            MIGRATE,
+            {"torn": (Torn(revision="9e01", back_to="c41f"),), "leftovers": ("public.ix",)},
+            "revision 9e01 left public.ix behind, invalid.",
+            (
+                "Put back what its downgrade has taken away, and remove what is invalid, then: "
+                "invoke downgrade --tier=stg --to=c41f --retry=9e01"
+            ),
+        ),
+        (
             "E-UNCOUNTED",
             MIGRATE,
             {
@@ -445,11 +463,13 @@ def test_no_refusal_names_a_way_around_itself_and_each_names_a_command_that_help
         task = "run" if request.operation.hands_out else request.operation.name
         if f"invoke {task} --tier={request.tier.name}" in refusal.instead:
             # The same command again helps only as a plan, where a person is, or when something else was done first.
-            assert re.search(r"--dry-run|At a terminal|before the server starts|Create it", refusal.instead), refusal
+            assert re.search(r"--dry-run|--retry=|At a terminal|before the server starts|Create it", refusal.instead), (
+                refusal
+            )
     assert {refusal.code for *_, refusal in seen if isinstance(refusal, Refuse)} == {
         *ADMISSIONS, "E-STAMP", "E-PROJECT", "E-UNREADABLE", "E-COPIED", "E-NAME", "E-STANDBY", "E-NOT-LIVE",
         "E-ABSENT", "E-NO-STAMP", "E-POOLER", "E-RIGHTS", "E-NO-WAY-BACK", "E-OBSTACLE", "E-FLOOR", "E-NOT-PROVEN",
-        "E-REHEARSAL", "E-WOULD-FAIL", "E-UNCOUNTED", "E-NOT-REHEARSED", "E-HISTORY",
+        "E-REHEARSAL", "E-WOULD-FAIL", "E-UNCOUNTED", "E-REVISION-TORN", "E-NOT-REHEARSED", "E-HISTORY",
         "E-APPROVALS", "E-DRIFT", "E-TAKE-OVER", "E-NO-ANSWER",
     }  # fmt: skip
 
