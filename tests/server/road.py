@@ -5,6 +5,7 @@ Every command is a real process outside of the test run: see `tests/outside.py`.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -310,9 +311,26 @@ class Server:
 def dump(url: str, *options: str) -> str:
     """Return everything that a database holds, as pg_dump writes it."""
     with outside.connect(url) as connection:
-        (version,) = connection.execute("SHOW server_version_num").fetchone() or (0,)
-    major = int(version) // 10000
-    command = [str(find_client("pg_dump", major)), "--create", "--no-sync", *options, "--dbname", url]
+        major, *written = connection.execute(_WRITTEN).fetchone() or (0,)
+    known = _dumps.get((url, options))
+    if known is None or None in written or known[0] != written:
+        known = _dumps[url, options] = (written, _dump(url, int(major), options))
+    return known[1]
+
+
+# Where the log of what a server writes has not moved on, nothing was written, and the last dump tells what is there.
+# A standby writes none of its own, and one that was started anew may have lost the end of it.
+_WRITTEN = """
+SELECT current_setting('server_version_num')::int / 10000, system_identifier, pg_postmaster_start_time(),
+       CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_insert_lsn() END
+  FROM pg_control_system()
+"""
+_dumps: dict[tuple[str, tuple[str, ...]], tuple[list[Any], str]] = {}
+_client = functools.cache(find_client)
+
+
+def _dump(url: str, major: int, options: Sequence[str]) -> str:
+    command = [str(_client("pg_dump", major)), "--create", "--no-sync", *options, "--dbname", url]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": os.defpath})
     # The key of these two lines is drawn anew for each dump.
     return re.sub(r"(?m)^\\(un)?restrict .*\n", "", done.stdout)

@@ -74,7 +74,7 @@ def test_every_request_connects_exactly_where_the_promises_allow_it() -> None:
 
 @pytest.mark.parametrize(
     "stride",
-    [pytest.param(1, id="all", marks=[pytest.mark.thorough, pytest.mark.timeout(600)]), pytest.param(101, id="some")],
+    [pytest.param(1, id="all", marks=[pytest.mark.thorough, pytest.mark.timeout(600)]), pytest.param(307, id="some")],
 )
 def test_every_cell_keeps_the_promises_and_every_mutant_breaks_one(stride: int, report: Callable[[str], None]) -> None:
     sheet = Sheet()
@@ -127,8 +127,5 @@ def test_taking_away_an_admission_rule_breaks_a_promise(index: int, monkeypatch:
 @pytest.mark.parametrize("index", range(len(DECIDE_RULES)), ids=[rule.__name__.strip("_") for rule in DECIDE_RULES])
 def test_taking_away_a_decision_rule_breaks_a_promise(index: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "DECIDE_RULES", DECIDE_RULES[:index] + DECIDE_RULES[index + 1 :])
-    # Most rules show what they are for in few cells; the whole table has the last word.
-    grids = ((obstacle_grid(tier, at_most=1), rehearsal_grid(tier, stride=7)) for tier in TIERS)
-    few = itertools.chain.from_iterable(itertools.chain.from_iterable(grids))
-
-    assert next(violations(itertools.chain(few, table())), None) is not None
+    # Each rule shows in a part what it is for; the whole table has the last word.
+    assert next(violations(itertools.chain(table(101), table())), None) is not None

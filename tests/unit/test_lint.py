@@ -296,7 +296,7 @@ def test_what_is_nested_deeply_is_read_or_said_to_be_unread(text: str, said_of_i
 
 
 def test_what_is_nested_too_deeply_is_one_error() -> None:
-    for text in ("SELECT " + "(" * 20_000 + "1" + ")" * 20_000, "SELECT " + "+".join(["1"] * 100_000)):
+    for text in ("SELECT " + "(" * 20_000 + "1" + ")" * 20_000, "SELECT " + "+".join(["1"] * 50_000)):
         with pytest.raises(
             SqlError, match=r"x\.sql:1:\d+: (memory exhausted|an expression in it is nested too deeply)"
         ):

@@ -332,12 +332,13 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.parametrize("size", [pytest.param(1_000_000, marks=pytest.mark.thorough), 200_000])
 @pytest.mark.parametrize("piece", HOSTILE)
-def test_a_megabyte_of_hostile_text_is_finished(piece: str) -> None:
+def test_a_long_hostile_text_is_finished(piece: str, size: int) -> None:
     masker = Masker()
     for secret in ("Zq7x@Wk9v", "aaaaaaaa", "\\\\\"'"):
         masker.remember(secret)
-    text = "postgres://a:x" + piece * (1_000_000 // len(piece))
+    text = "postgres://a:x" + piece * (size // len(piece))
     assert masker.mask(text).startswith("postgres://a:")
 
 
