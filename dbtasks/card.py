@@ -172,7 +172,7 @@ def _line(plan: Plan, step: _OneLine, evidence: Evidence | None) -> Iterator[str
             yield _fact("would verify", f"at head {', '.join(step.heads) or '(none)'}")
         case Prove():
             asked = (("the models match",) if step.models else ()) + ((one_line(step.check),) if step.check else ())
-            yield _fact("would prove", " · ".join(asked))
+            yield _fact("would prove", " · ".join(asked) or "nothing is asked any more")
         case KeepReady():
             yield _fact("would keep", "it as a template, and a clone of it that the next reset renames")
         case HandOut():

@@ -6,10 +6,14 @@ import os
 import shlex
 import subprocess
 
+import psycopg
+
 from dbtasks.applying import job
+from dbtasks.conninfo import mask
 from dbtasks.environment import for_command
 from dbtasks.errors import DbtasksError
 from dbtasks.migration_errors import TierNotProvenError
+from dbtasks.migrations import unproven
 from dbtasks.migrations.comparing import compare
 from dbtasks.plan import Prove
 from dbtasks.workbench import Workbench
@@ -19,11 +23,34 @@ _NO_MODELS = "no models"
 
 
 def prove(bench: Workbench, step: Prove) -> str:
-    """Return what was seen. TierNotProvenError tells what is wrong with the tier, and what was applied to it."""
-    said = [_models(bench, step)] if step.models else []
-    said += [_check(bench, step.check)] if step.check else []
+    """Return what was seen. TierNotProvenError tells what is wrong with the tier, and what was applied to it.
+
+    Where another tier goes by this one it is written down here, since only this run has seen it.
+    """
+    try:
+        said = _seen(bench, step)
+    except TierNotProvenError as error:
+        if step.records:
+            _write_down(bench, mask(error.saw.rstrip(":")))
+        raise
+    if step.records:
+        with bench.open(bench.place) as connection:
+            unproven.clear(connection)
     bench.result.facts["proven"] = said
     return ", ".join(each for each in said if each != _NO_MODELS)
+
+
+def _seen(bench: Workbench, step: Prove) -> list[str]:
+    said = [_models(bench, step)] if step.models else []
+    return said + ([_check(bench, step.check)] if step.check else [])
+
+
+def _write_down(bench: Workbench, said: str) -> None:
+    try:
+        with bench.open(bench.place) as connection:
+            unproven.put(connection, said, bench.site.project.who.person, bench.site.entry)
+    except (psycopg.Error, DbtasksError) as error:
+        bench.report("beware", f"this could not be written down for the next tier: {mask(str(error))}")
 
 
 def _models(bench: Workbench, step: Prove) -> str:

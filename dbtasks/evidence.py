@@ -85,6 +85,7 @@ class Database:
     `schemas` are those that others could replace, `obstacles` what stands in the way of that; `None`: not looked at.
     `lacking` is what the role may not do that a migration must, in words. `torn` left their transaction and did not
     come back, while nobody migrates there; `leftovers` are the indexes that are invalid then.
+    `unproven` is what it failed at when it was last to be proven.
     """
 
     oid: int
@@ -108,6 +109,7 @@ class Database:
     taken_back: frozenset[str] = frozenset()
     torn: tuple[str, ...] = ()
     leftovers: tuple[str, ...] = ()
+    unproven: str = ""
     lacking: tuple[str, ...] = ()
 
 

@@ -66,7 +66,7 @@ class TierNotProvenError(DbtasksError):
     """A tier is at head and does not pass what is asked of it besides. `applied` are the revisions that stand there."""
 
     def __init__(self, *, database: str, saw: str, lines: Sequence[str], applied: Sequence[str], instead: str) -> None:
-        self.applied = tuple(applied)
+        self.applied, self.saw = tuple(applied), saw
         super().__init__(
             "\n".join(
                 [

@@ -144,6 +144,9 @@ def _problem(request: Request, seen: Survey) -> tuple[str, str]:
     if situation.torn:
         names = tuple(each.revision for each in situation.torn)
         return torn_words(names), torn_next(situation.torn, request.tier.name)
+    if seen.evidence.database is not None and seen.evidence.database.unproven:
+        words = f"not proven: {seen.evidence.database.unproven}"
+        return words, f"Mend it, then: invoke migrate --tier={request.tier.name}"
     case = Case(
         request=Request(
             operation=migrate.OPERATION,

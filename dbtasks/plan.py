@@ -51,10 +51,14 @@ class Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prove:
-    """See that the `models` and the database agree, and that the application's own `check` ends with 0. Both read."""
+    """See that the `models` and the database agree, and that the application's own `check` ends with 0. Both read.
+
+    `records`: another tier goes by this one, so that what fails is written down here until it passes.
+    """
 
     models: bool
     check: tuple[str, ...] = ()
+    records: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,7 +134,7 @@ def _ask(project: Project, tier: Tier, history: History) -> tuple[Witness, froze
 
 def failing(database: Database) -> str:
     """Return what is wrong with a database that is the right one; empty where nothing is."""
-    return torn_words(database.torn) if database.torn else ""
+    return torn_words(database.torn) if database.torn else database.unproven
 
 
 def witness_of(tier: Tier, database: Database | None, standing: frozenset[str], *, ahead: bool = False) -> Witness:

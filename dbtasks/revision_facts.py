@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dbtasks.database import Connection
-from dbtasks.migrations import ledger, rights
+from dbtasks.migrations import ledger, rights, unproven
 
 VersionTables = tuple[tuple[str, str], ...]
 
@@ -19,5 +19,6 @@ def revision_facts(connection: Connection, tables: VersionTables) -> dict[str, A
         "taken_back": frozenset(row.revision for row in last if row.direction == "downgrade"),
         "torn": torn,
         "leftovers": ledger.invalid_indexes(connection) if torn else (),
+        "unproven": unproven.read(connection),
         "lacking": rights.lacking(connection, [table for _, table in tables]),
     }

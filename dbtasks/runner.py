@@ -45,7 +45,7 @@ def run(clearance: Clearance, site: Site) -> Result:
     plan = clearance.spend()
     bench = Workbench(clearance, site, plan)
     with telling_failures(plan.tier, plan.database), ExitStack() as stack:
-        if any(not isinstance(step, HandOut | Verify | Prove) for step in plan.steps):
+        if any(_writes(step) for step in plan.steps):
             stack.enter_context(_locked(bench))
             now = site.look_again()
             if now.plan.hash != plan.hash:
@@ -58,6 +58,10 @@ def run(clearance: Clearance, site: Site) -> Result:
         for step in building.shortened(bench) if aside else plan.steps:
             _timed(bench, step)
     return bench.result
+
+
+def _writes(step: Step) -> bool:
+    return step.records if isinstance(step, Prove) else not isinstance(step, HandOut | Verify)
 
 
 @contextmanager

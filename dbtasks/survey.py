@@ -131,7 +131,7 @@ def survey(
         _materials(wish, history, database),
         seed_sets=seed_sets,
         seed_digest=seed_digest,
-        prove=_to_prove(project, request, wish),
+        prove=_to_prove(project, request, wish, database),
     )
     if history and operation.takes_back:
         from dbtasks.going_back import going_back  # late: most verbs take nothing back
@@ -234,13 +234,14 @@ def _compared(
     return situation, replace(materials, schema=found.fingerprint, drift=told, reason=wish.reason)
 
 
-def _to_prove(project: Project, request: Request, wish: Wish) -> Prove | None:
-    """Return what a walk through the tiers asks of each besides being at head."""
+def _to_prove(project: Project, request: Request, wish: Wish, database: Database | None) -> Prove | None:
+    """Return what is asked of a tier besides being at head: in a walk, and where it has failed at that before."""
     settings, operation = project.settings.migrations, request.operation
-    models = not settings.ignore_models
-    if not (wish.walks and operation.proves and not operation.builds and (models or settings.check)):
+    models, failed = not settings.ignore_models, database is not None and bool(database.unproven)
+    if not operation.proves or operation.builds or not (failed or (wish.walks and (models or settings.check))):
         return None
-    return Prove(models=models, check=settings.check)
+    followed = any(tier.after == request.tier.name for tier in project.settings.tiers)
+    return Prove(models=models, check=settings.check, records=followed or failed)
 
 
 def _seeds(request: Request, wish: Wish, files: Files) -> tuple[tuple[str, ...], str]:

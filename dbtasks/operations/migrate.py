@@ -20,7 +20,7 @@ OPERATION = Operation(
 
 
 def plan(evidence: Evidence, materials: Materials) -> Plan:
-    """Return the plan of a migration. Where nothing is pending it only verifies.
+    """Return the plan of a migration. Where nothing is pending it only verifies, and records what a check says.
 
     What would take data away destroys; so does what could not be tried out, as far as anybody knows.
     """
@@ -30,7 +30,8 @@ def plan(evidence: Evidence, materials: Materials) -> Plan:
     prove = (materials.prove,) if materials.prove else ()
     if materials.pending:
         steps.append(_apply(evidence, materials))
-    effect = Effect.READ if not steps else Effect.DESTROY if _may_destroy(evidence) else Effect.CHANGE
+    notes = Effect.ADD if materials.prove and materials.prove.records else Effect.READ
+    effect = notes if not steps else Effect.DESTROY if _may_destroy(evidence) else Effect.CHANGE
     return plan_of(OPERATION, evidence, effect, (*steps, Verify(heads=materials.heads), *prove))
 
 

@@ -345,13 +345,23 @@ def test_a_walk_stops_at_a_tier_whose_models_ask_for_more(modelled: Project) -> 
 
 
 def test_a_walk_asks_for_no_tier_after_one_that_fails_the_applications_check(modelled: Project) -> None:
+    new_revision(modelled)
     (modelled.root / "fail-stg").touch()
 
     failed = modelled.invoke("migrate --through=prod --format=json", **ARMED)
+    status = said(modelled.invoke("status --tier=stg --format=json"))["tiers"][0]
+    alone, still = modelled.terminal("migrate --tier=prod", **ARMED), modelled.invoke("migrate --tier=stg")
     (modelled.root / "fail-stg").unlink()
+    mended = modelled.invoke(status["instead"].partition("invoke ")[2])
+    proven = modelled.invoke("migrate --tier=prod --dry-run", **ARMED)
     passed = modelled.invoke("migrate --through=stg --format=json")
 
     document, check = said(failed), f"{sys.executable} check.py"
+    assert (alone.code, still.code, mended.code) == (3, 1, 0), f"{alone.out}\n{still.text}\n{mended.text}"
+    assert "refused (E-NOT-PROVEN)" in alone.out
+    assert f"STG, the tier before, is failing: its check ended with 3: {check}." in alone.out
+    assert status["problem"] == f"not proven: its check ended with 3: {check}"
+    assert "E-NOT-PROVEN" not in proven.text
     assert failed.code == 1, failed.text
     assert f"wares_stg is at head and not proven: its check ended with 3: {check}" in failed.err
     assert "INT done" in failed.err

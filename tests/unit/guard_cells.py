@@ -189,7 +189,7 @@ def effects(request: Request, situation: Situation) -> tuple[Effect, ...]:
         case "migrate" if situation.stamp in (StampState.MISSING, StampState.PROMOTED):
             return (Effect.CHANGE,)
         case "migrate" if situation.stamp not in (StampState.MISSING, StampState.PROMOTED):
-            return (Effect.CHANGE, Effect.READ)  # with and without something pending
+            return (Effect.CHANGE, Effect.ADD, Effect.READ)  # with and without something pending, or to be recorded
         case "open":
             return (Effect.READ if request.read_only else Effect.CHANGE,)
         case _:

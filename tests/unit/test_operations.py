@@ -123,13 +123,11 @@ def test_a_plan_does_what_the_decision_table_takes_it_for(each: Verb) -> None:
     for tier in TIERS:
         request = next(request for request in requests(tier) if request.operation is each.OPERATION)
         for situation in plain_situations(tier):
-            found = {
-                each.plan(
-                    evidence_of(tier, situation),
-                    replace(MATERIALS, pending=revisions, back=revisions, kept=kept, ended=ended),
-                ).effect
-                for revisions, kept, ended in (((), None, ()), ((HEAD,), KEPT, (KEPT,)))
-            }
+            nothing = replace(MATERIALS, pending=(), back=(), kept=None, ended=())
+            walked = replace(nothing, prove=Prove(models=True, records=True))
+            everything = replace(MATERIALS, pending=(HEAD,), back=(HEAD,), kept=KEPT, ended=(KEPT,))
+            evidence = evidence_of(tier, situation)
+            found = {each.plan(evidence, materials).effect for materials in (nothing, walked, everything)}
             assert found == set(effects(request, situation))
             assert max(found) <= each.OPERATION.effect
 
@@ -226,6 +224,13 @@ def test_a_walk_proves_the_tier_after_everything_else() -> None:
 
     assert steps(MIGRATE, replace(MATERIALS, prove=prove)) == (APPLY_PENDING, VERIFY, prove)
     assert steps(MIGRATE, replace(MATERIALS, pending=(), prove=prove)) == (VERIFY, prove)
+
+
+@pytest.mark.parametrize(("records", "effect"), [(False, Effect.READ), (True, Effect.ADD)])
+def test_a_walk_at_head_writes_at_most_what_a_check_says(records: bool, effect: Effect) -> None:
+    materials = replace(MATERIALS, pending=(), prove=Prove(models=True, records=records))
+
+    assert verb(MIGRATE).plan(evidence_of(STG), materials).effect is effect
 
 
 def test_prepare_builds_what_a_reset_builds_and_keeps_it() -> None:

@@ -62,7 +62,7 @@ def with_step(old: Step, new: Step) -> Plan:
 
 
 def test_the_hash_of_one_plan_is_the_same_in_every_run() -> None:
-    assert PLAN.hash == "7de2335bb821cae8f43aecb670f57c49dbd48e59d39e31ad2db15309f423cbb4"
+    assert PLAN.hash == "591d583eaf07f0f01f4252d62ad6a851c2ef34c08d0572823ab62ff6ad50d23a"
 
 
 def test_equal_plans_have_equal_hashes() -> None:
@@ -108,6 +108,7 @@ def test_equal_plans_have_equal_hashes() -> None:
         pytest.param(with_step(TAKE, replace(TAKE, revisions=(replace(HEAD, checksum="0"),))), id="bytes taken back"),
         pytest.param(with_step(PROVE, replace(PROVE, models=False)), id="models not compared"),
         pytest.param(with_step(PROVE, replace(PROVE, check=("python",))), id="another check"),
+        pytest.param(with_step(PROVE, replace(PROVE, records=True)), id="a failure is written down"),
         pytest.param(with_step(TAKE, replace(TAKE, statements=("5e" * 32,))), id="what took it back"),
         pytest.param(with_step(TAKE, replace(TAKE, ceilings=(CEILING,))), id="a ceiling for what is taken back"),
         pytest.param(with_step(TAKE, replace(TAKE, lint=("drop-table c41f",))), id="what lint says of taking it back"),
@@ -160,7 +161,7 @@ def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -
         *(f"TakeBack.{name}" for name in ("revisions", "to", "retry", "statements", "lint", "ceilings")),
         *(f"LoadSeeds.{name}" for name in ("sets", "digest")),
         "Verify.heads",
-        *(f"Prove.{name}" for name in ("models", "check")),
+        *(f"Prove.{name}" for name in ("models", "check", "records")),
         *(f"SwapIn.{name}" for name in ("keep", "replaces", "schemas")),
         *(f"BringBack.{name}" for name in ("oid", "keep", "mark")),
         *(f"DropKept.{name}" for name in ("oids", "marks")),

@@ -104,11 +104,12 @@ def test_a_downgrade_is_about_the_revisions_that_it_takes_back() -> None:
         (holding(STG, "z", ledger="abcdz"), []),
         (holding(STG, "z", ledger="abdz"), [(Fault.MISSING, "c")]),
         (replace(holding(STG, "d", ledger="abcd"), torn=("e",)), [(Fault.FAILING, "cd")]),
+        (replace(holding(STG, "d", ledger="abcd"), unproven="its check ended with 3"), [(Fault.FAILING, "cd")]),
         (replace(holding(STG, "d", ledger="abcd"), stamps=()), [(Fault.FAILING, "cd")]),
     ],
     ids=[
         "proven", "behind", "taken back", "edited", "a gap", "moved back by other means", "ahead", "ahead with a gap",
-        "torn", "no stamp",
+        "torn", "not proven", "no stamp",
     ],
 )  # fmt: skip
 def test_the_tier_before_must_have_what_is_needed_by_the_same_bytes(
