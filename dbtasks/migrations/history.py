@@ -112,7 +112,7 @@ def build(root: Path, scripts: Sequence[Script]) -> History:
     if len(ordered) < len(revisions):
         placed = {revision.id for revision in ordered}
         raise SettingsError([_cycle(root, script) for script in by_id.values() if script.id not in placed])
-    followed = {name for revision in revisions for name in revision.down}
+    followed = {name for revision in revisions for name in _needs(revision, names)}
     heads = tuple(revision.id for revision in ordered if revision.id not in followed)
     return History(revisions=ordered, heads=heads)
 

@@ -146,6 +146,15 @@ def test_a_failure_in_one_transaction_takes_all_back_and_says_so(shop: Shop) -> 
     assert shop.current() == frozenset()
 
 
+def test_a_tree_that_depends_on_another_ends_where_the_plan_says(shop: Shop) -> None:
+    shop.revision("CREATE TABLE a (id int)")
+    file = shop.root / "migrations/versions/billing.py"
+    needs = "revision = 'billing'\ndown_revision = None\nbranch_labels = 'money'\ndepends_on = 'r1'\n"
+    file.write_text(needs + "def upgrade():\n    pass\n")
+    assert shop.upgrade() == ("r1", "billing")
+    assert shop.current() == frozenset(read_history(shop.root, SETTINGS).heads) == {"billing"}
+
+
 def test_an_env_py_that_forgets_to_commit_is_told(shop: Shop) -> None:
     shop.env(ENV.format(per_migration=False).replace("with context.begin_transaction():", "if connection.begin():"))
     shop.revision("CREATE TABLE a (id int)")

@@ -71,7 +71,7 @@ def test_two_heads_are_data(project: Path) -> None:
     assert read_history(project, SETTINGS).heads == ("b", "c")
 
 
-def test_the_heads_are_those_that_alembic_finds(project: Path) -> None:
+def test_the_heads_are_what_alembic_leaves_in_the_version_table(project: Path) -> None:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
@@ -79,7 +79,7 @@ def test_the_heads_are_those_that_alembic_finds(project: Path) -> None:
     write(project, "revision = 'c'\ndown_revision = 'b'\ndepends_on = 'y'\n", "c.py")
     script = ScriptDirectory.from_config(Config(str(project / "alembic.ini")))
     history = read_history(project, SETTINGS)
-    assert set(history.heads) == set(script.get_heads()) == {"c", "y"}
+    assert set(history.heads) == set(script.revision_map._real_heads) == {"c"}  # get_heads() counts y as well
     assert sorted(ids(history)) == sorted(each.revision for each in script.walk_revisions())
 
 
