@@ -1,7 +1,8 @@
 """What a revision does outside of its transaction: written down before it happens, and given the time it needs.
 
 Alembic's own `autocommit_block` is one way out of several: env.py may run everything in autocommit mode, a revision may
-commit, or send COMMIT as text. Part of the worker: standard library only; SQLAlchemy is handed in.
+commit, or send COMMIT as text, by SQLAlchemy or past it. Part of the worker: standard library only; SQLAlchemy is
+handed in.
 """
 
 from __future__ import annotations
@@ -9,8 +10,12 @@ from __future__ import annotations
 import re
 from typing import Any, Protocol
 
+from . import worker_raw
+
 _NOISE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|(\$\w*\$).*?\1", re.DOTALL)
-_COMMIT = re.compile(r"(?:^|;)\s*COMMIT\b", re.IGNORECASE)
+_WORD = re.compile(r"\b(?:COMMIT|END|TRANSACTION)\b", re.IGNORECASE)  # most texts have none, and some are long
+_COMMIT = re.compile(r"(?:^|;)\s*(?:COMMIT|END|PREPARE\s+TRANSACTION)\b", re.IGNORECASE)
+_ATOMIC = re.compile(r"\bBEGIN\s+ATOMIC\b.*?;\s*END\b", re.IGNORECASE | re.DOTALL)  # a function's body without quotes
 _CONCURRENT = re.compile(
     r"\s*(?:CREATE\s+(?:UNIQUE\s+)?INDEX|DROP\s+INDEX|REINDEX\b.*?)\s+CONCURRENTLY\b", re.IGNORECASE | re.DOTALL
 )
@@ -40,9 +45,14 @@ class Outside:
         event.listen(engine, "commit", self._commits)
         event.listen(engine, "before_cursor_execute", self._executes)
         event.listen(engine, "after_cursor_execute", self._executed)
+        worker_raw.listen(event, engine, self._raw)
 
     def _commits(self, _connection: Any) -> None:
         if self.book.inside:
+            self.book.leaves_transaction()
+
+    def _raw(self, statement: str | None) -> None:
+        if self.book.inside and (statement is None or commits(statement)):
             self.book.leaves_transaction()
 
     def _executes(self, connection: Any, cursor: Any, statement: str, *_: Any) -> None:
@@ -80,5 +90,8 @@ def commits(statement: str) -> bool:
 
     >>> commits("ANALYZE; commit"), commits("DO $$BEGIN COMMIT; END$$"), commits("SELECT ' ; COMMIT'")
     (True, False, False)
+    >>> commits("END"), commits("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END")
+    (True, False)
     """
-    return "commit" in statement.lower() and _COMMIT.search(_NOISE.sub(" ", statement)) is not None
+    bare = _ATOMIC.sub(" ", _NOISE.sub(" ", statement)) if _WORD.search(statement) else ""
+    return _COMMIT.search(bare) is not None

@@ -192,6 +192,33 @@ def test_a_torn_revision_is_named_with_its_leftovers_and_the_next_run_stops_ther
         assert ledger.torn(connection) == ()
 
 
+@pytest.mark.parametrize(
+    ("driver", "way"),
+    [("psycopg", "raw.commit()"), ("psycopg2", "raw.commit()"), ("psycopg2", "raw.cursor().execute('END')")],
+)
+def test_a_commit_on_the_drivers_own_connection_tears_as_any_other(shop: Shop, driver: str, way: str) -> None:
+    ini = shop.root / "alembic.ini"
+    ini.write_text(ini.read_text().replace("postgresql:", f"postgresql+{driver}:"))
+    raw = "raw = op.get_bind().connection.driver_connection\nraw.cursor().execute('CREATE TABLE a (id int)')\n"
+    shop.revision(code=f"{raw}{way}\nraise ValueError(type(raw).__bases__[0].__module__)")
+    with pytest.raises(MigrationFailedError) as failure:
+        shop.upgrade()
+    assert failure.value.reason.startswith(f"ValueError: {driver}.")
+    assert failure.value.leftovers == ("whatever r1 did outside of a transaction; no index is invalid",)
+    assert shop.value("SELECT count(*) FROM a") == 0
+
+
+def test_work_on_the_drivers_own_connection_stays_in_the_transaction(shop: Shop) -> None:
+    ini = shop.root / "alembic.ini"
+    ini.write_text(ini.read_text().replace("postgresql:", "postgresql+psycopg2:"))
+    raw = "raw = op.get_bind().connection.driver_connection\nraw.cursor().execute(b'CREATE TABLE a (id int)')\n"
+    shop.revision(code=raw + "raise ValueError('x')")
+    with pytest.raises(MigrationFailedError) as failure:
+        shop.upgrade()
+    assert (failure.value.failed, failure.value.leftovers) == ("r1", ())
+    assert shop.value("SELECT to_regclass('a')") is None
+
+
 def test_a_revision_that_touches_our_schema_is_stopped_and_named(shop: Shop) -> None:
     shop.revision("CREATE TABLE a (note text DEFAULT 'dbtasks.ledger')")
     shop.revision('DELETE FROM "dbtasks"."ledger"')
