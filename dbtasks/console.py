@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,8 @@ _CODES = {
     Colour.MAGENTA: "35",
     Colour.CYAN: "36",
 }
+# What steers a terminal, but for our own colours: a server's message or a revision's may hold anything.
+_STEERING = re.compile(r"(?!\x1b\[(?:1;3\d|0)m)[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LONG_STEP_S = 1.0
 _BAR_WIDTH = 18
 
@@ -79,7 +82,8 @@ class Console:
             colorama.just_fix_windows_console()
         encoding = getattr(stream, "encoding", None) or "utf-8"
         try:
-            stream.write(mask(text).encode(encoding, "replace").decode(encoding))
+            plain = _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", mask(text))
+            stream.write(plain.encode(encoding, "replace").decode(encoding))
             stream.flush()
         except BrokenPipeError:
             return  # nobody reads it any more

@@ -59,9 +59,9 @@ def show_revisions(project: Project, console: Console, *, revisions: str, tier: 
         console.say("! without --tier every table that is not made here is taken for a large one that people use")
     stage = tier or project.settings.default.name
     done = rehearsal.from_nothing(project, stage, before, wanted, console.say) if wanted else Rehearsed()
-    console.say(
-        f"  rehearsed {len(wanted)} revision{'s' if len(wanted) != 1 else ''}, {len(done.statements)} statements"
-    )
+    counts = {"revision": len(wanted), "statement": len(done.statements)}
+    told = ", ".join(f"{count} {word}{'s' if count != 1 else ''}" for word, count in counts.items())
+    console.say(f"  rehearsed {told}")
     findings = lint(done.statements, catalogue, waivers)
     show(console, findings, "", format_)
     return not any(each.stops for each in findings)
@@ -81,6 +81,8 @@ def chosen(project: Project, revisions: str) -> tuple[list[RevisionBytes], list[
         raise UsageError(f"--revisions: expected a:b, found {revisions!r}. A single revision is PREVIOUS:IT.")
     left = {each.id for each in history.pending(frozenset({ends[0]} if ends[0] else ()))}
     beyond = {each.id for each in history.pending(frozenset({ends[1]}))} if ends[1] else set()
+    if ends[1] and ends[0] != ends[1] and not left - beyond:
+        raise UsageError(f"--revisions: {last} does not come after {first}. What comes later stands behind the colon.")
     done = [_bytes(each) for each in history.revisions if each.id not in left]
     return done, [_bytes(each) for each in history.revisions if each.id in left - beyond]
 

@@ -6,10 +6,25 @@ from collections.abc import Mapping, Sequence
 
 from dbtasks.errors import DbtasksError, UsageError
 
+_MOST_LINES, _MOST_CHARACTERS = 12, 1500  # of what a revision raised; its traceback stands in the log
+
 
 def stood(*, back: bool) -> tuple[str, str]:
     """Return the words for the revisions that a run has dealt with, and for the others. `back`: it took them back."""
     return ("taken back", "still there") if back else ("applied", "not applied")
+
+
+def _bounded(text: str) -> str:
+    """Return as much of a text as a screen holds.
+
+    >>> _bounded("no such column"), _bounded("x\\n" * 40).splitlines()[-1], _bounded("y" * 9000)[-16:]
+    ('no such column', '... (28 more lines)', '... (7,500 more)')
+    """
+    lines = text.splitlines()
+    if len(lines) > _MOST_LINES:
+        text = "\n".join([*lines[:_MOST_LINES], f"... ({len(lines) - _MOST_LINES} more lines)"])
+    rest = len(text) - _MOST_CHARACTERS
+    return text if rest <= 0 else f"{text[:_MOST_CHARACTERS]}... ({rest:,} more)"
 
 
 class MigrationFailedError(DbtasksError):
@@ -32,6 +47,7 @@ class MigrationFailedError(DbtasksError):
         sqlstate: str | None = None,
         back: bool = False,
     ) -> None:
+        reason = _bounded(reason)
         self.notes, self.sqlstate, self.back = dict(notes or {}), sqlstate, back
         self.applied, self.failed, self.pending, self.reason = tuple(applied), failed, tuple(pending), reason
         self.leftovers = tuple(leftovers)

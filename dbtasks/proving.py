@@ -44,7 +44,8 @@ def prove(project: Project, request: Request, database: Database | None, wanted:
     if not own and not before:
         return None
     there = lineage.standing(history, database.revisions) if database else frozenset()
-    here = witness_of(tier, database, there)
+    ids = frozenset(each.id for each in history.revisions)
+    here = witness_of(tier, database, there, known=ids)
     asked = [_ask(project, before[-1], history)] if before and (wanted.needed or own) else []
     findings = (*own, *(missing(*asked[0], wanted) if asked else ()))
     if findings and asked:  # the table shows the whole way
@@ -124,9 +125,7 @@ def _ask(project: Project, tier: Tier, history: History) -> tuple[Witness, froze
     standing = lineage.standing(history, database.revisions)
     seen = (server, database, target.conninfo.database)
     stamp = situate(tier, settings.project, settings.tiers, seen).stamp
-    witness = witness_of(
-        tier, database, standing, ahead=not database.revisions <= {each.id for each in history.revisions}
-    )
+    witness = witness_of(tier, database, standing, known=frozenset(each.id for each in history.revisions))
     ours = stamp in (StampState.MATCHES, StampState.PROMOTED)
     wrong = failing(database) if ours else f"{database.name} does not bear the stamp of {tier.label}"
     return replace(witness, failing=wrong), standing
@@ -137,13 +136,17 @@ def failing(database: Database) -> str:
     return torn_words(database.torn) if database.torn else database.unproven
 
 
-def witness_of(tier: Tier, database: Database | None, standing: frozenset[str], *, ahead: bool = False) -> Witness:
+def witness_of(
+    tier: Tier, database: Database | None, standing: frozenset[str], *, known: frozenset[str] = frozenset()
+) -> Witness:
     """Return a tier's word. A revision counts that its ledger has and its version table has not lost since.
 
-    `ahead`: it is at revisions that this code does not have, so that what stands under them cannot be told.
+    `known` are the revisions of this code. What stands under others, and whether these do, cannot be told.
     """
-    ledger = tuple(each for each in (database.ledger if database else ()) if ahead or each[0] in standing)
-    rest = {id_ for id_, _ in (database.ledger if database else ())} - {id_ for id_, _ in ledger}
+    rows = database.ledger if database else ()
+    ahead = database is not None and not database.revisions <= known
+    ledger = tuple(each for each in rows if ahead or each[0] in standing or each[0] not in known)
+    rest = {id_ for id_, _ in rows} - {id_ for id_, _ in ledger}
     return Witness(
         tier=tier.name,
         label=tier.label,

@@ -77,7 +77,11 @@ def _files_in(folder: Path) -> list[Path]:
 
 def read_script(root: Path, file: Path, cache: ScriptCache) -> Script | Mistake | None:
     """Return what a revision file says; `None` when it computes its ids, a mistake when it is no Python."""
-    content = file.read_bytes()
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        text = f"cannot be read: {error.strerror}. Remove it, or mend what it is."
+        return Mistake(file=_shown(root, file), text=text)
     checksum = hashlib.sha256(content).hexdigest()
     said = cache.get(checksum)
     if said is None:
@@ -100,7 +104,7 @@ def read_script(root: Path, file: Path, cache: ScriptCache) -> Script | Mistake 
 
 
 def _parse(root: Path, file: Path, content: bytes) -> Said | Mistake | None:
-    name = file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()
+    name = _shown(root, file)
     try:
         tree = ast.parse(content, filename=str(file))
     except SyntaxError as error:
@@ -124,6 +128,10 @@ def _parse(root: Path, file: Path, content: bytes) -> Said | Mistake | None:
     names = [as_tuple(values.get(each)) for each in ("down_revision", "depends_on", "branch_labels")]
     message = ((ast.get_docstring(tree) or "").splitlines() or [""])[0]
     return revision, names[0], names[1], names[2], message, lines["revision"], lines["down_revision"]
+
+
+def _shown(root: Path, file: Path) -> str:
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.as_posix()
 
 
 def as_tuple(value: object) -> tuple[str, ...]:

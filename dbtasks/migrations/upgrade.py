@@ -23,7 +23,7 @@ _NO_LOCK = "55P03"
 class _Run:
     """What the worker has said so far."""
 
-    planned: tuple[str, ...] = ()
+    planned: tuple[str, ...] | None = None  # before the worker has told
     begun: str | None = None
     applied: list[str] = field(default_factory=list)
     backends: list[int] = field(default_factory=list)
@@ -96,7 +96,7 @@ def _note(run: _Run, message: dict[str, Any], report: Callable[[Event], None]) -
     match event:
         case events.Planned(revisions=revisions):
             # env.py may go through its revisions once for each of several schemas.
-            run.planned = tuple(dict.fromkeys((*run.planned, *revisions)))
+            run.planned = tuple(dict.fromkeys((*(run.planned or ()), *revisions)))
         case events.RevisionStarted(revision=revision):
             run.begun = revision
         case events.RevisionApplied(revision=revision):
@@ -109,8 +109,8 @@ def _note(run: _Run, message: dict[str, Any], report: Callable[[Event], None]) -
 
 
 def _settle(job: Job, run: _Run) -> tuple[str, ...]:
-    left = None if _changed_nothing(run) else _aftermath(job, run)
-    committed = tuple(each for each in run.planned if left and each in left.committed)
+    left, planned = None if _changed_nothing(run) else _aftermath(job, run), _planned(job, run)
+    committed = tuple(each for each in planned if left and each in left.committed)
     match run.last:
         case events.Stopped(kind="lock", reason=reason):
             raise LockTimeoutError(
@@ -118,7 +118,7 @@ def _settle(job: Job, run: _Run) -> tuple[str, ...]:
             )
         case events.Stopped(kind=kind, reason=reason, revision=revision):
             saw = f"revision {revision}: {reason}" if revision else reason
-            raise stops.refusal(kind, saw, _place(job), run.planned, committed, back=job.down)
+            raise stops.refusal(kind, saw, _place(job), planned, committed, back=job.down)
         case events.Done():
             if all(each in committed for each in run.applied):
                 return committed
@@ -128,6 +128,11 @@ def _settle(job: Job, run: _Run) -> tuple[str, ...]:
         case _:
             reason = run.words
     raise _failure(job, run, (committed, left), reason)
+
+
+def _planned(job: Job, run: _Run) -> tuple[str, ...]:
+    """Return what was to be done: as the worker told, or where it came not so far, as the plan says."""
+    return tuple(job.checksums) if run.planned is None else run.planned
 
 
 def _changed_nothing(run: _Run) -> bool:
@@ -163,7 +168,7 @@ def _failure(
     job: Job, run: _Run, stands: tuple[tuple[str, ...], Aftermath | None], reason: str
 ) -> MigrationFailedError:
     committed, left = stands
-    missing = [each for each in run.planned if each not in committed]
+    missing = [each for each in _planned(job, run) if each not in committed]
     failed = run.begun if run.begun in missing else None
     if left is None and not _changed_nothing(run):
         reason += (
@@ -191,20 +196,21 @@ def _place(job: Job) -> str:
 
 def _notes(job: Job, run: _Run) -> dict[str, str]:
     """Return where it was raised, which log has the traceback, and what to run once it is mended."""
+    log = job.log if job.log is None or not job.log.is_relative_to(job.root) else job.log.relative_to(job.root)
+    said = {"printed": str(log)} if log else {}
     if not isinstance(run.last, events.Failed):
-        return {}
+        return {**said, "next": f"mend it, then: {job.command}"}
     if run.last.sqlstate == _NO_LOCK:
         by = "; ".join(run.blockers)
         return {**({"blocked by": by} if by else {}), "next": f"when they have ended: {job.command}"}
     where = {"raised in": run.last.where} if run.last.where else {}
-    log = job.log if job.log is None or not job.log.is_relative_to(job.root) else job.log.relative_to(job.root)
     return {**where, **({"traceback": str(log)} if log else {}), "next": f"mend it, then: {job.command}"}
 
 
 def _interruption(job: Job, run: _Run) -> InterruptedByPersonError:
-    left = None if _changed_nothing(run) else _aftermath(job, run)
-    committed = [each for each in run.planned if left and each in left.committed]
-    waiting = [each for each in run.planned if each not in committed]
+    left, planned = None if _changed_nothing(run) else _aftermath(job, run), _planned(job, run)
+    committed = [each for each in planned if left and each in left.committed]
+    waiting = [each for each in planned if each not in committed]
     done, not_done = stood(back=job.down)
     lines = ["interrupted; the worker has ended", f"  {done:<12} {', '.join(committed) or 'none'}"]
     lines += [f"  {not_done:<12} {', '.join(waiting) or 'none'}"]

@@ -79,6 +79,7 @@ def test_revisions_are_judged_by_the_statements_that_they_execute(home: Project)
         ("--file=no.sql", "--file: no.sql cannot be read: No such file or directory."),
         ("--file=change.sql --format=xml", "--format: expected text, json, github, sarif, found 'xml'."),
         ("--revisions=r1", "--revisions: expected a:b, found 'r1'. A single revision is PREVIOUS:IT."),
+        ("--revisions=r3:r2", "--revisions: r2 does not come after r3. What comes later stands behind the colon."),
         ("--revisions=nope:", "--revisions: nope: there is no such revision."),
     ],
 )

@@ -155,6 +155,23 @@ def test_a_tree_that_depends_on_another_ends_where_the_plan_says(shop: Shop) -> 
     assert shop.current() == frozenset(read_history(shop.root, SETTINGS).heads) == {"billing"}
 
 
+def test_what_was_to_be_applied_is_told_where_env_py_fails_before_anything(shop: Shop) -> None:
+    shop.env("raise ValueError('line\\n' * 40)")
+    shop.revision("CREATE TABLE a (id int)")
+    with pytest.raises(MigrationFailedError) as failure:
+        shop.upgrade()
+    assert (failure.value.failed, failure.value.pending) == (None, ("r1",))
+    assert "... (28 more lines)" in str(failure.value)
+
+
+def test_a_process_that_is_gone_leaves_its_log_and_a_next_command(shop: Shop) -> None:
+    shop.revision(code="os._exit(0)")
+    with pytest.raises(MigrationFailedError) as failure:
+        shop.upgrade()
+    assert failure.value.failed == "r1"
+    assert failure.value.notes["next"].startswith("mend it, then: ")
+
+
 def test_an_env_py_that_forgets_to_commit_is_told(shop: Shop) -> None:
     shop.env(ENV.format(per_migration=False).replace("with context.begin_transaction():", "if connection.begin():"))
     shop.revision("CREATE TABLE a (id int)")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 
 import pytest
 
 from dbtasks.console import Console
 from dbtasks.errors import DbtasksError
+from dbtasks.tiers import Colour
 
 
 class Terminal(io.StringIO):
@@ -32,6 +34,19 @@ def test_a_log_gets_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     console.at("migrate", "c41f", 2, 4)
     console.progress("seed", 1, 2, 9.0)
     assert file.getvalue() == ""
+
+
+def test_nothing_that_is_told_steers_the_terminal_or_breaks_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(sys, "stdout", data := io.StringIO())
+    console = Console({})
+    console.say(console.coloured("[INT]", Colour.GREEN) + " \x1b[2J\x1b]0;title\x07 \x9b2J a\tb\rc")
+    console.data({"name": "\x1b[2J \x9b"})
+    colours = "\x1b[1;32m[INT]\x1b[0m"
+    assert terminal.getvalue() == f"{colours} \\u001b[2J\\u001b]0;title\\u0007 \\u009b2J a\tb\\u000dc\n"
+    assert json.loads(data.getvalue()) == {"name": "\x1b[2J \x9b"}
+    assert "\x9b" not in data.getvalue()
 
 
 class Full(io.StringIO):

@@ -312,6 +312,15 @@ def test_every_broken_file_is_told_at_once(project: Path) -> None:
     ]
 
 
+def test_what_only_looks_like_a_revision_file_is_told(project: Path) -> None:
+    (project / "migrations/versions/a.py").mkdir()
+    (project / "migrations/versions/b.py").symlink_to(project / "gone.py")
+    assert mistakes(project) == [
+        "migrations/versions/a.py: cannot be read: Is a directory. Remove it, or mend what it is.",
+        "gone.py: cannot be read: No such file or directory. Remove it, or mend what it is.",
+    ]
+
+
 def test_every_broken_link_is_told_at_once(project: Path) -> None:
     chain(project, ("a", None), ("b", "gone"))
     write(project, "\nrevision = 'a'\ndown_revision = None\n", "copy.py")

@@ -116,13 +116,20 @@ def test_the_tier_before_must_have_what_is_needed_by_the_same_bytes(
     before: Database, expected: list[tuple[Fault, str]]
 ) -> None:
     standing = lineage.standing(LINE, before.revisions)
-    ahead = not before.revisions <= SAME.keys()
     stamped = "" if before.stamps else "no stamp"
-    witness = replace(witness_of(STG, before, standing, ahead=ahead), failing=failing(before) or stamped)
+    witness = replace(witness_of(STG, before, standing, known=frozenset(SAME)), failing=failing(before) or stamped)
 
     found = missing(witness, standing, Wanted(history=LINE, needed=("c", "d")))
 
     assert [(each.fault, "".join(each.revisions)) for each in found] == expected
+
+
+@pytest.mark.parametrize("at", ["d", "x"], ids=["on other revisions", "on this one"])
+def test_a_revision_that_the_code_lost_is_shown_by_the_bytes_that_ran(at: str) -> None:
+    before = holding(STG, at, ledger="abcdx")
+    witness = witness_of(STG, before, lineage.standing(LINE, before.revisions), known=frozenset(SAME))
+
+    assert (witness.checksum("x"), "x" in witness.taken_back) == ("gone", False)
 
 
 def test_a_tier_that_does_not_answer_is_unknown_and_one_that_was_never_built_lacks_everything() -> None:
