@@ -108,7 +108,7 @@ class Round:
         while not self.row.of("process", outcome) and low <= high:
             middle = (low + high) // 2
             # Not every run comes as far: what goes on behind a command differs from run to run.
-            earlier = not self.kill(own[middle]) or outcome == "old"
+            earlier = self.kill(own[middle]) in ("", "new") or outcome == "old"
             low, high = (low, middle - 1) if earlier else (middle + 1, high)
         if not self.row.of("process", outcome):
             self.violated(f"{self.row.operation.name}, all points\n  none of the kills had the outcome '{outcome}'")

@@ -114,7 +114,7 @@ class Trial:
             outcome = self.outcome()
             self.check_after(run, outcome, there)
             after = ground.databases(operation.home), ground.registry(operation.home)
-            if run.struck and self.is_worth_another(outcome, after[1]):
+            if run.struck and self.is_worth_another(outcome, after[1] + self.tried_out()):
                 again = self.run_again(kill)
                 assert again.code == 0, f"the next run ended with {again.code}:\n{again.text}"
                 self.check_again(outcome, there)
@@ -127,6 +127,10 @@ class Trial:
     def run_again(self, _kill: Kill) -> Run:
         """Run the command once more, as a person does who has seen it killed."""
         return self.ground.run(self.operation.words)
+
+    def tried_out(self) -> list[Record]:
+        """Return the registry of the private server, where something of the operation's is tried out there."""
+        return self.ground.registry("int") if self.operation.tries else []
 
     def is_worth_another(self, outcome: str, rows: list[Record]) -> bool:
         """Return whether to run the command again: always, until a kill has left the same three times; then at times.
@@ -174,6 +178,8 @@ class Trial:
         kept = [row for row in rows if row.kind == "retired" and row.name not in there]
         if kept and not self.operation.toggles:
             assert ground.dump(tier, kept[-1].name, "--create") == self.stored.old, "what is kept is not the old one"
+        unknown = set(ground.databases("int")) - {row.name for row in self.tried_out()}
+        assert not (self.operation.tries and unknown), f"nobody knows of {unknown} on the private server"
         self.templates(there)
         entries = ground.entries(run.pid)
         kinds = [entry["kind"] for entry in entries]
@@ -196,7 +202,8 @@ class Trial:
         assert operation.done is None or operation.done(ground), "the next run did not do it"
         there, rows = ground.databases(operation.home), ground.registry(operation.home)
         assert there == {row.name: row.oid for row in rows}, f"{there} is there, registered are {rows}"
-        assert {row.kind for row in rows} <= {"live", "retired", "template", "spare"}, f"left over: {rows}"
+        kinds = {row.kind for row in (*rows, *self.tried_out())}
+        assert kinds <= {"live", "retired", "template", "spare"}, f"left over: {rows}"
         live = [row.name for row in rows if row.kind == "live" and row.tier == operation.tier]
         assert operation.inside or live == [operation.target], f"live are {live}"
         own = ground.sql(operation.tier, _OWN_STAMPS, database=operation.target)

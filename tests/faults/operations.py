@@ -22,9 +22,10 @@ class Operation:
     `ready` is done once on a ground, `arrange` before each run: it makes the state that is called old; `last` comes
     right before the command. `says` is what only this way of it prints. `done` tells whether the command's own result
     is there (`None`: a part of it), for commands that leave the tier's database as it is. `toggles`: once more takes it
-    back. `steps`: several revisions, each of which may stand without the next. `until` ends the points that are tried,
-    and `every` how many of them are passed over, where other operations have the same. `inside`: schemas are replaced
-    inside of a database where none can be created.
+    back. `steps`: several revisions, each of which may stand without the next; `down`: they are taken back. `tries`:
+    something is built on the private server first, to be looked at. `until` ends the points that are tried, and `every`
+    how many of them are passed over, where other operations have the same. `inside`: schemas are replaced inside of a
+    database where none can be created.
     """
 
     name: str
@@ -38,6 +39,8 @@ class Operation:
     toggles: bool = False
     inside: bool = False
     steps: bool = False
+    down: bool = False
+    tries: bool = False
     until: str = ""
     every: int = 1
     servers: bool = True
@@ -84,6 +87,10 @@ def _stocked(name: str, says: str, words: str, stock: Stocked, **more: object) -
         arrange=stock.arrange,
         **more,  # type: ignore[arg-type]  # what the operation takes besides
     )
+
+
+def _accepted(ground: Ground) -> bool:
+    return ground.sql("stg", "SELECT 1 FROM dbtasks.drift WHERE reason = 'meant'", database=NAMES["stg"]) != []
 
 
 def _spare(ground: Ground) -> bool:
@@ -210,19 +217,54 @@ def _others() -> tuple[Operation, ...]:
             inside=True,
             toggles=True,
         ),
+        _stocked("prune of STG", "dropped dbtasks_small_stg_retired0", f"prune {_STG}", ended, done=_pruned),
+    )
+
+
+def _migrations() -> tuple[Operation, ...]:
+    return (
         Operation(
             name="migrate",
             says="migrate   3 revisions to r6",
             words="migrate",
-            ready=pending.ready,
-            arrange=pending.arrange,
+            ready=pending.ready(),
+            arrange=pending.waiting("int"),
             steps=True,
             moments=True,
         ),
-        _stocked("prune of STG", "dropped dbtasks_small_stg_retired0", f"prune {_STG}", ended, done=_pruned),
+        Operation(
+            name="migrate of STG",
+            says="migrate   3 revisions to r6",
+            words=f"migrate {_STG}",
+            tier="stg",
+            ready=pending.ready("int"),
+            arrange=pending.waiting("stg"),
+            steps=True,
+            tries=True,
+            every=4,
+            servers=False,
+        ),
+        Operation(
+            name="downgrade",
+            says="downgrade 3 revisions taken back, down to r3",
+            words="downgrade --to=r3",
+            ready=pending.ready("int"),
+            arrange=pending.there("int"),
+            steps=True,
+            down=True,
+        ),
+        Operation(
+            name="drift of STG, accepted",
+            says="accept    1 difference: meant",
+            words="drift --tier=stg --accept --reason=meant",
+            tier="stg",
+            arrange=states.drifted,
+            done=_accepted,
+            tries=True,
+        ),
     )
 
 
 def operations() -> tuple[Operation, ...]:
     """Return what is tried, each with a state of its own."""
-    return (*_resets(), *_others())
+    return (*_resets(), *_others(), *_migrations())

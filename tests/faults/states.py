@@ -159,6 +159,17 @@ def unseeded(tier: str) -> Callable[[Ground], None]:
     return arrange
 
 
+def drifted(ground: Ground) -> None:
+    """Let STG have an index that somebody made by hand and nobody has accepted."""
+    ground.sql("stg", _BY_HAND, database=NAMES["stg"])
+
+
+_BY_HAND = """
+CREATE INDEX IF NOT EXISTS by_hand ON lessons (title);
+DELETE FROM dbtasks.drift WHERE reason IS NOT NULL
+"""
+
+
 def two_to_swap(tier: str, *, newer: bool) -> Callable[[Ground], None]:
     """Let one database be live and one be kept: one in which somebody has worked, and a `newer` one."""
 

@@ -1,4 +1,4 @@
-"""Migrations that are killed: every revision is whole or absent, or torn and told; whatever tells of it tells the same.
+"""Migrations that are killed, forward or back: every revision is whole or absent, or torn and told of alike everywhere.
 
 The version table, the ledger and the objects are compared with each other after each kill. The next run goes on, or
 stops at the torn revision and names what it left; what it names is removed then, as a person does, and it is retried.
@@ -7,12 +7,14 @@ stops at the torn revision and names what it left; what it names is removed then
 from __future__ import annotations
 
 from tests.faults.campaign import Kill, Trial
-from tests.faults.ground import NAMES, Run
+from tests.faults.ground import Record, Run
 from tests.faults.pending import INDEX, TORN, WHOLE
 
 _THERE = "SELECT relname::text FROM pg_class WHERE relname IN ('one', 'two', 'three', %s)"
 _VALID = "SELECT indisvalid FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid WHERE relname = %s"
-_LEDGER = "SELECT revision, duration_ms IS NULL, entry FROM dbtasks.ledger ORDER BY id"
+_LEDGER = "SELECT revision, duration_ms IS NULL, entry, direction FROM dbtasks.ledger ORDER BY id"
+_DONE = {False: "applied", True: "taken_back"}  # in the trail
+_WAYS = {"upgrade": ("r3", "r4", "r6"), "downgrade": ("r6", "r5", "r3")}  # from, where one is torn, to
 
 
 class Stepwise(Trial):
@@ -20,25 +22,31 @@ class Stepwise(Trial):
 
     def outcome(self) -> str:
         """Return `old`, `new` or `part`; AssertionError where version table, ledger and objects disagree."""
+        old, torn_at, new = self._way
         at, torn = self._at(), self._torn()
         there = {row[0] for row in self._ask(_THERE, INDEX)}
         assert torn in ([], [TORN]), f"torn are {torn}"
         if torn:
-            assert at == "r4", f"{TORN} is torn and the version table says {at}"
-            assert there - {INDEX} == WHOLE[at], f"at {at} with {TORN} torn there are {there}"
+            assert at == torn_at, f"{TORN} is torn and the version table says {at}"
+            assert there - {INDEX} == WHOLE[at] - {INDEX}, f"at {at} with {TORN} torn there are {there}"
         else:
             assert there == WHOLE[at], f"at {at} there are {there}"
             assert self._valid() in (None, True), f"an invalid index and nothing torn, at {at}"
-        applied = [revision for revision, unfinished, _ in self._ask(_LEDGER) if not unfinished]
+        words = {revision: direction for revision, unfinished, _, direction in self._ask(_LEDGER) if not unfinished}
+        applied = sorted(str(revision) for revision, direction in words.items() if direction == "upgrade")
         assert applied == [f"r{number}" for number in range(1, int(at[1:]) + 1)], f"at {at} the ledger has {applied}"
-        return "part" if torn or at in ("r4", "r5") else {"r3": "old", "r6": "new"}[at]
+        return "part" if torn or at not in (old, new) else "old" if at == old else "new"
+
+    def is_worth_another(self, outcome: str, rows: list[Record]) -> bool:
+        """Return that for each revision at which it can have ended, torn or not."""
+        return super().is_worth_another(f"{outcome} {self._at()} {self._torn()} {self._valid()}", rows)
 
     def check_after(self, run: Run, outcome: str, there: frozenset[str]) -> None:
         super().check_after(run, outcome, there)
         results = [entry for entry in self.ground.entries(run.pid) if entry["kind"] == "result"]
         for result in results:
             mine = [row[0] for row in self._ask(_LEDGER) if row[2] == result["of"] and not row[1]]
-            told = result.get("detail", {}).get("applied", [])
+            told = result.get("detail", {}).get(_DONE[self.operation.down], [])
             # Where the server could not be asked any more, the trail says that, and no more than it knows.
             unknown = "what is listed as not applied may have been" in result.get("detail", {}).get("error", "")
             assert told == (mine[: len(told)] if unknown else mine), f"the trail says {told}, the ledger {mine}"
@@ -54,23 +62,27 @@ class Stepwise(Trial):
         said = named if left is False else f"revision {TORN} left its transaction and did not come back"
         assert "E-REVISION-TORN" in again.text, again.text
         assert said in again.text, f"{again.text}\nnot said: {said}"
-        self.ground.sql("int", f"DROP INDEX IF EXISTS {INDEX}", database=NAMES["int"])
+        self._ask(f"DROP INDEX IF EXISTS {INDEX}")
         return self.ground.run(f"{self.operation.words} --retry={TORN}")
 
     def check_again(self, outcome: str, known: frozenset[str]) -> None:
         super().check_again(outcome, known)
         assert self.outcome() == "new", "the next run did not come to the head"
 
+    @property
+    def _way(self) -> tuple[str, str, str]:
+        return _WAYS["downgrade" if self.operation.down else "upgrade"]
+
     def _at(self) -> str:
         ((version,),) = self._ask("SELECT version_num FROM alembic_version")
         return str(version)
 
     def _torn(self) -> list[str]:
-        return [str(revision) for revision, unfinished, _ in self._ask(_LEDGER) if unfinished]
+        return [str(revision) for revision, unfinished, *_ in self._ask(_LEDGER) if unfinished]
 
     def _valid(self) -> bool | None:
         rows = self._ask(_VALID, INDEX)
         return bool(rows[0][0]) if rows else None
 
     def _ask(self, statement: str, *values: object) -> list[tuple[object, ...]]:
-        return self.ground.sql("int", statement, *values, database=NAMES["int"])
+        return self.ground.sql(self.operation.tier, statement, *values, database=self.operation.target)
