@@ -44,7 +44,10 @@ def instead(report: ProofReport, operation: str) -> str:
         case Fault.EDITED_HERE:
             return f"{_NEWER}, then: {look}"
         case Fault.GAP_HERE:
-            return f"Let it follow the newest revision (its down_revision), then: {look}"
+            # Whoever puts a revision below others edits one that ran, which is told first: so other means are likelier.
+            drift, adopt = (f"invoke {word} --tier={own.tier}" for word in ("drift", "adopt"))
+            never = f"If it never did, let it follow the newest revision (its down_revision), then: {look}"
+            return f"If it ran by other means ({drift}), record it: {adopt}. {never}"
         case Fault.HEADS:
             return f"Merge them (alembic merge), then: invoke migrate --through={tier_before(report).tier}"
         case Fault.UNREACHABLE:

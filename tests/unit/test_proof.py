@@ -129,7 +129,8 @@ LOOK = "invoke migrate --tier=prod --dry-run"
         pytest.param(
             report(Fault.GAP_HERE),
             "PROD has gone on without r4: what comes before and after it is in its ledger.",
-            f"Let it follow the newest revision (its down_revision), then: {LOOK}",
+            "If it ran by other means (invoke drift --tier=prod), record it: invoke adopt --tier=prod. "
+            f"If it never did, let it follow the newest revision (its down_revision), then: {LOOK}",
             id="left out here",
         ),
         pytest.param(
