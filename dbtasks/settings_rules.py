@@ -142,6 +142,10 @@ def check_histories(fields: Fields, histories: Sequence[tuple[str, str]]) -> Non
         if owner != name:
             text = f"{owner} and {name} have one version table. Write each one's own: version_table."
             fields.note("histories", text)
+        for other, theirs in histories:
+            if table != theirs and table == theirs.rpartition(".")[2]:  # it is looked for in every schema
+                text = f"{name}'s version table {table} cannot be told from {other}'s, {theirs}."
+                fields.note("histories", f"{text} Write it with its schema, for example public.{table}.")
 
 
 _OF_A_HISTORY = ("config", "section", "version_table")

@@ -75,6 +75,17 @@ MISTAKES = (
     ),
     pytest.param(
         "project: shop",
+        "project: shop\nmigrations: {histories: {core: {}, search: {version_table: search.alembic_version}}}",
+        [
+            (
+                "2:25: migrations.histories: core's version table alembic_version cannot be told from search's, "
+                "search.alembic_version. Write it with its schema, for example public.alembic_version."
+            ),
+        ],
+        id="a version table that is called like another one's in a schema",
+    ),
+    pytest.param(
+        "project: shop",
         "project: shop\nmigrations: {histories: {core: db.ini}}",
         [
             (
