@@ -28,7 +28,7 @@ if not __package__:  # run by its path: make the neighbours importable, and only
     __package__ = "dbtasks_worker"  # PEP 366
 
 from .worker_book import Book
-from .worker_compare import differences
+from .worker_compare import differences, pass_over
 from .worker_door import Door
 from .worker_gate import Gate, LockTimeout, hold, open_gate
 from .worker_outside import Outside
@@ -102,8 +102,10 @@ class Worker:
     def compare(self) -> None:
         """Say what the models and the database do not agree on. Whatever connects here only reads."""
         import sqlalchemy
+        from sqlalchemy.engine import Engine
 
         self.open_door()
+        pass_over(sqlalchemy.event, Engine)
         config = self.config()
         driver = choose_driver(config, sqlalchemy.__version__)
         config.set_main_option("sqlalchemy.url", sqlalchemy_url(self.job["url"], driver).replace("%", "%%"))

@@ -5,10 +5,24 @@ Part of the worker: standard library only; Alembic is imported where it is used.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 _OURS = "dbtasks"
+
+# Many an env.py makes the schema of its version table first. It is there, but a session that only reads is told no.
+_MAKES_WHAT_IS_THERE = re.compile(r"\s*CREATE\s+(SCHEMA|EXTENSION)\s+IF\s+NOT\s+EXISTS\b[^;]*;?\s*", re.IGNORECASE)
+_NOTHING = "DO $$ BEGIN END $$"
+
+
+def pass_over(event: Any, engine: Any) -> None:
+    """Let nothing be made of which a migration, at whose head this database is, has seen to it that it is there."""
+
+    def before(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> tuple[str, Any]:
+        return (_NOTHING if _MAKES_WHAT_IS_THERE.fullmatch(statement) else statement), parameters
+
+    event.listen(engine, "before_cursor_execute", before, retval=True)
 
 
 def differences(config: Any) -> list[str] | None:
