@@ -27,7 +27,7 @@ from dbtasks.targets import Target, resolve, resolve_runtime
 from dbtasks.tiers import Tier
 from dbtasks.trail import Act, Outcome, Trail
 from dbtasks.values import dataclass
-from dbtasks.verdicts import Ask, Proceed, Refuse, Request, draw_places
+from dbtasks.verdicts import Ask, Refuse, Request, draw_places
 from dbtasks.wording import one_line
 
 if TYPE_CHECKING:
@@ -187,13 +187,11 @@ class _Road:
     def _planned(self, target: Target, seen: Survey) -> Report:
         """Show the plan and what the guard would say to it, and change nothing."""
         wet = replace(self.request, dry_run=False)
-        admitted = admit(wet)
-        verdict = decide(wet, seen.plan, seen.evidence) if isinstance(admitted, Proceed) else admitted
-        from dbtasks import card  # late: most runs show none
+        from dbtasks import card, foreseeing  # late: most runs show none
 
+        verdict, words = foreseeing.foresee(wet, seen.plan, seen.evidence, walks=self.call.wish.walks)
         for line in card.steps(seen.plan, seen.materials, seen.evidence):
             self.console.say(line)
-        words = card.would(verdict)
         self.console.say(f"  plan {seen.plan.hash[:12]} · {words} · nothing was changed")
         report = self._report(target, seen, words, Result())
         if not isinstance(verdict, Refuse):

@@ -1,0 +1,43 @@
+"""What a dry run foresees: what the guard would say, also where this very process would not get as far."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dbtasks import card
+from dbtasks.evidence import Evidence, Proof
+from dbtasks.guard import admit, decide
+from dbtasks.plan import Plan
+from dbtasks.proof import Fault
+from dbtasks.surroundings import Kind
+from dbtasks.verdicts import Decision, Refuse, Request
+
+
+def foresee(request: Request, plan: Plan, evidence: Evidence, *, walks: bool) -> tuple[Decision, str]:
+    """Return the verdict and its words. `walks`: the tiers before get the same revisions by the same command.
+
+    What the live database forbids is told also where nobody is here who could consent: a CI job asks for just that.
+    """
+    missing = _still_missing(evidence) if walks else ""
+    if missing:
+        proven = replace(evidence.situation, proof=Proof.PROVEN, proof_report=None)
+        evidence = replace(evidence, situation=proven)
+    verdict = _verdict(request, plan, evidence)
+    return verdict, card.would(verdict) + (f", once {missing}" if missing else "")
+
+
+def _verdict(request: Request, plan: Plan, evidence: Evidence) -> Decision:
+    person = replace(request.surroundings, kind=Kind.TERMINAL, reloaded=False)
+    forbidden, admitted = decide(replace(request, surroundings=person), plan, evidence), admit(request)
+    if isinstance(forbidden, Refuse):
+        return forbidden
+    return admitted if isinstance(admitted, Refuse) else decide(request, plan, evidence)
+
+
+def _still_missing(evidence: Evidence) -> str:
+    """Return what the tier before only lacks as yet; empty where nothing, or more than that, is wrong with it."""
+    report = evidence.situation.proof_report
+    if report is None or {finding.fault for finding in report.findings} != {Fault.MISSING}:
+        return ""
+    revisions = ", ".join(dict.fromkeys(each for finding in report.findings for each in finding.revisions))
+    return f"{report.tiers[-2].label} has {revisions}"
