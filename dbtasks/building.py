@@ -172,7 +172,8 @@ def verify(bench: Workbench, step: Verify) -> str:
 
         accepting.note(bench)
     bench.result.facts["heads"] = list(step.heads)
-    return f"at head {', '.join(step.heads)}, {tables} tables, indexes valid"
+    place = f"at head {', '.join(step.heads)}" if step.heads else "at no revision"
+    return f"{place}, {tables} table{'s' if tables != 1 else ''}, indexes valid"
 
 
 def remember(bench: Workbench, made: Recipe) -> None:

@@ -91,13 +91,13 @@ class Risk:
 
 
 def rounded_up(count: int) -> int:
-    """Return a little more than a count, so that a row more while somebody reads is no other plan.
+    """Return a little more than a count, so that a row more while somebody reads is no other plan. Nothing stays so.
 
-    >>> [rounded_up(count) for count in (0, 7, 61, 4_212, 18_442, 8_412_090)]
-    [0, 10, 70, 4220, 18500, 8420000]
+    >>> [rounded_up(count) for count in (0, 7, 61, 4_212, 5_000, 18_442, 8_412_090)]
+    [0, 10, 70, 4220, 5010, 18500, 8420000]
     """
     step = int(f"1{'0' * max(1, len(str(count)) - 3)}")
-    return -(-count // step) * step
+    return (count // step + 1) * step if count else 0
 
 
 def ceilings(risks: Iterable[Risk]) -> tuple[Ceiling, ...]:
