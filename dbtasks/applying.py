@@ -132,6 +132,7 @@ def job(bench: Workbench, step: ApplyRevisions | TakeBack | Prove) -> Job:
         log=project.settings.trail.with_name("migrations.log"),
         command=f"invoke {bench.plan.operation.name} --tier={bench.plan.tier}",
         records=bench.built is not None and bench.keeps_stock,
+        stays=bench.built is None,
         lock_wait_s=patience.wait.total_seconds(),
         lock_timeout_ms=_milliseconds(patience.lock_timeout),
         statement_timeout_ms=None if limit is None else _milliseconds(limit),

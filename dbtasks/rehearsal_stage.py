@@ -138,6 +138,7 @@ class Stage:
             command=f"invoke migrate --tier={self.tier} --dry-run",
             records=False,
             rehearses=records,
+            stays=False,
         )
 
 

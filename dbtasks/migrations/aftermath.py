@@ -23,10 +23,14 @@ _IDENTITY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aftermath:
-    """`committed` are the revisions of this run that stand; `leftovers` what no rollback took back, in words."""
+    """`committed` are the revisions of this run that stand; `leftovers` what no rollback took back, in words.
+
+    `torn` left their transaction and did not come back: nothing goes on before a person says that it is put right.
+    """
 
     committed: frozenset[str]
     leftovers: tuple[str, ...]
+    torn: tuple[str, ...] = ()
 
 
 def read(
@@ -52,7 +56,7 @@ def read(
             for index in ledger.invalid_indexes(connection)
         ]
         leftovers = leftovers or [f"whatever {', '.join(torn)} did outside of a transaction; no index is invalid"]
-    return Aftermath(committed=frozenset(committed), leftovers=tuple(leftovers))
+    return Aftermath(committed=frozenset(committed), leftovers=tuple(leftovers), torn=tuple(torn))
 
 
 def is_target(connection: Connection, system_identifier: int, oid: int) -> bool:

@@ -23,7 +23,7 @@ class Job:
     `checksums` are those of the plan: a revision that is not among them, or has other bytes, is not run. `retry` are
     torn revisions that a person has put right and wants to run again. With `records` the worker tells what the build
     depended on, as the event `InputsSeen`, with `rehearses` what it executed and changed. `command` is what to run
-    again after a failure. `down`: it takes revisions back.
+    again after a failure. `down`: it takes revisions back. `stays`: so does the database, when this fails.
     """
 
     root: Path
@@ -51,6 +51,7 @@ class Job:
     command: str = "invoke migrate"
     ahead: Ahead | None = None
     down: bool = False
+    stays: bool = True
 
 
 def message(job: Job) -> dict[str, Any]:

@@ -183,8 +183,8 @@ def _failure(
         failed=failed,
         pending=[each for each in missing if each != failed],
         reason=reason,
-        leftovers=left.leftovers if left else (),
-        notes=_notes(job, run),
+        leftovers=left.leftovers if left and job.stays else (),
+        notes=_notes(job, run, left.torn if left else ()),
         sqlstate=run.last.sqlstate if isinstance(run.last, events.Failed) and (left or _changed_nothing(run)) else None,
         back=job.down,
     )
@@ -194,17 +194,20 @@ def _place(job: Job) -> str:
     return f"{job.host}:{job.port}/{job.database} as {job.user}"
 
 
-def _notes(job: Job, run: _Run) -> dict[str, str]:
+def _notes(job: Job, run: _Run, torn: tuple[str, ...]) -> dict[str, str]:
     """Return where it was raised, which log has the traceback, and what to run once it is mended."""
     log = job.log if job.log is None or not job.log.is_relative_to(job.root) else job.log.relative_to(job.root)
     said = {"printed": str(log)} if log else {}
+    then = f"mend it, then: {job.command}"
+    if torn and job.stays:
+        then = f"put right what it left behind, mend it, then: {job.command} --retry={','.join(torn)}"
     if not isinstance(run.last, events.Failed):
-        return {**said, "next": f"mend it, then: {job.command}"}
+        return {**said, "next": then}
     if run.last.sqlstate == _NO_LOCK:
         by = "; ".join(run.blockers)
         return {**({"blocked by": by} if by else {}), "next": f"when they have ended: {job.command}"}
     where = {"raised in": run.last.where} if run.last.where else {}
-    return {**where, **({"traceback": str(log)} if log else {}), "next": f"mend it, then: {job.command}"}
+    return {**where, **({"traceback": str(log)} if log else {}), "next": then}
 
 
 def _interruption(job: Job, run: _Run) -> InterruptedByPersonError:

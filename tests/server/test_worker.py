@@ -194,6 +194,7 @@ def test_a_torn_revision_is_named_with_its_leftovers_and_the_next_run_stops_ther
         shop.upgrade()
     assert (failure.value.applied, failure.value.failed) == (("r1",), "r2")
     assert failure.value.leftovers == ("index public.ix, invalid. Remove it: DROP INDEX CONCURRENTLY public.ix;",)
+    assert failure.value.notes["next"].endswith(" --retry=r2")
     with pytest.raises(RefusedError) as refusal:
         shop.upgrade()
     assert (refusal.value.code, refusal.value.saw) == ("E-REVISION-TORN", "revision r2 left public.ix behind, invalid")
