@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import hypothesis
 import pytest
 
@@ -16,7 +18,27 @@ hypothesis.settings.register_profile("dbtasks", deadline=None)
 hypothesis.settings.load_profile("dbtasks")
 
 # A worker takes a whole file, and one that takes a minute is not to be the last.
-LONGEST_FIRST = ("road_abroad", "pin", "reach", "prod", "bad_input", "kills", "clones_held", "clones_pytest", "schemas")
+LONGEST_FIRST = (
+    *(
+        "pin",
+        "reach",
+        "prod",
+        "proof",
+        "bad_input",
+        "road_abroad",
+        "schemas",
+        "rehearsal",
+        "clones_pytest",
+        "drift_road",
+    ),
+    *("undo", "embedded", "stock", "road", "schemas_road", "kills", "losses", "clones_held", "clones_at_once"),
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Start one worker more than there are cores: most tests wait for a process or a server half of the time."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -193,6 +193,7 @@ ONLY_ON_STG = (
 )
 
 
+@pytest.mark.thorough
 def test_a_migration_that_raises_half_way_says_what_stands_and_goes_on_once_mended(
     team: Project, abroad: Server
 ) -> None:
@@ -245,7 +246,13 @@ THOROUGH = [pytest.mark.thorough]  # each rule by itself is tried in test_seeder
             ("check", LESSONS, "id,teacher,title\n1,1,Piano\n2,2,Cello\n3,1,No\n", f"{LESSONS}:4", THOROUGH),
             ("foreign key", LESSONS, "id,teacher,title\n7,77,Harp\n", f"{LESSONS}:2", []),
             ("type", LESSONS, "id,teacher,title\nseven,1,Harp\n", f"{LESSONS}:2:1", THOROUGH),
-            ("unique", f"{PEOPLE}.yaml", "- {id: 3, name: carla}\n- {id: 4, name: anna}\n", f"{PEOPLE}.yaml:2", []),
+            (
+                "unique",
+                f"{PEOPLE}.yaml",
+                "- {id: 3, name: carla}\n- {id: 4, name: anna}\n",
+                f"{PEOPLE}.yaml:2",
+                THOROUGH,
+            ),
             ("not null", f"{PEOPLE}.json", '[{"id": 5, "name": null}]', f"{PEOPLE}.json:1", THOROUGH),
             ("no such table", "seeds/demo/rooms.csv", "id\n1\n", "seeds/demo/rooms.csv", []),
         )
@@ -517,7 +524,7 @@ FORMS = (
 def test_no_password_is_shown_or_kept_anywhere(team: Project, abroad: Server) -> None:
     path = team.revision("r4", TALKATIVE)
     with edited(team, "tasks.py", lambda _: TASKS):
-        heard = ArgumentsSeen()
+        heard = ArgumentsSeen(team.root)
         run = team.start("--debug reset --tier=int")
         while run.poll() is None:
             heard.look()
@@ -555,14 +562,16 @@ def test_no_password_is_shown_or_kept_anywhere(team: Project, abroad: Server) ->
 
 
 class ArgumentsSeen:
-    """The command lines of every process on the machine that work for this project, as anybody may read them."""
+    """The command lines of every process that works in this project, as anybody may read them."""
 
-    def __init__(self) -> None:
-        self.seen: set[str] = set()
+    def __init__(self, root: Path) -> None:
+        self.root, self.seen = root.resolve(), set[str]()
 
     def look(self) -> None:
         for process in Path("/proc").glob("[0-9]*"):
             try:
+                if process.joinpath("cwd").readlink() != self.root:  # others are none of its own
+                    continue
                 words = process.joinpath("cmdline").read_bytes().decode(errors="replace").split("\0")
             except OSError:
                 continue

@@ -145,6 +145,7 @@ def test_runs_that_are_killed_again_and_again_disturb_nobody_and_leave_nothing_i
     assert (outcome, killed > 0, done.code, built.clones()) == ([0, 0], True, 0, set()), done.text
 
 
+@pytest.mark.thorough
 def test_where_no_database_can_be_made_tests_run_on_int_and_workers_are_refused(abroad: road.Server) -> None:
     abroad.role("modest_tests")
     abroad.database("modest_int", owner="modest_tests")

@@ -147,7 +147,7 @@ def test_sql_that_ends_the_transaction_leaves_nothing_and_the_test_is_told(built
     assert done.out.count("The code under test ended this test's transaction by SQL") >= 3
 
 
-@pytest.mark.parametrize("marker", ["asyncio", "anyio"])
+@pytest.mark.parametrize("marker", ["asyncio", pytest.param("anyio", marks=pytest.mark.thorough)])
 def test_the_asynchronous_ones_work_with_every_plugin(built: Built, marker: str) -> None:
     done = run(
         built,
@@ -200,7 +200,9 @@ def test_the_asynchronous_ones_work_with_every_plugin(built: Built, marker: str)
     assert (done.code, outcome(done)) == (0, "3 passed"), done.text
 
 
-@pytest.mark.parametrize("driver", ["", "+psycopg2", "+pg8000", "+asyncpg"])
+@pytest.mark.parametrize(
+    "driver", ["", "+asyncpg", *(pytest.param(name, marks=pytest.mark.thorough) for name in ("+psycopg2", "+pg8000"))]
+)
 def test_sqlalchemys_engines_connections_and_sessions_are_undone(built: Built, driver: str) -> None:
     done = run(
         built,

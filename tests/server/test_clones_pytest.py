@@ -130,6 +130,7 @@ def test_a_failed_tests_databases_are_kept_where_that_is_asked_for(built: Built)
     assert built.clones() == set()
 
 
+@pytest.mark.thorough
 def test_the_workers_of_xdist_keep_and_tell_too(built: Built) -> None:
     code = """
         @pytest.mark.parametrize("turn", range(2))
@@ -144,6 +145,7 @@ def test_the_workers_of_xdist_keep_and_tell_too(built: Built) -> None:
     assert built.clones() == set()
 
 
+@pytest.mark.thorough
 def test_the_databases_of_a_killed_run_go_with_the_next(built: Built) -> None:
     built.box.write(
         "test_killed.py",

@@ -148,6 +148,7 @@ def test_a_reset_from_a_spare_connects_once(team: Project, logging: Server) -> N
     assert lines.index(connections[0]) < renamed
 
 
+@pytest.mark.thorough
 def test_the_round_trips_of_a_reset_from_a_spare_are_few_whatever_the_revisions(team: Project, logging: Server) -> None:
     def trips() -> list[str]:
         works(team, "reset")

@@ -170,6 +170,7 @@ def test_any_project_path_will_do_and_the_archive_fills(make_project: Make) -> N
     assert sql(server, "select failed_count from pg_stat_archiver") == "0"
 
 
+@pytest.mark.thorough
 def test_two_projects_have_two_servers(make_project: Make) -> None:
     one, two = (ensure(make_project(name), Kind.THROWAWAY) for name in ("one", "two"))
     sql(one, "create table only_here ()")
@@ -220,7 +221,9 @@ def test_a_killed_server_is_started_again_with_its_data(project: Path, kind: Kin
 
 
 @pytest.mark.skipif(not LINUX, reason="processes are counted in /proc")
-@pytest.mark.parametrize("delay_s", [0.2, 0.4, 0.6])
+@pytest.mark.parametrize(
+    "delay_s", [0.2, *(pytest.param(delay_s, marks=pytest.mark.thorough) for delay_s in (0.4, 0.6))]
+)
 def test_a_killed_start_is_repaired_by_the_next_one(project: Path, delay_s: float) -> None:
     with starter(project, Kind.THROWAWAY) as killed:
         time.sleep(delay_s)
@@ -234,6 +237,7 @@ def test_a_killed_start_is_repaired_by_the_next_one(project: Path, delay_s: floa
 
 
 @pytest.mark.skipif(not LINUX, reason="processes are counted in /proc")
+@pytest.mark.thorough
 def test_a_start_killed_inside_initdb_leaves_nothing_behind(project: Path) -> None:
     place = ensure(project, Kind.THROWAWAY).data.parent
     stop(project, Kind.THROWAWAY)
@@ -251,6 +255,7 @@ def test_a_start_killed_inside_initdb_leaves_nothing_behind(project: Path) -> No
 
 
 @pytest.mark.skipif(not LINUX, reason="processes are counted in /proc")
+@pytest.mark.thorough
 def test_a_server_whose_project_was_cleaned_is_replaced(project: Path) -> None:
     first = ensure(project, Kind.THROWAWAY)
     shutil.rmtree(project / ".dbtasks")  # what `git clean -fdx` does
@@ -262,6 +267,7 @@ def test_a_server_whose_project_was_cleaned_is_replaced(project: Path) -> None:
 
 
 @pytest.mark.skipif(not LINUX, reason="processes are counted in /proc")
+@pytest.mark.thorough
 def test_a_project_that_is_moved_takes_its_durable_server_along(make_project: Make) -> None:
     old = make_project("old")
     first = ensure(old, Kind.DURABLE)
@@ -275,6 +281,7 @@ def test_a_project_that_is_moved_takes_its_durable_server_along(make_project: Ma
 
 
 @pytest.mark.skipif(not LINUX, reason="data in memory")
+@pytest.mark.thorough
 def test_throwaway_data_that_is_gone_is_made_anew(project: Path) -> None:
     first = ensure(project, Kind.THROWAWAY)
     stop(project, Kind.THROWAWAY)
@@ -285,6 +292,7 @@ def test_throwaway_data_that_is_gone_is_made_anew(project: Path) -> None:
 
 
 @pytest.mark.skipif(not LINUX, reason="data in memory")
+@pytest.mark.thorough
 def test_the_memory_of_a_project_that_is_gone_is_given_back_unless_its_server_runs(make_project: Make) -> None:
     gone, running, there = (ensure(make_project(name), Kind.THROWAWAY) for name in ("gone", "running", "there"))
     if Path("/dev/shm") not in gone.data.parents:
@@ -369,6 +377,7 @@ def test_data_of_another_major_version_is_refused_where_it_is_kept(project: Path
     assert ensure(project, Kind.DURABLE).running
 
 
+@pytest.mark.thorough
 def test_data_of_another_major_version_is_made_anew_where_it_may_go(project: Path) -> None:
     server = ensure(project, Kind.THROWAWAY)
     stop(project, Kind.THROWAWAY)
@@ -379,6 +388,7 @@ def test_data_of_another_major_version_is_made_anew_where_it_may_go(project: Pat
     assert lines[0].startswith("the data of the private PostgreSQL (throwaway) is made anew: PostgreSQL 13 made it")
 
 
+@pytest.mark.thorough
 def test_throwaway_data_that_cannot_be_started_is_made_anew(project: Path) -> None:
     server = ensure(project, Kind.THROWAWAY)
     stop(project, Kind.THROWAWAY)
@@ -458,6 +468,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_made(project: Path) -> None
 
 
 @pytest.mark.skipif(not ROOT, reason="only root hands over to an account that may not enter")
+@pytest.mark.thorough
 def test_a_project_that_nobody_else_may_enter_keeps_its_data_elsewhere(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -490,6 +501,7 @@ def test_a_project_that_nobody_else_may_enter_keeps_its_data_elsewhere(
 
 
 @pytest.mark.skipif(not Path("/usr/lib/postgresql/15/bin/initdb").exists(), reason="no PostgreSQL 15 of Debian here")
+@pytest.mark.thorough
 def test_an_older_postgresql_will_do(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBTASKS_PG_BINDIR", "/usr/lib/postgresql/15/bin")
 

@@ -80,6 +80,7 @@ def test_a_right_that_is_missing_is_told_before_anything_runs(small: Project, se
     assert done.code == 0, done.text
 
 
+@pytest.mark.thorough
 def test_what_is_left_to_do_is_said_after_a_migration_and_only_then(small: Project, server: Server) -> None:
     small.revision("r4", "op.execute('ALTER TABLE people ADD CONSTRAINT named CHECK (length(name) > 0) NOT VALID')")
     with standby_of(server):

@@ -211,12 +211,12 @@ def test_a_plain_pytest_builds_a_fresh_clone(built: Built) -> None:
 
 
 def test_a_second_run_changes_nothing(built: Built) -> None:
-    built.box.pytest("test_where.py")
     before = operations(built.box)
     assert built.box.pytest("test_where.py").code == 0
     assert operations(built.box) == before
 
 
+@pytest.mark.thorough
 def test_a_database_that_is_behind_is_migrated_and_one_from_another_branch_built_anew(built: Built) -> None:
     heads = subprocess.run(
         [sys.executable, "-m", "alembic", "heads"],
@@ -250,7 +250,7 @@ def test_a_database_that_is_behind_is_migrated_and_one_from_another_branch_built
     [
         pytest.param({}, id="alone"),
         pytest.param({"DBTASKS_UNDER_PYTEST": "1"}, id="as a child", marks=pytest.mark.thorough),
-        pytest.param({"PYTEST_XDIST_WORKER": "gw0"}, id="as a worker"),
+        pytest.param({"PYTEST_XDIST_WORKER": "gw0"}, id="as a worker", marks=pytest.mark.thorough),
     ],
 )
 def test_a_test_url_that_leads_to_another_tier_is_refused(built: Built, markers: dict[str, str]) -> None:
@@ -304,6 +304,7 @@ def test_a_project_may_keep_pytest_from_building_and_stays_pinned(fresh: Sandbox
     assert "dbtasks: no database: " in done.out
 
 
+@pytest.mark.thorough
 def test_runs_at_the_same_time_build_once(fresh: Sandbox) -> None:
     fresh.write("test_nothing.py", "def test_nothing():\n    pass\n")
     running = [

@@ -117,6 +117,7 @@ def test_prod_is_reset_only_by_its_phrase_gets_reference_seeds_and_keeps_the_old
     abroad.sql("INSERT INTO people SELECT n, 'customer ' || n FROM generate_series(100, 400) n", "goods_prod")
 
 
+@pytest.mark.thorough
 def test_a_revision_reaches_prod_after_stg_has_it(shop: Project, abroad: Server) -> None:
     path = shop.revision("r4", "op.execute('CREATE TABLE rooms (id int PRIMARY KEY)')")
     with refusals(shop, abroad, "E-NOT-PROVEN"):
@@ -208,7 +209,7 @@ def test_ctrl_c_is_heard_at_whatever_moment_it_is_typed(shop: Project) -> None:
             return screen.end().code
 
     with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(interrupted, range(16))) == [130] * 16
+        assert list(pool.map(interrupted, range(8))) == [130] * 8
 
 
 # Nobody there

@@ -87,6 +87,7 @@ def test_a_revision_edited_after_stg_has_it_is_refused_on_prod_with_both_checksu
     assert at(abroad, "wares_prod") == [name]
 
 
+@pytest.mark.thorough
 def test_a_tier_that_took_a_revision_back_has_not_proven_it_any_more(shop: Project, abroad: Server) -> None:
     name, before, _ = new_revision(shop)
     assert shop.invoke("migrate --through=stg").code == 0
@@ -245,6 +246,7 @@ def test_a_downgrade_that_fails_says_what_is_still_there(shop: Project, abroad: 
     assert (entry["outcome"], entry["detail"]["taken_back"]) == ("partial", [name])
 
 
+@pytest.mark.thorough
 def test_a_walk_that_stops_says_what_was_done_until_then(shop: Project) -> None:
     assert shop.invoke("reset --tier=int").code == 0
     edited = shop.root / "migrations/versions/r2.py"

@@ -223,6 +223,7 @@ def test_more_than_was_agreed_to_is_refused_and_nothing_is_lost(more: Project) -
     assert within.startswith("0 "), within
 
 
+@pytest.mark.thorough
 def test_a_demand_that_the_rows_do_not_meet_is_refused_with_their_number_and_the_query_that_shows_them(
     more: Project,
 ) -> None:
@@ -254,6 +255,7 @@ def test_a_demand_that_the_rows_do_not_meet_is_refused_with_their_number_and_the
     assert done.code == 0, done.text
 
 
+@pytest.mark.thorough
 def test_ctrl_c_leaves_nothing_behind_and_a_kill_nothing_after_the_next_rehearsal(more: Project) -> None:
     more.revision("r4", "import pathlib, time\npathlib.Path('began').touch()\ntime.sleep(60)")
     url = more.server_url("int", "small_int")

@@ -9,7 +9,7 @@ import pytest
 from tests.server.abroad import foreign_bindir, started
 from tests.server.road import Project, Server, nothing_changes, project, said
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.thorough]  # the fast suite rehearses PROD in test_proof.py
 ARMED = {"USE_PROD_DATABASE": "true"}
 TABLE = "  version_table: alembic_version\n"
 SCRATCH = "  scratch: scratch_database_url\n"

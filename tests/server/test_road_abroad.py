@@ -110,6 +110,7 @@ def test_reset_keeps_encoding_locale_and_their_provider(team: Project, abroad: S
     assert after == before
 
 
+@pytest.mark.thorough
 def test_reset_keeps_an_icu_locale(team: Project, abroad: Server) -> None:
     try:
         abroad.sql("CREATE DATABASE icu_stg OWNER app TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de-x-icu'")
@@ -124,6 +125,7 @@ def test_reset_keeps_an_icu_locale(team: Project, abroad: Server) -> None:
     assert before[5] == "i"
 
 
+@pytest.mark.thorough
 def test_a_setting_that_the_role_may_not_restore_stops_reset_beforehand(team: Project, abroad: Server) -> None:
     abroad.sql("CREATE DATABASE kept_stg OWNER app")
     url = {"stg_database_url": abroad.url("kept_stg", "app")}
@@ -142,6 +144,7 @@ def test_a_setting_that_the_role_may_not_restore_stops_reset_beforehand(team: Pr
     done(team, "reset --tier=stg --yes", **url)
 
 
+@pytest.mark.thorough
 def test_an_old_database_goes_by_prune_once_its_retention_has_ended(team: Project, abroad: Server) -> None:
     kept = said(team.invoke("reset --tier=stg --yes --format=json"))["result"]["kept"]
     with abroad.connect("dbtasks") as connection:
@@ -175,6 +178,7 @@ with psycopg.connect(sys.argv[1]) as connection:
 """
 
 
+@pytest.mark.thorough
 def test_stg_is_reset_under_twelve_clients_that_reconnect(team: Project, abroad: Server) -> None:
     command = [sys.executable, "-c", CLIENT, abroad.url("small_stg", "app")]
     abroad.sql("ALTER DATABASE small_stg CONNECTION LIMIT -1")
@@ -204,6 +208,7 @@ def test_a_prepared_transaction_stops_reset_and_is_named(team: Project, abroad: 
     done(team, "reset --tier=stg --yes")
 
 
+@pytest.mark.thorough
 def test_a_logical_slot_stops_reset_and_names_the_way_that_keeps_it(team: Project, abroad: Server) -> None:
     abroad.sql("SELECT pg_create_logical_replication_slot('follower', 'test_decoding')", "small_stg")
 
@@ -214,6 +219,7 @@ def test_a_logical_slot_stops_reset_and_names_the_way_that_keeps_it(team: Projec
     done(team, "reset --tier=stg --yes")
 
 
+@pytest.mark.thorough
 def test_two_resets_at_once_both_end_well_one_after_the_other(team: Project, abroad: Server) -> None:
     before = {name for name in abroad.databases() if not name.endswith("_old")}
 
@@ -231,6 +237,7 @@ def test_two_resets_at_once_both_end_well_one_after_the_other(team: Project, abr
 # Who may
 
 
+@pytest.mark.thorough
 def test_two_tiers_on_one_server_need_a_role_each_and_one_grant(team: Project, abroad: Server) -> None:
     abroad.role("blue", "CREATEDB")
     blue = {"stg_database_url": abroad.url("blue_stg", "blue")}
@@ -274,6 +281,7 @@ def test_a_role_that_may_not_create_databases_works_inside_the_one_it_has(team: 
     assert abroad.databases() == before
 
 
+@pytest.mark.thorough
 def test_limits_that_a_role_carries_for_its_application_do_not_end_a_run(team: Project, abroad: Server) -> None:
     abroad.role("hasty", "CREATEDB")
     abroad.sql("GRANT INSERT, UPDATE, DELETE ON dbtasks.registry TO hasty", "dbtasks", role="app")
@@ -309,6 +317,7 @@ def test_a_database_that_is_read_only_by_default_is_left_and_told(team: Project,
     assert "bug" not in seeded.err
 
 
+@pytest.mark.thorough
 def test_a_name_that_needs_quotes_and_encoding_is_reset_seeded_and_opened(team: Project, abroad: Server) -> None:
     name = 'Odd "name" 50% ü-stg'
     quoted = name.replace('"', '""')
@@ -390,7 +399,7 @@ def test_a_database_of_another_project_is_refused(team: Project, abroad: Server)
         assert abroad.dump("small_stg") == before
 
 
-@pytest.mark.parametrize("way", ["template", "dump"])
+@pytest.mark.parametrize("way", ["template", pytest.param("dump", marks=pytest.mark.thorough)])
 def test_a_copy_of_a_stamped_database_is_refused_until_a_person_adopts_it(
     team: Project, abroad: Server, way: str
 ) -> None:

@@ -114,6 +114,7 @@ def test_what_is_replaced_needs_the_word_of_who_is_there(built: Project) -> None
     assert "the schema public inside given_stg in one transaction" in finished.text
 
 
+@pytest.mark.thorough
 def test_prune_drops_what_retention_has_ended_and_shows_it_first(built: Project) -> None:
     done(built, "reset --tier=stg --yes")
     there = kept(built, "stg")

@@ -74,11 +74,17 @@ def test_other_seeds_need_no_migration(team: Project) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("migrations/versions/r1.py", "name text NOT NULL UNIQUE", "name text NOT NULL UNIQUE, nick text"),
-        ("migrations/env.py", "context.run_migrations()", "context.run_migrations()  # otherwise"),
-        ("alembic.ini", "[alembic]", "# another comment\n[alembic]"),
+        pytest.param(
+            *("migrations/versions/r1.py", "name text NOT NULL UNIQUE", "name text NOT NULL UNIQUE, nick text"),
+            id="revision",
+        ),
+        pytest.param(
+            *("migrations/env.py", "context.run_migrations()", "context.run_migrations()  # otherwise"), id="env.py"
+        ),
+        pytest.param(
+            *("alembic.ini", "[alembic]", "# another comment\n[alembic]"), id="alembic.ini", marks=pytest.mark.thorough
+        ),
     ],
-    ids=["revision", "env.py", "alembic.ini"],
 )
 def test_whatever_the_build_opened_and_was_edited_is_built_anew(team: Project, file: str, old: str, new: str) -> None:
     reset(team)
@@ -88,6 +94,7 @@ def test_whatever_the_build_opened_and_was_edited_is_built_anew(team: Project, f
     assert ("from" in found, found["applied"]) == (False, ["r1", "r2", "r3"])
 
 
+@pytest.mark.thorough
 def test_what_a_revision_sets_on_the_database_itself_comes_along(team: Project, abroad: Server) -> None:
     team.revision(
         "r4",
@@ -106,6 +113,7 @@ def test_what_a_revision_sets_on_the_database_itself_comes_along(team: Project, 
     assert contents(url) == first
 
 
+@pytest.mark.thorough
 def test_the_stock_is_bounded_and_the_least_used_goes_first(team: Project, abroad: Server) -> None:
     team.edit("config/tiers.yaml", "most: 8 databases", "most: 3 databases")
     for number in range(4, 8):
@@ -117,6 +125,7 @@ def test_the_stock_is_bounded_and_the_least_used_goes_first(team: Project, abroa
     assert reset(team)["from"]["spare"]
 
 
+@pytest.mark.thorough
 def test_nothing_is_kept_where_none_is_wanted(team: Project, abroad: Server) -> None:
     team.edit("config/tiers.yaml", "most: 8 databases", "most: 0 databases")
     reset(team)
@@ -125,6 +134,7 @@ def test_nothing_is_kept_where_none_is_wanted(team: Project, abroad: Server) -> 
     assert "from" not in reset(team)
 
 
+@pytest.mark.thorough
 def test_what_another_role_made_is_left_to_that_role(team: Project, abroad: Server) -> None:
     reset(team)
     if not abroad.sql("SELECT 1 FROM pg_roles WHERE rolname = 'other_keeper'"):
@@ -165,6 +175,7 @@ def test_a_reset_prepares_the_next_in_the_background(team: Project, abroad: Serv
     assert reset(team)["from"]["spare"]
 
 
+@pytest.mark.thorough
 def test_what_the_server_reads_itself_is_not_kept_and_the_schema_before_such_seeds_is(
     team: Project, abroad: Server
 ) -> None:

@@ -83,6 +83,7 @@ def test_undo_brings_back_every_row_sequence_grant_comment_and_setting(
     assert abroad.dump("shelf_stg") == lived_in
 
 
+@pytest.mark.thorough
 def test_undo_can_be_undone(shelf: Project, abroad: Server, lived_in: str) -> None:
     assert shelf.invoke("reset --tier=stg --yes").code == 0
     fresh = abroad.dump("shelf_stg")
@@ -92,6 +93,7 @@ def test_undo_can_be_undone(shelf: Project, abroad: Server, lived_in: str) -> No
         assert abroad.dump("shelf_stg") == expected
 
 
+@pytest.mark.thorough
 def test_undo_of_an_older_entry_brings_back_what_that_entry_replaced(
     shelf: Project, abroad: Server, lived_in: str
 ) -> None:
@@ -185,6 +187,7 @@ def test_a_kept_database_that_somebody_stamped_otherwise_does_not_come_back(
     assert shelf.invoke("undo --tier=stg --yes").code == 0
 
 
+@pytest.mark.thorough
 def test_sessions_on_either_database_are_ended(shelf: Project, abroad: Server, lived_in: str) -> None:
     assert shelf.invoke("reset --tier=stg --yes").code == 0
     name = str(kept(shelf)[0]["name"])
@@ -220,6 +223,7 @@ def test_prune_drops_what_has_ended_after_showing_it_and_nothing_else(
     assert (again.code, said(again)["verdict"]) == (0, "nothing to do")
 
 
+@pytest.mark.thorough
 def test_a_tier_that_may_lose_everything_keeps_the_last_one_only(shelf: Project, abroad: Server) -> None:
     for _ in range(3):
         assert shelf.invoke("reset --tier=int").code == 0
