@@ -319,11 +319,13 @@ def dump(url: str, *options: str) -> str:
 
 
 # Where the log of what a server writes has not moved on, nothing was written, and the last dump tells what is there.
-# A standby writes none of its own, and one that was started anew may have lost the end of it.
+# A standby writes none of its own. A server that crashed may have lost the end of it, and makes a checkpoint then.
+# And a sequence that gives out a value writes so for the next ones, too.
 _WRITTEN = """
-SELECT current_setting('server_version_num')::int / 10000, system_identifier, pg_postmaster_start_time(),
-       CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_insert_lsn() END
-  FROM pg_control_system()
+SELECT current_setting('server_version_num')::int / 10000, system_identifier, checkpoint_lsn,
+       CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_insert_lsn() END,
+       (SELECT coalesce(sum(last_value), 0) FROM pg_sequences)
+  FROM pg_control_system(), pg_control_checkpoint()
 """
 _dumps: dict[tuple[str, tuple[str, ...]], tuple[list[Any], str]] = {}
 _client = functools.cache(find_client)
