@@ -75,6 +75,7 @@ def compared(
     return unsafe, measured.keys() - unsafe.keys(), {each.sql: said(each, catalogue) for each in rows}
 
 
+@pytest.mark.thorough  # the next one measures on the same ground
 def test_lint_finds_what_is_unsafe_and_lets_pass_what_is_safe(ground: Ground, catalogue: Catalogue) -> None:
     unsafe, safe, found = compared(ground, ROWS, catalogue)
     missed = {each: why for each, why in unsafe.items() if not found[each]}
