@@ -54,7 +54,7 @@ def kills_quick(session: nox.Session) -> None:
 
 @nox.session
 def thorough(session: nox.Session) -> None:
-    """What the fast suite tries in part, whole: every cell of the guard's table, every sample, another PostgreSQL."""
+    """What the fast suite tries in part, whole: every cell of the guard's table, every sample, each way of a claim."""
     install(session)
     nox_sessions.tests(session, "-m", "thorough", "-n", "auto", "--dist", "loadfile")
 

@@ -246,7 +246,6 @@ def test_a_downgrade_that_fails_says_what_is_still_there(shop: Project, abroad: 
     assert (entry["outcome"], entry["detail"]["taken_back"]) == ("partial", [name])
 
 
-@pytest.mark.thorough
 def test_a_walk_that_stops_says_what_was_done_until_then(shop: Project) -> None:
     assert shop.invoke("reset --tier=int").code == 0
     edited = shop.root / "migrations/versions/r2.py"

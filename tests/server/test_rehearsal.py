@@ -223,7 +223,6 @@ def test_more_than_was_agreed_to_is_refused_and_nothing_is_lost(more: Project) -
     assert within.startswith("0 "), within
 
 
-@pytest.mark.thorough
 def test_a_demand_that_the_rows_do_not_meet_is_refused_with_their_number_and_the_query_that_shows_them(
     more: Project,
 ) -> None:

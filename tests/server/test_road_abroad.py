@@ -219,7 +219,6 @@ def test_a_logical_slot_stops_reset_and_names_the_way_that_keeps_it(team: Projec
     done(team, "reset --tier=stg --yes")
 
 
-@pytest.mark.thorough
 def test_two_resets_at_once_both_end_well_one_after_the_other(team: Project, abroad: Server) -> None:
     before = {name for name in abroad.databases() if not name.endswith("_old")}
 
