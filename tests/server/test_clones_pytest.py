@@ -103,6 +103,7 @@ def test_operations_that_a_test_starts_work_on_its_clone_and_reset_is_refused(bu
     assert [("E-NOT-LIVE" in each, "the fixture fresh_database" in each) for each in told] == [(True, True)] * 2
 
 
+@pytest.mark.thorough
 def test_a_failed_tests_databases_are_kept_where_that_is_asked_for(built: Built) -> None:
     code = """
         def test_fine(fresh_database):

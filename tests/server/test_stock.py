@@ -155,6 +155,7 @@ def test_a_spare_with_another_floor_is_not_taken(team: Project, abroad: Server) 
     assert (found["from"]["has"], found["from"]["spare"]) == ("whole", False)
 
 
+@pytest.mark.thorough
 def test_a_template_that_was_dropped_by_hand_is_built_anew(team: Project, abroad: Server) -> None:
     reset(team)
     for name in abroad.sql("SELECT name FROM dbtasks.registry WHERE kind = 'template'", "dbtasks"):
