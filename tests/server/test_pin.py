@@ -165,6 +165,7 @@ def test_the_header_says_where_tests_run_and_which_flag_is_ignored(built: Built)
     assert "db-7" not in done.text
 
 
+@pytest.mark.thorough
 def test_a_quiet_run_says_it_too(built: Built) -> None:
     assert "(USE_STG_DATABASE=true is ignored here)" in built.pytest("-q").out
 

@@ -345,6 +345,7 @@ def test_a_walk_stops_at_a_tier_whose_models_ask_for_more(modelled: Project) -> 
     assert modelled.last_entry()["outcome"] == "failed"
 
 
+@pytest.mark.thorough
 def test_a_walk_asks_for_no_tier_after_one_that_fails_the_applications_check(modelled: Project) -> None:
     new_revision(modelled)
     (modelled.root / "fail-stg").touch()
