@@ -16,6 +16,9 @@ from dbtasks.risks import Risk
 from dbtasks.tiers import Floor, Tier
 from dbtasks.values import dataclass
 
+# What the `cluster_name` of a server begins with that a recovery has made beside the live one.
+RECOVERED_NAME = "dbtasks-recovered-"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
@@ -56,6 +59,7 @@ class Server:
     standby: bool
     pooled: bool
     registers: bool = True
+    cluster_name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +142,7 @@ class NameState(enum.Enum):
 class ServerRole(enum.Enum):
     PRIMARY = "primary"
     STANDBY = "standby"
+    RECOVERED = "recovered, beside the live one"
 
 
 class Route(enum.Enum):

@@ -25,7 +25,7 @@ SELECT (SELECT system_identifier FROM pg_control_system()),
             ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END,
        current_setting('server_version'), current_setting('server_version_num')::int,
        coalesce(host(inet_server_addr()) || ':' || inet_server_port(), 'local socket'),
-       session_user::text, pg_is_in_recovery(), pg_backend_pid()
+       session_user::text, pg_is_in_recovery(), pg_backend_pid(), current_setting('cluster_name')
 """
 
 _SERVER = f"{_OF_A_SERVER}, r.rolsuper, r.rolcreatedb OR r.rolsuper FROM pg_roles r WHERE r.rolname = session_user"
@@ -128,7 +128,7 @@ def look_at_server(connection: Connection) -> Server:
 def _server(connection: Connection, row: tuple[object, ...] | None) -> Server:
     if row is None:
         raise PermissionError("the role's own row in pg_roles cannot be read")
-    identifier, timeline, version, number, address, role, standby, backend, superuser, creates = row
+    identifier, timeline, version, number, address, role, standby, backend, cluster, superuser, creates = row
     if role == "dbtasks":
         # Its search path finds our schema first, so that the application's tables would be made in it.
         raise PermissionError("the role is called dbtasks, as our schema is; connect with a role of another name")
@@ -144,6 +144,7 @@ def _server(connection: Connection, row: tuple[object, ...] | None) -> Server:
         standby=bool(standby),
         # Behind a pooler the pid of the start-up packet is the pooler's invention.
         pooled=connection.info.backend_pid != backend,
+        cluster_name=str(cluster),
     )
 
 

@@ -54,6 +54,15 @@ def _name_must_not_claim_another_tier(case: Case) -> Refuse | None:
     return refuse("E-NAME", text)
 
 
+def _never_a_recovered_server(case: Case) -> Refuse | None:
+    if case.situation.server_role is not ServerRole.RECOVERED:
+        return None
+    saw = (
+        f"The server is a recovered copy beside the live one: {case.database} there is to be looked at and copied from."
+    )
+    return refuse("E-RECOVERED", saw)
+
+
 def _only_a_live_primary(case: Case) -> Refuse | None:
     if case.situation.server_role is ServerRole.STANDBY and not case.request.managed:
         return refuse("E-STANDBY", "The server is a standby: it follows another server and takes no writes.")
@@ -251,6 +260,7 @@ def _build_instead(case: Case) -> str:
 
 
 DECIDE_RULES: tuple[DecideRule, ...] = (
+    _never_a_recovered_server,
     _stamp_must_be_this_tiers,
     _a_copy_is_not_the_original,
     _name_must_not_claim_another_tier,

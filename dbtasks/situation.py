@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dbtasks.evidence import (
+    RECOVERED_NAME,
     Contents,
     Database,
     NameState,
@@ -44,7 +45,7 @@ def situate(
         stamp=_stamp_state(tier, project, server, database),
         contents=_contents(database),
         name=_name_state(tier, others, name),
-        server_role=ServerRole.STANDBY if server.standby else ServerRole.PRIMARY,
+        server_role=_server_role(server),
         route=Route.POOLED if server.pooled else Route.DIRECT,
         use=_use(database),
         replacing=_replacing(server, database, name, floor),
@@ -82,6 +83,12 @@ def _stamp_state(tier: Tier, project: str, server: Server, database: Database | 
     if stamp.tier != tier.name:
         return StampState.OTHER_TIER
     return StampState.MATCHES if stamp.timeline == server.timeline else StampState.PROMOTED
+
+
+def _server_role(server: Server) -> ServerRole:
+    if server.cluster_name.startswith(RECOVERED_NAME):  # paused, it is a standby; promoted, a primary
+        return ServerRole.RECOVERED
+    return ServerRole.STANDBY if server.standby else ServerRole.PRIMARY
 
 
 def _contents(database: Database | None) -> Contents:

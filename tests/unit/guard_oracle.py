@@ -77,6 +77,8 @@ def right_database(cell: Cell) -> bool:
     operation, seen = cell.request.operation, cell.situation
     if seen.name is NameState.OTHER or not (seen.use is Use.LIVE or is_its_runs_own(cell)):
         return False
+    if seen.server_role is ServerRole.RECOVERED:  # issue 5: every operation refuses a recovered copy, a runtime's, too
+        return False
     if seen.server_role is ServerRole.STANDBY and not cell.request.managed:
         return False
     if seen.stamp in KEPT_WHOLE:

@@ -144,8 +144,14 @@ def test_one_user_object_is_something_that_can_be_lost(objects: int, expected: C
         (SERVER, (ServerRole.PRIMARY, Route.DIRECT)),
         (replace(SERVER, standby=True), (ServerRole.STANDBY, Route.DIRECT)),
         (replace(SERVER, pooled=True), (ServerRole.PRIMARY, Route.POOLED)),
+        (replace(SERVER, cluster_name="dbtasks-durable"), (ServerRole.PRIMARY, Route.DIRECT)),
+        (
+            replace(SERVER, standby=True, cluster_name="dbtasks-recovered-0a1b2c3d"),
+            (ServerRole.RECOVERED, Route.DIRECT),
+        ),
+        (replace(SERVER, cluster_name="dbtasks-recovered-0a1b2c3d"), (ServerRole.RECOVERED, Route.DIRECT)),
     ],
-    ids=["direct to the primary", "standby", "pooler"],
+    ids=["direct to the primary", "standby", "pooler", "private", "recovered and paused", "recovered and promoted"],
 )
 def test_the_server_says_what_it_is(server: Server, expected: tuple[ServerRole, Route]) -> None:
     seen = look(server=server)

@@ -168,6 +168,13 @@ def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
             CHECK,
         ),
         (
+            "E-RECOVERED",
+            SEED,
+            {"server_role": ServerRole.RECOVERED},
+            "The server is a recovered copy beside the live one: shop_stg there is to be looked at and copied from.",
+            CHECK,
+        ),
+        (
             "E-STANDBY",
             SEED,
             {"server_role": ServerRole.STANDBY},
@@ -474,7 +481,7 @@ def test_no_refusal_names_a_way_around_itself_and_each_names_a_command_that_help
         *ADMISSIONS, "E-STAMP", "E-PROJECT", "E-UNREADABLE", "E-COPIED", "E-NAME", "E-STANDBY", "E-NOT-LIVE",
         "E-ABSENT", "E-NO-STAMP", "E-POOLER", "E-RIGHTS", "E-NO-WAY-BACK", "E-OBSTACLE", "E-FLOOR", "E-NOT-PROVEN",
         "E-REHEARSAL", "E-WOULD-FAIL", "E-UNCOUNTED", "E-REVISION-TORN", "E-NOT-REHEARSED", "E-HISTORY",
-        "E-APPROVALS", "E-DRIFT", "E-TAKE-OVER", "E-NO-ANSWER",
+        "E-APPROVALS", "E-DRIFT", "E-TAKE-OVER", "E-NO-ANSWER", "E-RECOVERED",
     }  # fmt: skip
 
 
