@@ -61,16 +61,21 @@ class Programs:
         return ".".join(str(part) for part in self.version)
 
 
-def find_server_programs() -> Programs:
-    """The installation to run a private server with, 14 or newer.
+def find_server_programs(major: int | None = None) -> Programs:
+    """The installation to run a private server with, 14 or newer, or of just this major version.
 
     Raises EmbeddedServerError, with the way out, where there is none.
     """
     for bindir in _bindirs():
         if all((bindir / f"{name}{_SUFFIX}").is_file() for name in SERVER_PROGRAMS):
             version = _version_of(bindir / f"postgres{_SUFFIX}")
-            if version is not None and version[0] >= OLDEST_MAJOR:
+            if version is not None and version[0] >= OLDEST_MAJOR and major in (None, version[0]):
                 return Programs(bindir=bindir, version=version)
+    if major is not None:
+        raise EmbeddedServerError(
+            f"No PostgreSQL {major} was found to run a copy of that server with. Install its server programs, "
+            f"or set {VARIABLE} to the folder that holds them."
+        )
     fixed = os.environ.get(VARIABLE)
     if fixed:
         raise EmbeddedServerError(
@@ -97,6 +102,8 @@ def find_client(name: str, major: int | None = None, tls: bool = False) -> Path:
         if version is None:
             continue
         found.append(f"{path} ({'.'.join(str(part) for part in version)})")
+        if version[0] == major and not tls:
+            return path  # the first one of just this version; nothing that comes later fits better
         if _fits(name, version[0], major):
             fitting.append((version[0], path))
     for _, path in sorted(fitting, key=lambda pair: pair[0] - major if major else 0):

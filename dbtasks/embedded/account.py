@@ -10,7 +10,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypedDict
 
@@ -66,9 +66,12 @@ class Account:
         )
         return done.returncode, done.stdout.decode(errors="replace")
 
-    def launch(self, command: list[str], *, log: Path, inherit: tuple[int, ...]) -> int | None:
+    def launch(
+        self, command: list[str], *, log: Path, inherit: tuple[int, ...], more: Mapping[str, str] | None = None
+    ) -> int | None:
         """Start a program that outlives this process, with its output in `log`: its process id.
 
+        `more` is what it finds in its environment besides what every child may see.
         A shell that ends at once stands between, so that the server is nobody's child: no zombie when it ends
         before we do, no warning about an unfinished process.
         """
@@ -79,7 +82,7 @@ class Account:
                     stdin=subprocess.DEVNULL,
                     stdout=descriptor,
                     stderr=descriptor,
-                    env=child_environment(),
+                    env={**child_environment(), **(more or {})},
                     timeout=60,
                     check=False,
                 )
@@ -90,7 +93,7 @@ class Account:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=descriptor,
-                    env=child_environment(),
+                    env={**child_environment(), **(more or {})},
                     cwd=_ROOT,
                     pass_fds=inherit,
                     start_new_session=True,  # Ctrl-C at the terminal is not meant for the server

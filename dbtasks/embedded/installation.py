@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from dbtasks.embedded import locks, places
+from dbtasks.embedded import first_backup, locks, places
 from dbtasks.embedded.cluster import PATIENCE_S, Cluster, advice, last_lines
 from dbtasks.embedded.settings import initdb_options
 from dbtasks.embedded.state import Kind, boot_id
@@ -66,6 +66,9 @@ def install(cluster: Cluster, alive: int, report: Callable[[str], None]) -> None
                 f"The {cluster.name} could not be installed in {cluster.place}.{advice(cluster.place)}\n"
                 f"{last_lines(output)}"
             )
+        if state.kind is Kind.DURABLE:
+            first_backup.put_aside(cluster.place)
+            first_backup.keep_first(cluster, room)
         room.rename(cluster.data)
     finally:
         password_file.unlink(missing_ok=True)

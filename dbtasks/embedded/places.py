@@ -44,7 +44,7 @@ def socket_folder(state: State, account: Account) -> Path:
     """A private folder for the server's socket, with a path short enough for one."""
     for base in (Path(tempfile.gettempdir()), Path("/tmp")):  # noqa: S108 - the folder made in it is private
         if len(os.fsencode(base)) <= SOCKET_BASE_LIMIT and account.reaches(base):
-            folder = base / f"dbtasks-{_user()}-{_digest(state)[:8]}-{state.kind[0]}"
+            folder = base / f"dbtasks-{_user()}-{_digest(state.root)[:8]}-{state.kind[0]}"
             with contextlib.suppress(OSError):
                 folder.rmdir()  # an empty one that was left behind
             try:
@@ -130,16 +130,26 @@ def _candidates(state: State, account: Account) -> Iterator[Path]:
         return
     yield state.folder
     # Not below /tmp or /var/tmp where there is a choice: machines clean those of files that are a month old.
-    yield Path("/var/lib") / name if account.is_other else Path.home() / ".local" / "share" / name
+    yield outside(name, account)
     yield Path("/var/tmp") / name  # noqa: S108
 
 
+def outside(name: str, account: Account) -> Path:
+    """A folder outside of the project for data that stays."""
+    return Path("/var/lib") / name if account.is_other else Path.home() / ".local" / "share" / name
+
+
 def _name(state: State) -> str:
-    return f"dbtasks-{_user()}-{_digest(state)}-{state.kind}"
+    return folder_name(state.root, state.kind)
 
 
-def _digest(state: State) -> str:
-    return hashlib.sha256(os.fsencode(state.root)).hexdigest()[:16]
+def folder_name(root: Path, what: str) -> str:
+    """The name of a folder outside of a project that is the project's own."""
+    return f"dbtasks-{_user()}-{_digest(root)}-{what}"
+
+
+def _digest(root: Path) -> str:
+    return hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
 
 
 def _user() -> str:
@@ -152,17 +162,22 @@ def _user() -> str:
 def _usable(candidate: Path, state: State, account: Account) -> bool:
     """Whether the account can have a private folder in it. Leaves nothing behind that is not."""
     if candidate == state.folder:
-        return account.reaches(candidate) and _keeps_owner_and_mode(candidate, account)
+        return holds_data(candidate, account)
     existed = candidate.is_dir()
     try:
         make_folder(candidate, enterable=account.is_other)
     except (PermissionError, FileNotFoundError, EmbeddedServerError):
         return False
-    if account.reaches(candidate) and _keeps_owner_and_mode(candidate, account):
+    if holds_data(candidate, account):
         return True
     if not existed:
         candidate.rmdir()
     return False
+
+
+def holds_data(folder: Path, account: Account) -> bool:
+    """Whether a folder can hold a data directory of the account."""
+    return account.reaches(folder) and _keeps_owner_and_mode(folder, account)
 
 
 def _keeps_owner_and_mode(place: Path, account: Account) -> bool:

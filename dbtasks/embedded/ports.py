@@ -27,7 +27,7 @@ def choose_port(state: State, report: Callable[[str], None]) -> int:
         port = _fixed(variable, fixed)
     else:
         before = state.port
-        port = before if before is not None and is_free(before) else _any_free()
+        port = before if before is not None and is_free(before) else any_free()
         if before not in (None, port):
             report(f"port {before} is taken by another program: the {state.kind} server now listens on {port}")
     if port != state.port:
@@ -58,7 +58,8 @@ def _fixed(variable: str, text: str) -> int:
     return int(text)
 
 
-def _any_free() -> int:
+def any_free() -> int:
+    """A port that nobody listens on, out of those that systems do not hand out."""
     for _ in range(200):
         port = secrets.choice(_RANGE)
         if is_free(port):
