@@ -189,6 +189,14 @@ class EmbeddedServerError(DbtasksError):
     """The private PostgreSQL could not be installed, started or stopped."""
 
 
+class NoMarkError(DbtasksError):
+    """The server takes no recovery mark. Nothing was changed."""
+
+
+class RecoveryFailedError(DbtasksError):
+    """No recovered server came up, or no base backup could be made. The live server was not touched."""
+
+
 class ProgramNotFoundError(UsageError):
     """A client program of PostgreSQL is wanted and none that fits is installed."""
 

@@ -6,6 +6,7 @@ The reader, the JSON Schema and the documentation are made from these rows.
 from __future__ import annotations
 
 from dbtasks.settings_key import PATH, PATH_EXPECTED, Key, Shape, choice, path, section, time, truth, words
+from dbtasks.settings_recovery import RECOVERY_KEYS
 from dbtasks.tiers import Colour, Embedded
 
 LOSSES = ("everything", "asked", "nothing")
@@ -107,12 +108,7 @@ TIER_KEYS = (
         section=RUNTIME_KEYS,
     ),
     choice("may_lose", "What this tier may lose.", LOSSES, required=True),
-    choice(
-        "consent",
-        "Who must agree: question before a loss, person also before a write.",
-        CONSENTS,
-        required=True,
-    ),
+    choice("consent", "Who must agree: question before a loss, person also before a write.", CONSENTS, required=True),
     truth("scripts_may_answer", "Whether --yes answers this tier's questions."),
     Key(
         name="name_has_word",
@@ -139,6 +135,7 @@ TIER_KEYS = (
         default="7 days",
     ),
     section("migrate", "How patient a migration of this tier is.", "{lock_timeout: 5 seconds}", MIGRATE_KEYS),
+    section("recovery", "How this tier can be recovered to a point in time.", "{keep: 7 days}", RECOVERY_KEYS),
     choice("embedded", "Which private PostgreSQL stands in while the URL's variable is unset.", tuple(Embedded)),
 )
 

@@ -22,7 +22,7 @@ from dbtasks.settings_rules import (
     check_scratch,
     check_variables,
 )
-from dbtasks.tiers import Colour, Consent, Embedded, Loss, Marker, Patience, Tier, words
+from dbtasks.tiers import Colour, Consent, Embedded, Loss, Marker, Patience, Recovery, RecoveryEngine, Tier, words
 from dbtasks.yaml_nodes import Findings, parse
 
 _LOSS = dict(zip(LOSSES, (Loss.EVERYTHING, Loss.ASKED, Loss.NOTHING), strict=True))
@@ -108,6 +108,7 @@ def _draft(name: str, fields: Fields) -> Draft:
         seeds=fields.texts("seeds") or (),
         retention=_time(fields.text("retention") or "7 days"),
         patience=_patience(fields.section("migrate")),
+        recovery=_recovery(fields.section("recovery")),
         embedded=Embedded(fields.text("embedded") or "never"),
         runtime_url_variable=fields.text("runtime_url"),
         runtime_markers=tuple(Marker(variable=variable, value=value) for variable, value in markers.items()),
@@ -139,6 +140,17 @@ def _patience(fields: Fields) -> Patience:
         statement_timeout=_time(statement) if statement else usual.statement_timeout,
         tries=int(tries.split()[0]) if tries else usual.tries,
         wait=_time(wait) if wait else usual.wait,
+    )
+
+
+def _recovery(fields: Fields) -> Recovery:
+    engine = fields.text("engine")
+    return Recovery(
+        engine=RecoveryEngine(engine) if engine else None,
+        archive=fields.text("archive") or "",
+        fetch=fields.texts("fetch") or (),
+        base=fields.text("base") or "",
+        keep=_time(fields.text("keep") or "7 days"),
     )
 
 

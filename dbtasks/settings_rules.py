@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from dbtasks.settings_fields import Fields
 from dbtasks.settings_keys import DEPRECATED_FLAG
-from dbtasks.tiers import Consent, Embedded, Loss, Tier, words
+from dbtasks.tiers import Consent, Embedded, Loss, RecoveryEngine, Tier, words
 from dbtasks.values import dataclass
 from dbtasks.wording import nearest, quoted
 
@@ -46,8 +46,23 @@ def check_each(draft: Draft, *, demo: bool) -> None:
         fields.note("flag", f"{DEPRECATED_FLAG} is an old word for the default tier. Choose another name.")
     if tier.name in tier.aliases:
         fields.note("aliases", f"{quoted(tier.name)} is this tier's name already. Delete it.", item=tier.name)
+    _check_recovery(tier, fields.section("recovery"))
     if tier.runtime_url_variable and tier.runtime_url_variable.lower() == tier.url_variable.lower():
         fields.note("runtime_url", "the same variable as url. A managed runtime has a role of its own: name another.")
+
+
+def _check_recovery(tier: Tier, fields: Fields) -> None:
+    recovery = tier.recovery
+    if recovery.archive and recovery.fetch:
+        fields.note("fetch", "says nothing beside archive. Leave out one of the two.")
+    for name in recovery.fetch and ("name", "path"):
+        if not any(f"{{{name}}}" in word for word in recovery.fetch):
+            fields.note("fetch", f"does not say where {{{name}}} belongs. Write it into one of the words.")
+    nowhere = not (recovery.archive or recovery.fetch) and tier.embedded is not Embedded.DURABLE
+    if recovery.engine is RecoveryEngine.ARCHIVE and nowhere:
+        fields.note(
+            "engine", "an archive lies somewhere. Add archive, its folder, or fetch, the command that reads it."
+        )
 
 
 def _check_person(tier: Tier, fields: Fields, *, demo: bool) -> None:

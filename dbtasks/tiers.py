@@ -50,6 +50,29 @@ class Embedded(enum.StrEnum):
     DURABLE = "durable"
 
 
+class RecoveryEngine(enum.StrEnum):
+    """Where a server's write-ahead log goes, so that the server can be recovered to a point in time."""
+
+    NEVER = "never"
+    ARCHIVE = "archive"
+    RECEIVEWAL = "receivewal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """How a tier can be recovered.
+
+    `engine` is `None` where nothing is said: then a private durable server's archive counts. `archive` is a folder or
+    empty, `fetch` a command in its place; `base` is the folder of the base backups, where it is not the usual one.
+    """
+
+    engine: RecoveryEngine | None = None
+    archive: str = ""
+    fetch: tuple[str, ...] = ()
+    base: str = ""
+    keep: timedelta = timedelta(days=7)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marker:
     """An environment variable that a managed runtime sets, with its value (`None`: any non-empty value)."""
@@ -120,6 +143,7 @@ class Tier:
     seeds: tuple[str, ...] = ()
     retention: timedelta = timedelta(0)
     patience: Patience = Patience()
+    recovery: Recovery = Recovery()
     embedded: Embedded = Embedded.NEVER
     runtime_url_variable: str | None = None
     runtime_markers: tuple[Marker, ...] = ()

@@ -1,0 +1,55 @@
+"""Where the write-ahead log of a server goes, so that it can be had again: one module for each way."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from dbtasks.database import Connection
+from dbtasks.recovery.marks import Mark
+from dbtasks.recovery.proof import Unproven
+from dbtasks.values import dataclass
+
+PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetching:
+    """How a recovered server gets a file of the log: the body of a shell function of a file's name and its target.
+
+    It returns 0 when the file is there, 1 when it is not, and anything else when that cannot be told.
+    """
+
+    body: str
+
+
+class Engine(Protocol):
+    """One way. Nothing in it decides whether an operation may go on."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def shelf(self) -> Path:
+        """The folder of the base backups."""
+
+    @property
+    def owned(self) -> bool:
+        """Whether the files of the log are dbtasks' own, so that it may remove old ones."""
+
+    def obstacles(self, connection: Connection) -> tuple[str, ...]:
+        """Return what stands in the way of a recovery, by the server's own settings, each with what to do."""
+
+    def brought(
+        self, connection: Connection, mark: Mark, patience_s: float = PATIENCE_S
+    ) -> AbstractContextManager[Path | Unproven]:
+        """Wait until the segments of a mark are where a recovery would get them, and give a folder that holds them."""
+
+    def names(self) -> frozenset[str] | None:
+        """Return the whole segments that are there; `None` where they cannot be listed."""
+
+    def fetching(self) -> Fetching: ...
+
+    def forget(self, before: str) -> int:
+        """Remove segments older than this one, where they are `owned`, and return how many."""
