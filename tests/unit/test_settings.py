@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dbtasks.errors import SettingsError, UsageError
 from dbtasks.schema import schema_text
 from dbtasks.settings import MigrationSettings, Settings, find_root, load
-from dbtasks.tiers import Colour, Consent, Embedded, Loss, Marker, Patience, Tier
+from dbtasks.tiers import Colour, Consent, Embedded, Loss, Marker, Patience, Recovery, RecoveryEngine, Tier
 from tests.outside import run
 
 PROJECT = Path(__file__).parents[2]
@@ -143,6 +143,16 @@ def test_every_setting_can_be_changed(tmp_path: Path) -> None:
         url_variables=(),
         version_table="versions",
         variables=("A",),
+    )
+
+
+def test_how_a_tier_is_recovered_can_be_said(tmp_path: Path) -> None:
+    said = "recovery: {engine: archive, fetch: [get, '{name}', '{path}'], base: /base, keep: 2 hours}"
+    found = load(project(tmp_path, MINIMAL.replace("consent: person}", f"consent: person, {said}}}")))
+
+    assert found.tier("int").recovery == Recovery()
+    assert found.tier("prod").recovery == Recovery(
+        engine=RecoveryEngine.ARCHIVE, fetch=("get", "{name}", "{path}"), base="/base", keep=timedelta(hours=2)
     )
 
 

@@ -160,7 +160,7 @@ MISTAKES = (
             (
                 "13:5: tiers.stg.port: unknown key. The keys here are: label, colour, aliases, after, "
                 "flag, url, runtime_url, runtime, may_lose, consent, scripts_may_answer, name_has_word, "
-                "seeds, retention, migrate, embedded."
+                "seeds, retention, migrate, recovery, embedded."
             )
         ],
         id="unknown key near none, octal port",
@@ -172,7 +172,7 @@ MISTAKES = (
             (
                 "13:5: tiers.stg.(a key): unknown key. The keys here are: label, colour, aliases, after, "
                 "flag, url, runtime_url, runtime, may_lose, consent, scripts_may_answer, name_has_word, "
-                "seeds, retention, migrate, embedded."
+                "seeds, retention, migrate, recovery, embedded."
             )
         ],
         id="unknown key that holds a secret",
@@ -437,6 +437,31 @@ MISTAKES = (
             ),
         ],
         id="a migration without any patience, or with too much",
+    ),
+    pytest.param(
+        "  stg:\n",
+        ("  stg:\n    recovery: {engine: archive}\n"),
+        [
+            (
+                "9:24: tiers.stg.recovery.engine: an archive lies somewhere. Add archive, its folder, or fetch, "
+                "the command that reads it."
+            )
+        ],
+        id="an archive that lies nowhere",
+    ),
+    pytest.param(
+        "  stg:\n",
+        ("  stg:\n    recovery: {archive: /wal, fetch: [get, now], keep: ever}\n"),
+        [
+            "9:38: tiers.stg.recovery.fetch: says nothing beside archive. Leave out one of the two.",
+            ("9:38: tiers.stg.recovery.fetch: does not say where {name} belongs. Write it into one of the words."),
+            ("9:38: tiers.stg.recovery.fetch: does not say where {path} belongs. Write it into one of the words."),
+            (
+                "9:56: tiers.stg.recovery.keep: expected a number of days, hours or minutes, found 'ever'. "
+                "Write, for example, keep: 7 days."
+            ),
+        ],
+        id="two archives, and a command that knows no file",
     ),
     pytest.param(
         "    url: database_url",
