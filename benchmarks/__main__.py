@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import at_head, clones, guard, migrate, recovery, rehearsal, reset, seeding
+from benchmarks import at_head, backups, clones, guard, migrate, recovery, rehearsal, reset, seeding
 from benchmarks.measured import Bench, Measured
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Measured]] = {
     "rehearsal": rehearsal.measure,
     "at_head": at_head.measure,
     "recovery": recovery.measure,
+    "backups": backups.measure,
 }
 
 

@@ -229,6 +229,18 @@ class SchemaNotCurrentError(DbtasksError):
         super().__init__(f"{text}\n{instead}")
 
 
+class BackupError(DbtasksError):
+    """A backup could not be taken, stored or brought back; the database that it is of is as it was."""
+
+
+class DamagedBackupError(BackupError):
+    """A backup is not what was written: its bytes, its manifest or its key do not fit."""
+
+    def __init__(self, id_: str, why: str) -> None:
+        self.id, self.why = id_, why
+        super().__init__(f"The backup {id_} cannot be used: {why}.")
+
+
 class SeedError(DbtasksError):
     """Seed data cannot be loaded; each mistake names file, line and column."""
 

@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS dbtasks.registry (
     id         integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     project    text NOT NULL,
     tier       text NOT NULL,
-    kind       text NOT NULL CHECK (kind IN ('building', 'live', 'spare', 'template', 'retired', 'clone')),
+    kind       text NOT NULL,
     name       text NOT NULL UNIQUE,
     oid        bigint,
     entry      bigint,
@@ -49,13 +49,17 @@ ALTER TABLE dbtasks.registry
     ADD COLUMN IF NOT EXISTS used_at timestamptz,
     ADD COLUMN IF NOT EXISTS record  jsonb,
     ADD COLUMN IF NOT EXISTS inputs  jsonb,
-    ADD COLUMN IF NOT EXISTS was     text;
+    ADD COLUMN IF NOT EXISTS was     text,
+    DROP CONSTRAINT IF EXISTS registry_kind_check,
+    ADD CONSTRAINT registry_kind_check
+        CHECK (kind IN ('building', 'live', 'spare', 'template', 'retired', 'clone', 'backup'));
 GRANT USAGE ON SCHEMA dbtasks TO PUBLIC;
 GRANT SELECT ON dbtasks.registry TO PUBLIC;
 """
 
 _IS_MADE = (
-    "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('dbtasks.registry') AND attname = 'was')"
+    "SELECT EXISTS (SELECT FROM pg_constraint WHERE conrelid = to_regclass('dbtasks.registry')"
+    " AND pg_get_constraintdef(oid) LIKE '%backup%')"
 )
 
 # What `rows` and `find` read of a row, in the order of `_row`.
@@ -201,6 +205,13 @@ class Registry:
             [row.id],
         ).fetchone()
         return cast(int, found[0]) if found else 0
+
+    def record_backup(self, row: Row, oid: int, record: str) -> None:
+        """Note that a database which was built is a backup, with its manifest."""
+        self.connection.execute(
+            "UPDATE dbtasks.registry SET kind = 'backup', oid = %s, record = %s, since = now() WHERE id = %s",
+            [oid, record, row.id],
+        )
 
     def record_live(self, tier: str, name: str, oid: int, stamp: Mapping[str, object] | None = None) -> None:
         """Note which database is a tier's live one, and what its stamp says, where that is news."""

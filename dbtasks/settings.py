@@ -69,6 +69,20 @@ class StockLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackupSettings:
+    """Where backups lie, and who can open them: in `bucket`, an object store's URL, else in `folder`.
+
+    `recipients` are public keys or files of them. `identity` is the variable with the path of a private key.
+    """
+
+    folder: Path
+    bucket: str = ""
+    recipients: tuple[str, ...] = ()
+    identity: str = ""
+    jobs: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that `config/tiers.yaml` says. Paths are absolute and inside `root`; `tiers` is in migration order.
 
@@ -83,6 +97,7 @@ class Settings:
     migrations: MigrationSettings
     seeds: Path
     trail: Path
+    backups: BackupSettings
     agent_markers: tuple[str, ...] = ()
     stock: StockLimits = StockLimits()
     demo: bool = False

@@ -5,8 +5,10 @@ The reader, the JSON Schema and the documentation are made from these rows.
 
 from __future__ import annotations
 
+from dbtasks.settings_backup_keys import BACKUP_KEYS, BACKUPS_KEYS
 from dbtasks.settings_key import PATH, PATH_EXPECTED, Key, Shape, choice, path, section, time, truth, words
 from dbtasks.settings_recovery import RECOVERY_KEYS
+from dbtasks.settings_stock_keys import STOCK_KEYS
 from dbtasks.tiers import Colour, Embedded
 
 LOSSES = ("everything", "asked", "nothing")
@@ -136,6 +138,7 @@ TIER_KEYS = (
     ),
     section("migrate", "How patient a migration of this tier is.", "{lock_timeout: 5 seconds}", MIGRATE_KEYS),
     section("recovery", "How this tier can be recovered to a point in time.", "{keep: 7 days}", RECOVERY_KEYS),
+    section("backup", "What takes this tier's backups, and which are kept.", "{keep: 10 backups}", BACKUP_KEYS),
     choice("embedded", "Which private PostgreSQL stands in while the URL's variable is unset.", tuple(Embedded)),
 )
 
@@ -236,26 +239,6 @@ AGENT_KEYS = (
     ),
 )
 
-STOCK_KEYS = (
-    Key(
-        name="most",
-        summary="How many templates and spares a tier may keep ready; 0 databases: none.",
-        expected="a number of databases",
-        pattern=r"[0-9]{1,3} databases?",
-        example="8 databases",
-        default="8 databases",
-    ),
-    Key(
-        name="size",
-        summary="How much room all of a tier's templates and spares may take; the least used go first.",
-        expected="a size in MB or GB",
-        pattern=r"[0-9]{1,5} [MG]B",
-        example="4 GB",
-        default="4 GB",
-    ),
-    truth("by_hand", "Whether only `invoke prepare` makes the next reset ready; else each reset does, afterwards."),
-)
-
 TOP_KEYS = (
     Key(
         name="project",
@@ -282,6 +265,7 @@ TOP_KEYS = (
         "{markers: [OUR_AGENT]}",
         AGENT_KEYS,
     ),
+    section("backups", "Where backups lie, and who can open them.", "{folder: .dbtasks/backups}", BACKUPS_KEYS),
     section("stock", "What is kept ready for the next reset.", "{most: 8 databases, size: 4 GB}", STOCK_KEYS),
     Key(
         name="tiers",

@@ -8,12 +8,13 @@ from datetime import timedelta
 from pathlib import Path, PureWindowsPath
 
 from dbtasks.project_files import read_project_file
-from dbtasks.settings import SETTINGS_FILE, MigrationSettings, Settings, StockLimits
+from dbtasks.settings import SETTINGS_FILE, BackupSettings, MigrationSettings, Settings, StockLimits
 from dbtasks.settings_fields import Fields
 from dbtasks.settings_keys import CONSENTS, LOSSES, TOP_KEYS
 from dbtasks.settings_order import in_order
 from dbtasks.settings_rules import (
     Draft,
+    check_backups,
     check_between,
     check_default,
     check_each,
@@ -22,7 +23,20 @@ from dbtasks.settings_rules import (
     check_scratch,
     check_variables,
 )
-from dbtasks.tiers import Colour, Consent, Embedded, Loss, Marker, Patience, Recovery, RecoveryEngine, Tier, words
+from dbtasks.tiers import (
+    BackupEngine,
+    BackupPolicy,
+    Colour,
+    Consent,
+    Embedded,
+    Loss,
+    Marker,
+    Patience,
+    Recovery,
+    RecoveryEngine,
+    Tier,
+    words,
+)
 from dbtasks.yaml_nodes import Findings, parse
 
 _LOSS = dict(zip(LOSSES, (Loss.EVERYTHING, Loss.ASKED, Loss.NOTHING), strict=True))
@@ -59,6 +73,7 @@ def _settings(root: Path, top: Fields) -> Settings | None:
     seeds, trail = _path(root, top, "seeds"), _path(root, top, "trail")
     agent_markers = top.section("agents").texts("markers") or ()
     stock = _stock(top.section("stock"))
+    backups = _backups(root, top.section("backups"))
     if project is None or default is None:
         return None
     return Settings(
@@ -70,6 +85,7 @@ def _settings(root: Path, top: Fields) -> Settings | None:
         migrations=migrations,
         seeds=seeds,
         trail=trail,
+        backups=backups,
         agent_markers=agent_markers,
         stock=stock,
         demo=demo,
@@ -84,6 +100,18 @@ def _stock(fields: Fields) -> StockLimits:
         databases=int(most.split()[0]) if most else usual.databases,
         size_bytes=int(size.split()[0]) * units[size.split()[1]] if size else usual.size_bytes,
         by_hand=fields.truth("by_hand"),
+    )
+
+
+def _backups(root: Path, fields: Fields) -> BackupSettings:
+    bucket, jobs = fields.text("bucket") or "", fields.text("jobs")
+    check_backups(fields)
+    return BackupSettings(
+        folder=root / (fields.text("folder") or ".dbtasks/backups"),
+        bucket=bucket,
+        recipients=fields.texts("recipients") or (),
+        identity=fields.text("identity") or "",
+        jobs=int(jobs.split()[0]) if jobs else 1,
     )
 
 
@@ -109,6 +137,7 @@ def _draft(name: str, fields: Fields) -> Draft:
         retention=_time(fields.text("retention") or "7 days"),
         patience=_patience(fields.section("migrate")),
         recovery=_recovery(fields.section("recovery")),
+        backup=_backup(fields.section("backup")),
         embedded=Embedded(fields.text("embedded") or "never"),
         runtime_url_variable=fields.text("runtime_url"),
         runtime_markers=tuple(Marker(variable=variable, value=value) for variable, value in markers.items()),
@@ -151,6 +180,16 @@ def _recovery(fields: Fields) -> Recovery:
         fetch=fields.texts("fetch") or (),
         base=fields.text("base") or "",
         keep=_time(fields.text("keep") or "7 days"),
+    )
+
+
+def _backup(fields: Fields) -> BackupPolicy:
+    usual = BackupPolicy()
+    engine, keep, age = (fields.text(name) for name in ("engine", "keep", "age"))
+    return BackupPolicy(
+        engine=BackupEngine(engine) if engine else usual.engine,
+        keep=int(keep.split()[0]) if keep else usual.keep,
+        age=_time(age) if age else usual.age,
     )
 
 

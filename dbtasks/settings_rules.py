@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from dbtasks.settings_fields import Fields
 from dbtasks.settings_keys import DEPRECATED_FLAG
-from dbtasks.tiers import Consent, Embedded, Loss, RecoveryEngine, Tier, words
+from dbtasks.tiers import BackupEngine, Consent, Embedded, Loss, RecoveryEngine, Tier, words
 from dbtasks.values import dataclass
 from dbtasks.wording import nearest, quoted
 
@@ -40,6 +40,9 @@ def check_each(draft: Draft, *, demo: bool) -> None:
         _check_person(tier, fields, demo=demo)
     if draft.certain and tier.may_lose is Loss.NOTHING and tier.consent is Consent.NONE:
         fields.note("consent", "a tier that may lose nothing needs consent. Write person.")
+    if draft.certain and tier.may_lose is Loss.NOTHING and tier.backup.engine is BackupEngine.COPY:
+        text = "a copy needs a database that nobody is connected to, and dies with its server. Write engine: pg_dump."
+        fields.note("backup", text)
     if tier.runtime_markers and "runtime_url" not in fields:
         fields.note("runtime", "a managed runtime needs a URL of its own. Add runtime_url: database_runtime_url.")
     if tier.flag == DEPRECATED_FLAG:
@@ -141,6 +144,12 @@ def check_scratch(fields: Fields, name: str, drafts: Sequence[Draft]) -> None:
     taken = {each.upper() for tier in tiers for each in (tier.url_variable, tier.runtime_url_variable) if each}
     if name.upper() in taken:
         fields.note("scratch", "this one leads to a tier. Name the variable of a server that holds none.")
+
+
+def check_backups(fields: Fields) -> None:
+    """Note two places for backups where one counts."""
+    if "bucket" in fields and "folder" in fields:
+        fields.note("folder", "backups lie in the bucket. Leave out one of the two.")
 
 
 def check_histories(fields: Fields, histories: Sequence[tuple[str, str]]) -> None:

@@ -125,6 +125,23 @@ class Patience:
     wait: timedelta = timedelta(seconds=30)
 
 
+class BackupEngine(enum.StrEnum):
+    """What takes a tier's backups."""
+
+    PG_DUMP = "pg_dump"
+    COPY = "copy"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupPolicy:
+    """What takes a tier's backups, and which are kept: the newest `keep`, and all that are younger than `age`."""
+
+    engine: BackupEngine = BackupEngine.PG_DUMP
+    keep: int = 10
+    age: timedelta = timedelta(days=30)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
     """One declared database environment."""
@@ -144,6 +161,7 @@ class Tier:
     retention: timedelta = timedelta(0)
     patience: Patience = Patience()
     recovery: Recovery = Recovery()
+    backup: BackupPolicy = BackupPolicy()
     embedded: Embedded = Embedded.NEVER
     runtime_url_variable: str | None = None
     runtime_markers: tuple[Marker, ...] = ()

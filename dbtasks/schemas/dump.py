@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-import psycopg.conninfo
-
+from dbtasks.clients import way
 from dbtasks.conninfo import Conninfo, Permit
 from dbtasks.database import Connection
 from dbtasks.errors import DbtasksError, RefusedError
@@ -138,18 +137,15 @@ def _belongs(line: str, members: set[str]) -> bool:
 
 def _run(pg_dump: Path, conninfo: Conninfo, permit: Permit, archive: Path) -> None:
     options = ["--format=custom", "--compress=0", "--no-sync", "--exclude-schema=dbtasks", f"--file={archive}"]
-    where = psycopg.conninfo.make_conninfo(
-        host=conninfo.host, port=conninfo.port, user=conninfo.user, dbname=conninfo.database
-    )
+    to = way(conninfo, permit)
     # As the one who logs in: sessions of a scratch database begin as somebody who may see less.
-    options += [f"--role={conninfo.user}", f"--dbname={where}"]
-    secret = {"PGPASSWORD": conninfo.password.reveal(permit)} if conninfo.password else {}
+    options += [f"--role={conninfo.user}", f"--dbname={to.dbname}"]
     done = subprocess.run(
         [str(pg_dump), *options],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={**child_environment(), **secret},
+        env=to.environ,
         check=False,
     )
     if done.returncode != 0:

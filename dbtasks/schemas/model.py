@@ -16,11 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-import psycopg
-import psycopg.conninfo
 from psycopg import sql
 
-from dbtasks.conninfo import Conninfo, Permit, Secret
+from dbtasks.clients import way
+from dbtasks.conninfo import Conninfo, Permit
 from dbtasks.database import Connection
 from dbtasks.errors import DbtasksError
 from dbtasks.masking import mask
@@ -45,7 +44,6 @@ _DUMP = (
 _SECONDS = 600
 _REACHES_OUT = re.compile(r"\d+; \d+ \d+ USER MAPPING ")
 _EXTENSION = re.compile(r"\d+; \d+ \d+ (?:EXTENSION -|COMMENT - EXTENSION) (\S+) ")
-_NEEDS_TLS = frozenset({"require", "verify-ca", "verify-full"})
 
 _VERSION_TABLES = """
 SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -119,21 +117,10 @@ def model_of(conninfo: Conninfo, connection: Connection, permit: Permit, tables:
 
 
 def _dumped(conninfo: Conninfo, permit: Permit, major: int, folder: Path, unused: set[str]) -> bytes:
-    options = dict(conninfo.options)
-    hidden = [name for name, value in options.items() if isinstance(value, Secret)]
-    if hidden:
-        raise DbtasksError(f"pg_dump cannot be given {', '.join(hidden)} without showing it to others.")
-    where = psycopg.conninfo.make_conninfo(
-        **{name: str(value) for name, value in options.items()},
-        host=conninfo.host,
-        port=conninfo.port,
-        dbname=conninfo.database,
-        **({"user": conninfo.user} if conninfo.user else {}),
-    )
-    secret = {"PGPASSWORD": conninfo.password.reveal(permit)} if conninfo.password else {}
+    to = way(conninfo, permit)
     archive, listing = folder / "archive", folder / "listing"
-    tls = options.get("sslmode") in _NEEDS_TLS
-    _run([str(find_client("pg_dump", major, tls)), *_DUMP, f"--file={archive}", f"--dbname={where}"], secret)
+    program = find_client("pg_dump", major, to.tls)
+    _run([str(program), *_DUMP, f"--file={archive}", f"--dbname={to.dbname}"], to.environ)
     restore = str(find_client("pg_restore", major))
     told = _run([restore, "--list", str(archive)]).decode()
     listing.write_text("\n".join(line for line in told.splitlines() if _belongs(line, unused)), encoding="utf-8")
@@ -146,8 +133,8 @@ def _belongs(line: str, unused: set[str]) -> bool:
     return not _REACHES_OUT.match(line) and not (extension and extension[1] in unused)
 
 
-def _run(command: list[str], secret: dict[str, str] | None = None) -> bytes:
-    name, environ = Path(command[0]).name, {**child_environment(), **(secret or {})}
+def _run(command: list[str], environ: dict[str, str] | None = None) -> bytes:
+    name, environ = Path(command[0]).name, environ or child_environment()
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, env=environ, timeout=_SECONDS, check=False

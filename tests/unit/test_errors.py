@@ -17,6 +17,7 @@ from dbtasks.errors import (
     ClonesImpossibleError,
     ConninfoError,
     ConsentNotGivenError,
+    DamagedBackupError,
     DbtasksError,
     EmbeddedServerError,
     InterruptedByPersonError,
@@ -238,6 +239,7 @@ _MADE: dict[type[DbtasksError], DbtasksError] = {
     type(error): error
     for error in (
         UrlNotConfiguredError("STG", "stg_database_url"),
+        DamagedBackupError("20260301T120000Z-0a1b2c", "database.dump is missing"),
         SettingsError(_MISTAKES),
         SeedError(_MISTAKES),
         RefusedError(code="E-X", saw="Seen.", why="Why.", instead="Instead."),

@@ -14,8 +14,20 @@ from hypothesis import strategies as st
 
 from dbtasks.errors import SettingsError, UsageError
 from dbtasks.schema import schema_text
-from dbtasks.settings import MigrationSettings, Settings, find_root, load
-from dbtasks.tiers import Colour, Consent, Embedded, Loss, Marker, Patience, Recovery, RecoveryEngine, Tier
+from dbtasks.settings import BackupSettings, MigrationSettings, Settings, find_root, load
+from dbtasks.tiers import (
+    BackupEngine,
+    BackupPolicy,
+    Colour,
+    Consent,
+    Embedded,
+    Loss,
+    Marker,
+    Patience,
+    Recovery,
+    RecoveryEngine,
+    Tier,
+)
 from tests.outside import run
 
 PROJECT = Path(__file__).parents[2]
@@ -92,6 +104,7 @@ def test_the_sample_declares_int_stg_and_prod() -> None:
         migrations=MigrationSettings(config=PROJECT / "alembic.ini"),
         seeds=PROJECT / "seeds",
         trail=PROJECT / "logs" / "database_audit.jsonl",
+        backups=BackupSettings(folder=PROJECT / ".dbtasks" / "backups"),
     )
 
 
@@ -119,12 +132,14 @@ def test_every_setting_can_be_changed(tmp_path: Path) -> None:
     text = text.replace(
         "retention:",
         "migrate: {lock_timeout: 500 milliseconds, statement_timeout: 2 hours, tries: 1 time, wait: 1 minute}, "
+        "backup: {engine: never, keep: 1 backup, age: 0 days}, "
         "retention:",
     )
     text += (
         "demo: true\nseeds: data/seeds\ntrail: var/trail.jsonl\nagents: {markers: [OUR_BOT]}\n"
         "migrations: {config: db/alembic.ini, section: shop, url_variables: [], "
         "version_table: versions, variables: [A]}\n"
+        "backups: {folder: /srv/dumps, recipients: [age1x, keys.pub], identity: opener, jobs: 4 jobs}\n"
     )
     found = load(project(tmp_path, text))
     prod = found.tier("prod")
@@ -134,6 +149,10 @@ def test_every_setting_can_be_changed(tmp_path: Path) -> None:
         statement_timeout=timedelta(hours=2),
         tries=1,
         wait=timedelta(minutes=1),
+    )
+    assert prod.backup == BackupPolicy(engine=BackupEngine.NEVER, keep=1, age=timedelta(0))
+    assert found.backups == BackupSettings(
+        folder=Path("/srv/dumps"), recipients=("age1x", "keys.pub"), identity="opener", jobs=4
     )
     assert (found.demo, found.agent_markers) == (True, ("OUR_BOT",))
     assert (found.seeds, found.trail) == (tmp_path / "data" / "seeds", tmp_path / "var" / "trail.jsonl")
@@ -154,6 +173,11 @@ def test_how_a_tier_is_recovered_can_be_said(tmp_path: Path) -> None:
     assert found.tier("prod").recovery == Recovery(
         engine=RecoveryEngine.ARCHIVE, fetch=("get", "{name}", "{path}"), base="/base", keep=timedelta(hours=2)
     )
+
+
+def test_backups_lie_in_a_bucket_where_one_is_named(tmp_path: Path) -> None:
+    found = load(project(tmp_path, f"{MINIMAL}backups: {{bucket: 's3://our-backups/shop/stg'}}\n"))
+    assert found.backups.bucket == "s3://our-backups/shop/stg"
 
 
 def test_no_statement_timeout_is_another_thing_than_the_servers_own(tmp_path: Path) -> None:

@@ -35,6 +35,36 @@ tiers:
 # Of BASE, the first text is replaced by the second; the third is what is said, after "config/tiers.yaml:".
 MISTAKES = (
     pytest.param(
+        "    consent: person\n",
+        "    consent: person\n    backup: {engine: copy}\n",
+        [
+            (
+                "20:13: tiers.prod.backup: a copy needs a database that nobody is connected to, and dies with its "
+                "server. Write engine: pg_dump."
+            ),
+        ],
+        id="copies of a tier that may lose nothing",
+    ),
+    pytest.param(
+        "project: shop",
+        "project: shop\nbackups: {folder: dumps, bucket: 's3://ours/shop'}",
+        ["2:19: backups.folder: backups lie in the bucket. Leave out one of the two."],
+        id="backups in two places",
+    ),
+    pytest.param(
+        "project: shop",
+        "project: shop\nbackups: {bucket: 's3://user:secret@host/shop', jobs: 0 jobs}",
+        [
+            (
+                "2:19: backups.bucket: expected s3://bucket/folder, gs://bucket/folder or az://container/folder, found "
+                "something that is not shown here, since it may be a secret. Write, for example, bucket: "
+                "s3://our-backups/shop."
+            ),
+            "2:55: backups.jobs: expected a number of jobs, found '0 jobs'. Write, for example, jobs: 1 job.",
+        ],
+        id="a bucket's URL with a secret",
+    ),
+    pytest.param(
         "project: shop",
         "project: shop\nmigrations: {variables: [MODE, STG_DATABASE_URL, USE_PROD_DATABASE, PGHOST, DATABASE_URL, A]}",
         [
@@ -160,7 +190,7 @@ MISTAKES = (
             (
                 "13:5: tiers.stg.port: unknown key. The keys here are: label, colour, aliases, after, "
                 "flag, url, runtime_url, runtime, may_lose, consent, scripts_may_answer, name_has_word, "
-                "seeds, retention, migrate, recovery, embedded."
+                "seeds, retention, migrate, recovery, backup, embedded."
             )
         ],
         id="unknown key near none, octal port",
@@ -172,7 +202,7 @@ MISTAKES = (
             (
                 "13:5: tiers.stg.(a key): unknown key. The keys here are: label, colour, aliases, after, "
                 "flag, url, runtime_url, runtime, may_lose, consent, scripts_may_answer, name_has_word, "
-                "seeds, retention, migrate, recovery, embedded."
+                "seeds, retention, migrate, recovery, backup, embedded."
             )
         ],
         id="unknown key that holds a secret",
