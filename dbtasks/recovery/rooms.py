@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -25,7 +26,8 @@ from dbtasks.errors import RecoveryFailedError
 from dbtasks.evidence import RECOVERED_NAME
 from dbtasks.values import dataclass
 
-NOTE = "recovered.json"
+NOTE, _LOCK = "recovered.json", "lock"
+_ROOM = re.compile(r"[0-9a-f]{8}")
 _LONGEST_SOCKET = 100  # of the 103 bytes that macOS allows
 _END_S = 30.0
 
@@ -86,12 +88,13 @@ def opened(root: Path, account: Account) -> Iterator[Room]:
     """Yield a new folder. It stays where a note was `kept` in it; else nothing of it is left, its server included."""
     place = _place(root, account)
     folder = place / secrets.token_hex(4)
-    folder.mkdir(0o700)
     with contextlib.ExitStack() as held:
-        working = held.enter_context(locks.opened(folder / "working"))
-        alive = held.enter_context(locks.opened(folder / "alive"))
-        locks.acquire(working, 0)
-        locks.acquire(alive, 0)
+        with locks.held(place / _LOCK, _END_S):  # else somebody's sweep could come between the folder and its locks
+            folder.mkdir(0o700)
+            working = held.enter_context(locks.opened(folder / "working"))
+            alive = held.enter_context(locks.opened(folder / "alive"))
+            locks.acquire(working, 0)
+            locks.acquire(alive, 0)
         socket = _socket(folder, account)
         account.own(folder)
         try:
@@ -111,7 +114,8 @@ def keep(room: Room, recovered: Recovered) -> None:
 
 def found(root: Path, account: Account) -> tuple[Recovered, ...]:
     """Return the recovered servers of a project that run and wait."""
-    there = (_read(folder) for folder in _folders(root, account) if _serves(folder))
+    folders = (folder for place in _places(root, account) for folder in _folders(place))
+    there = (_read(folder) for folder in folders if _serves(folder))
     return tuple(each for each in there if each is not None)
 
 
@@ -123,11 +127,15 @@ def drop(recovered: Recovered) -> None:
 def sweep(root: Path, account: Account) -> tuple[str, ...]:
     """Stop and remove what killed runs left, and recovered servers that do not run any more; return their ids."""
     swept = []
-    for folder in _folders(root, account):
-        if _is_worked_on(folder) or (_read(folder) is not None and _serves(folder)):
+    for place in _places(root, account):
+        if not place.is_dir():
             continue
-        _remove(folder)
-        swept.append(folder.name)
+        with locks.held(place / _LOCK, _END_S):
+            for folder in _folders(place):
+                if _is_worked_on(folder) or (_read(folder) is not None and _serves(folder)):
+                    continue
+                _remove(folder)
+                swept.append(folder.name)
     return tuple(swept)
 
 
@@ -151,10 +159,9 @@ def _places(root: Path, account: Account) -> tuple[Path, ...]:
     )
 
 
-def _folders(root: Path, account: Account) -> Iterator[Path]:
-    for place in _places(root, account):
-        if place.is_dir():
-            yield from sorted(path for path in place.iterdir() if path.is_dir() and (path / "working").exists())
+def _folders(place: Path) -> list[Path]:
+    """Return the rooms in a place, and nothing else that may lie there: unfinished probes of what it can hold."""
+    return sorted(path for path in place.iterdir() if _ROOM.fullmatch(path.name)) if place.is_dir() else []
 
 
 def _socket(folder: Path, account: Account) -> Path:

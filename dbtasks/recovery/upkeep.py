@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, cast
+
+import psycopg
 
 from dbtasks import base_backups, wal
 from dbtasks.base_backups import TAR, BaseBackup, Hashed, Origin
@@ -23,9 +27,28 @@ from dbtasks.recovery.engines import Engine
 from dbtasks.recovery.source import Source
 
 _PATIENCE_S = 3600.0
-_COPY_BYTES = 1 << 20
+_COPY_BYTES, _ROOM_BYTES = 1 << 20, 64 << 20
 # A replay of this much takes some ten seconds; a copy of the server may be as large without being a nuisance.
 _LONG_REPLAY_BYTES = 512 << 20
+
+
+def make_ready(
+    engine: Engine, source: Source, keep: timedelta, report: Callable[[str], None] = lambda _line: None
+) -> None:
+    """See to it that the next mark can be proven: the log goes where it should, and a base backup is recent enough.
+
+    Removes what is older than `keep`. RecoveryFailedError says what stands in the way.
+    """
+    obstacles = engine.obstacles(source.connection)
+    if obstacles:
+        raise RecoveryFailedError(f"The server cannot be recovered: {'; '.join(obstacles)}.")
+    engine.begin(source, report)
+    why = wants_base(engine, source.connection)
+    if why is None:
+        return
+    report(f"a base backup is due: {why}")
+    made = take_base(engine, source, report)
+    prune(engine, made.origin.system_identifier, keep)
 
 
 def settings_of(connection: Connection) -> dict[str, str]:
@@ -59,8 +82,9 @@ def take_base(engine: Engine, source: Source, report: Callable[[str], None]) -> 
     """Take a base backup with `pg_basebackup`, in one pass over its bytes; RecoveryFailedError says why not."""
     identifier, _, _ = _where(source.connection)
     engine.shelf.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with locks.held(engine.shelf / "lock", _PATIENCE_S):
+    with _told(), locks.held(engine.shelf / "lock", _PATIENCE_S):
         base_backups.sweep(engine.shelf)
+        _check_room(source.connection, engine.shelf)
         with base_backups.being_made(engine.shelf) as (folder, written):
             report("taking a base backup")
             _stream(source, written)
@@ -100,6 +124,28 @@ def prune(engine: Engine, system_identifier: int, keep: timedelta, *, now: datet
             names = wal.segments(first.timeline, first.begin, first.begin + 1, first.segment_bytes)
             engine.forget(names[0])
     return tuple(each.id for each in gone)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the system refuses, as a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise RecoveryFailedError(f"No base backup could be kept: {error}. Nothing is left of it.") from error
+
+
+def _check_room(connection: Connection, shelf: Path) -> None:
+    try:
+        needed = _number(connection, "SELECT sum(pg_database_size(oid))::bigint FROM pg_database")
+    except psycopg.errors.InsufficientPrivilege:
+        return  # a role that may not know; then the disk itself says so
+    free = shutil.disk_usage(shelf).free
+    if free < needed + _ROOM_BYTES:
+        raise RecoveryFailedError(
+            f"The disk that holds {shelf} has {free >> 20} MB left, and a base backup takes {needed >> 20} MB. "
+            "Free that much, or name another folder: recovery.base."
+        )
 
 
 def _stream(source: Source, written: Hashed) -> None:

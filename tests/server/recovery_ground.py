@@ -83,7 +83,7 @@ class Ground:
     def left(self) -> list[str]:
         """Return what there is of recovered servers: folders, and processes that work in them."""
         place = self.root / ".dbtasks" / "recovered"
-        folders = [path.name for path in place.iterdir()] if place.is_dir() else []
+        folders = [path.name for path in place.iterdir() if path.is_dir()] if place.is_dir() else []
         return sorted([*folders, *processes(place)])
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -156,6 +157,32 @@ def test_a_full_disk_ends_in_one_sentence_and_leaves_nothing(ground: Ground, mar
     assert error.splitlines()[-1].startswith(
         "dbtasks.errors.RecoveryFailedError: The recovered server could not be set up: [Errno 27]"
     )
+    assert ground.left() == []
+
+
+@pytest.mark.thorough
+def test_a_disk_that_fills_up_during_a_base_backup_ends_in_one_sentence(ground: Ground, mark: Mark) -> None:
+    before = [each.id for each in base_backups.kept(ground.engine.shelf)]
+    code, error = run(ground, mark, file_bytes=1 << 20, url=ground.conninfo.url(ground.source.permit))
+
+    assert code == 1
+    assert error.splitlines()[-1].startswith(
+        "dbtasks.errors.RecoveryFailedError: No base backup could be kept: [Errno 27]"
+    )
+    assert [each.id for each in base_backups.kept(ground.engine.shelf)] == before
+    assert (list(ground.engine.shelf.glob("*.partial")), processes(ground.engine.shelf)) == ([], [])
+
+
+@pytest.mark.thorough
+def test_two_recoveries_at_once_leave_each_other_alone(ground: Ground, mark: Mark) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(lambda _: run(ground, mark), range(3)))
+    assert [code for code, _ in done] == [0, 0, 0], done
+
+    found = rooms.found(ground.root, choose_account())
+    assert [seen(each, "SELECT text FROM notes") for each in found] == [["before"]] * 3
+    for each in found:
+        rooms.drop(each)
     assert ground.left() == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -32,9 +33,7 @@ def receiver(ground: Ground) -> Receiver:
 @pytest.fixture
 def receiving(ground: Ground) -> Ground:
     setting(ground, "max_slot_wal_keep_size", "1GB")
-    receiver(ground).start(ground.source, lambda _line: None)
-    if upkeep.wants_base(ground.engine, ground.connection):
-        upkeep.take_base(ground.engine, ground.source, lambda _line: None)
+    upkeep.make_ready(ground.engine, ground.source, timedelta(days=7))
     return ground
 
 
@@ -43,7 +42,7 @@ def test_a_slot_that_could_fill_the_servers_disk_is_refused(ground: Ground) -> N
     setting(ground, "max_slot_wal_keep_size", "-1")
     before = ground.rows("SELECT count(*) FROM pg_replication_slots")
     with pytest.raises(RecoveryFailedError, match="max_slot_wal_keep_size is -1, so that a receiver"):
-        receiver(ground).start(ground.source, lambda _line: None)
+        receiver(ground).begin(ground.source, lambda _line: None)
 
     assert ground.rows("SELECT count(*) FROM pg_replication_slots") == before
     assert not receiver(ground).runs()

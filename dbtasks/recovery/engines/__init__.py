@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +10,7 @@ from typing import Protocol
 from dbtasks.database import Connection
 from dbtasks.recovery.marks import Mark
 from dbtasks.recovery.proof import Unproven
+from dbtasks.recovery.source import Source
 from dbtasks.values import dataclass
 
 PATIENCE_S = 10.0
@@ -40,6 +42,9 @@ class Engine(Protocol):
 
     def obstacles(self, connection: Connection) -> tuple[str, ...]:
         """Return what stands in the way of a recovery, by the server's own settings, each with what to do."""
+
+    def begin(self, source: Source, report: Callable[[str], None]) -> None:
+        """Start what takes the server's log, where something of ours does; RecoveryFailedError says why not."""
 
     def brought(
         self, connection: Connection, mark: Mark, patience_s: float = PATIENCE_S

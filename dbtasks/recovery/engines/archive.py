@@ -17,6 +17,7 @@ from dbtasks.programs import child_environment
 from dbtasks.recovery.engines import PATIENCE_S, Fetching
 from dbtasks.recovery.marks import GRANT, Mark
 from dbtasks.recovery.proof import Unproven
+from dbtasks.recovery.source import Source
 from dbtasks.values import dataclass
 
 _PAUSE_S, _LOOK_EVERY_S = 0.002, 0.25
@@ -43,6 +44,9 @@ class Archive:
         if mode == "off":
             found.append("archive_mode is off: set it to on, with an archive_command, and restart the server")
         return tuple(found)
+
+    def begin(self, source: Source, report: Callable[[str], None]) -> None:
+        """Nothing: the server does it."""
 
     @contextmanager
     def brought(self, connection: Connection, mark: Mark, patience_s: float = PATIENCE_S) -> Iterator[Path | Unproven]:

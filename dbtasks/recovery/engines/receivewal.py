@@ -103,7 +103,7 @@ class Receiver:
         with locks.opened(self.folder / "lock") as lock:
             return not locks.acquire(lock, 0)
 
-    def start(self, source: Source, report: Callable[[str], None]) -> None:
+    def begin(self, source: Source, report: Callable[[str], None]) -> None:
         """Start the receiver where it does not run, its slot made first. RecoveryFailedError says why not."""
         obstacles = self.obstacles(source.connection)
         if obstacles:
@@ -126,7 +126,7 @@ class Receiver:
             log = self.folder / "receiver.log"
             pid = account.launch([*command, *how], log=log, inherit=locks.inherited(lock), more=secret)
             (self.folder / "pid").write_text(f"{pid}\n", encoding="ascii")
-        self._await_start(source.connection, report)
+        self._await_begin(source.connection, report)
 
     def stop(self) -> bool:
         """End the receiver, and return whether it ran. Its slot stays: the server keeps what was not received."""
@@ -156,7 +156,7 @@ class Receiver:
                     os.link(there, new)
                     return
 
-    def _await_start(self, connection: Connection, report: Callable[[str], None]) -> None:
+    def _await_begin(self, connection: Connection, report: Callable[[str], None]) -> None:
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline:
             if self._flushed(connection) is not None and connection.execute(_ACTIVE, [self.slot]).fetchone():
