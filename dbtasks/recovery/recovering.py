@@ -14,7 +14,7 @@ from dbtasks.errors import EmbeddedServerError, RecoveryFailedError
 from dbtasks.programs import Programs, find_server_programs
 from dbtasks.recovery import goals, rooms, server, unpacking
 from dbtasks.recovery.engines import Engine
-from dbtasks.recovery.goals import AtPosition, AtTime, BeforeMark, Goal
+from dbtasks.recovery.goals import AtName, AtPosition, AtTime, BeforeMark, Goal
 from dbtasks.recovery.judging import Judgement
 from dbtasks.recovery.rooms import Recovered, Room
 from dbtasks.recovery.server import Setup, Standing
@@ -56,6 +56,10 @@ def recover(request: Request, report: Callable[[str], None]) -> Recovered:
             if base is bases[-1]:
                 raise
             report(f"{damaged} Going on with the one before it.")
+        except RecoveryFailedError:
+            # Where a name lies in the log is not known: perhaps before this base backup.
+            if base is bases[-1] or not isinstance(request.goal, AtName):
+                raise
         except (OSError, EmbeddedServerError) as error:
             raise RecoveryFailedError(f"The recovered server could not be set up: {error}.") from error
     raise RecoveryFailedError(f"No base backup is old enough to reach {goals.told(request.goal)} from.")

@@ -65,6 +65,14 @@ def test_a_span_lies_in_the_segments_that_hold_its_bytes(begin: int, end: int, e
     assert wal.segment(2, end, 100) == expected[-1]
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("0000000100000000000000FF", True), ("00000002.history", False), ("0000000100000000000000FF.part", False)],
+)
+def test_a_segment_is_known_by_its_name(name: str, expected: bool) -> None:
+    assert wal.is_segment(name) is expected
+
+
 def test_a_record_across_a_border_lies_in_two_segments() -> None:
     across = replace(MARK, begins=wal.position("0/4FFFFF0"))
 
