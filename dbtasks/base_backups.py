@@ -111,8 +111,9 @@ def finish(folder: Path, written: Hashed, origin: Origin) -> BaseBackup:
 
 def kept(shelf: Path) -> tuple[BaseBackup, ...]:
     """Return the copies on a shelf, oldest first. DbtasksError names one whose note cannot be read."""
-    found = sorted(shelf.glob(f"*/{FACTS}")) if shelf.is_dir() else []
-    return tuple(_read(facts) for facts in found if not facts.parent.name.endswith(PARTIAL))
+    found = shelf.glob(f"*/{FACTS}") if shelf.is_dir() else []
+    read = (_read(facts) for facts in found if not facts.parent.name.endswith(PARTIAL))
+    return tuple(sorted(read, key=lambda each: each.taken_at))
 
 
 def remove(backup: BaseBackup) -> None:
