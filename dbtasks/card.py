@@ -34,6 +34,7 @@ from dbtasks.rehearsal_view import revision_lines, risk_lines
 from dbtasks.survey import Survey
 from dbtasks.targets import Target
 from dbtasks.verdicts import Ask, Decision, Refuse
+from dbtasks.way_back import Backup, CopyBack, PutMark, RecoverTo, RestoreBackup, TakeBackup
 from dbtasks.wording import one_line
 
 MOST_TABLES = 3
@@ -78,6 +79,9 @@ def steps(plan: Plan, materials: Materials, evidence: Evidence | None = None) ->
                 yield from (_fact("", each.partition(" ")[2]) for each in step.differences)
             case DropKept():
                 yield from (_fact("would drop", kept_line(each)) for each in materials.ended)
+                yield from (_fact("would drop", f"backup {backup_line(each)}") for each in materials.ended_backups)
+            case TakeBackup() | PutMark() | RestoreBackup() | CopyBack() | RecoverTo():
+                yield from _way_back(step, materials.backup)
             case _:
                 yield from _line(plan, step, evidence)
     if evidence is not None:
@@ -236,6 +240,32 @@ def _goes(plan: Plan, keep: timedelta, database: Database | None, schemas: tuple
     until = datetime.now(UTC).astimezone() + keep
     old = "the old database" if schemas is None else "the old schemas, under other names,"
     yield _fact("keeps", f"{old} until {until:%d %b %H:%M}" if keep else f"nothing of {old.split(',')[0]}")
+
+
+def _way_back(
+    step: TakeBackup | PutMark | RestoreBackup | CopyBack | RecoverTo, backup: Backup | None
+) -> Iterator[str]:
+    match step:
+        case TakeBackup():
+            count = len(step.sealed_to)
+            sealed = f"encrypted to {count} recipient{'s' if count != 1 else ''}" if count else "not encrypted"
+            yield _fact("backs up", f"first, with {step.engine}, {sealed}")
+        case PutMark():
+            yield _fact("marks", f"a restore point first, shown to be recoverable ({step.engine})")
+        case RestoreBackup():
+            yield _fact("restores", backup_line(backup) if backup else step.id)
+        case CopyBack():
+            yield _fact("copies back", f"{', '.join(step.tables)}: {step.back.value}")
+            yield _fact("from", backup_line(backup) if backup else step.id)
+        case RecoverTo():
+            yield _fact("recovers", f"a second server to {step.goal} ({step.engine}); the live one is not touched")
+
+
+def backup_line(backup: Backup) -> str:
+    """Return a backup as a line: which, of when, how much, how far it was shown to be whole."""
+    by = f" · before entry {backup.entry} of {backup.made_by}" if backup.entry else ""
+    size = f"{backup.tables} tables, {backup.rows:,} rows, {megabytes(backup.size_bytes)}"
+    return f"{backup.id} · {backup.at.astimezone():%d %b %H:%M} · {size} · {backup.grade}{by}"
 
 
 def kept_line(kept: Kept) -> str:

@@ -35,7 +35,9 @@ class Operation:
     `brings_back` marks one that returns to a database that was kept, `drops` one that drops what was kept,
     `rehearses` one whose revisions run on what is in service, so that they are tried out elsewhere first, `takes_back`
     one that runs the downgrades of revisions, with what they destroy, `accepts` one that records a person's word that
-    something unexpected is meant. `asked_as` is how the command line asks for one that has no task of its name.
+    something unexpected is meant, `saves` one that takes a backup, `restores` one that takes from a backup,
+    `recovers` one that replays the server's log elsewhere.
+    `asked_as` is how the command line asks for one that has no task of its name.
     """
 
     name: str
@@ -52,6 +54,9 @@ class Operation:
     rehearses: bool = False
     takes_back: bool = False
     accepts: bool = False
+    saves: bool = False
+    restores: bool = False
+    recovers: bool = False
     stamps: Stamping = Stamping.NEVER
     asked_as: str = ""
 

@@ -15,6 +15,8 @@ from dbtasks.rehearsed import Rehearsed
 from dbtasks.risks import Risk
 from dbtasks.tiers import Floor, Tier
 from dbtasks.values import dataclass
+from dbtasks.way_back import Policy
+from dbtasks.way_back import WayBack as WayBack
 
 # What the `cluster_name` of a server begins with that a recovery has made beside the live one.
 RECOVERED_NAME = "dbtasks-recovered-"
@@ -213,6 +215,7 @@ class Situation:
     stands in the way of replacing schemas, `proof_report` what `proof` comes from, `rehearsed_as` what the rehearsal
     said, `drifted` what differs or why that is not known: for the text alone. `lacking` are the rights that a migration
     misses, `torn` what must be put right before any revision runs, `leftovers` what can be seen of that.
+    `way_back` counts where something inside of the database is destroyed, `no_way_back` says why there is none.
     """
 
     stamp: StampState
@@ -226,6 +229,7 @@ class Situation:
     floor: Floor
     rehearsal: Rehearsal = Rehearsal.NOT_NEEDED
     drift: Drift = Drift.NONE
+    way_back: WayBack = WayBack.NONE
     stamped_as: str = ""
     obstacles: tuple[str, ...] = ()
     rehearsed_as: tuple[str, ...] = ()
@@ -234,6 +238,7 @@ class Situation:
     leftovers: tuple[str, ...] = ()
     proof_report: ProofReport | None = None
     drifted: tuple[str, ...] = ()
+    no_way_back: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +256,8 @@ class Evidence:
     """Everything that was seen of one target, before planning. `database` is `None` where it does not exist.
 
     `rehearsed` is what the pending revisions did on a scratch server, `risks` what they would do to the target's rows,
-    `objections` what lint says of them, `unlinted` why it says nothing.
+    `objections` what lint says of them, `unlinted` why it says nothing. `policy` is how a way back would be provided,
+    `None` where none is needed.
     """
 
     tier: Tier
@@ -265,6 +271,7 @@ class Evidence:
     risks: tuple[Risk, ...] = ()
     objections: tuple[Objection, ...] = ()
     unlinted: str = ""
+    policy: Policy | None = None
     last_backup_age: timedelta | None = None
 
     @property

@@ -22,6 +22,7 @@ from dbtasks.operations import downgrade as downgrade_
 from dbtasks.operations import migrate as migrate_
 from dbtasks.operations import seed as seed_
 from dbtasks.project import open_project
+from dbtasks.recovery_tasks import backup, backups, incident, recover, restore
 from dbtasks.reset_tasks import prepare, prune, reset, undo
 from dbtasks.selection import choose
 from dbtasks.task_calls import Options, carry_out, guarded, run_with
@@ -52,6 +53,7 @@ def migrate(
     tier: str = "",
     through: str = "",
     retry: str = "",
+    no_backup_because: str = "",
     dry_run: bool = False,
     format_: str = "text",
     yes: bool = False,
@@ -60,7 +62,7 @@ def migrate(
     """Apply the pending revisions and keep the rows. Each tier needs the tier before it to have them first."""
     if through and tier:
         raise UsageError("--tier and --through contradict each other. Name one of them.")
-    options = Options(tier=tier, through=through, retry=retry, format_=format_)
+    options = Options(tier=tier, through=through, retry=retry, format_=format_, no_backup_because=no_backup_because)
     carry_out(migrate_.OPERATION, options, dry_run=dry_run, yes=yes, reason=reason)
 
 
@@ -73,6 +75,7 @@ def downgrade(
     tier: str = "",
     to: str = "",
     retry: str = "",
+    no_backup_because: str = "",
     dry_run: bool = False,
     format_: str = "text",
     yes: bool = False,
@@ -81,7 +84,7 @@ def downgrade(
     """Take revisions back, down to the one that --to names, with whatever they have made."""
     if not to:
         raise UsageError("a downgrade leads to a revision that is named. Write which: --to=<revision>")
-    options = Options(tier=tier, to=to, retry=retry, format_=format_)
+    options = Options(tier=tier, to=to, retry=retry, format_=format_, no_backup_because=no_backup_because)
     carry_out(downgrade_.OPERATION, options, dry_run=dry_run, yes=yes, reason=reason)
 
 
@@ -230,13 +233,14 @@ def server(_c: Context, action: str) -> None:
 
 
 TASKS: tuple[Task[Any], ...] = (
-    reset, undo, seed, migrate, downgrade, prepare, prune, adopt, shell, run, status, check, drift, lint, audit, server
+    reset, undo, seed, migrate, downgrade, prepare, prune, adopt, shell, run, status, check, drift, lint, audit, server,
+    backup, restore, recover, incident,
 )  # fmt: skip
 
 
 def namespace(*more: Collection | Task[Any]) -> Collection:
     """Return the root namespace for a `tasks.py`: our tasks, and the team's own."""
-    root = Collection(*TASKS)
+    root = Collection(*TASKS, backups())
     for each in more:
         if isinstance(each, Collection):
             root.add_collection(each)

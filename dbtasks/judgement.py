@@ -12,6 +12,7 @@ from dbtasks.migration_rules import MIGRATION_RULES
 from dbtasks.surroundings import Kind
 from dbtasks.tiers import Consent, Loss
 from dbtasks.verdicts import Ask, Case, DecideRule, Question, Refuse, excerpt, refuse, refuse_agent, refuse_nobody
+from dbtasks.way_back_rules import WAY_BACK_RULES
 
 YES_TO_PRODUCTION = "Type 'yes' to confirm production access:"
 _TIMELINE = "The server's timeline has changed (a failover, or a promoted copy?)."
@@ -271,6 +272,7 @@ DECIDE_RULES: tuple[DecideRule, ...] = (
     _a_way_back_must_be_kept,
     _the_stamps_floor_binds,
     *MIGRATION_RULES,
+    *WAY_BACK_RULES,
     _approvals_must_be_brought,
     _a_person_confirms,
     _taking_over_asks,

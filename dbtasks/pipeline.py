@@ -244,6 +244,7 @@ class _Road:
         command = [] if wish.purpose else list(wish.command)
         at_risk = [str(risk) for risk in seen.evidence.risks if risk.loses]
         detail = {"reason": self.call.reason, "command": command, "purpose": wish.purpose, "at_risk": at_risk}
+        detail["no_backup_because"] = wish.no_backup_because
         self.entry = entry = self.trail.intent(act, {name: value for name, value in detail.items() if value})
         site = Site(
             project=self.project,
@@ -254,6 +255,7 @@ class _Road:
             report=self._moment,
             beside=seen.beside,
             fresh=wish.fresh,
+            reason=self.call.reason,
             ahead=self.call.ahead,
         )
         started = time.monotonic()

@@ -17,6 +17,7 @@ from dbtasks.evidence import Evidence, Identity
 from dbtasks.risks import Ceiling
 from dbtasks.tiers import Floor
 from dbtasks.values import dataclass
+from dbtasks.way_back import Back, Backup, CopyBack, PutMark, RecoverTo, RestoreBackup, TakeBackup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +68,12 @@ class Materials:
 
     `revisions` are all of them, base first; `pending` those that the target lacks, `unrecorded` those that it has and
     its ledger does not, `unknown` those that it is at and the project does not have. `kept` is what would be brought
-    back, `ended` what would be dropped. `agreed` are the ceilings of an earlier plan that still hold. A downgrade takes
-    `back` revisions, the newest first; `to` is what Alembic is told, `down_to` what the version table holds then.
-    `schema` is the fingerprint of the target's schema, `drift` where it differs from what the revisions produce,
-    `reason` why that is meant: all only where it is to be accepted. `prove` is what a tier must pass besides being at
-    head.
+    back, `ended` and `ended_backups` what would go. `agreed` are the ceilings of an earlier plan that still hold.
+    A downgrade takes `back` revisions, the newest first; `to` is what Alembic is told, `down_to` what the version table
+    holds then. `schema` is the fingerprint of the target's schema, `drift` where it differs from what the revisions
+    produce, `reason` why that is meant: all only where it is to be accepted. `prove` is what a tier must pass besides
+    being at head, `backup` what is to be restored, `tables` are those of it that are to be copied back, and `back_how`
+    says how much of them. `goal` is the point of the log to recover to.
     """
 
     revisions: tuple[RevisionBytes, ...] = ()
@@ -95,6 +97,11 @@ class Materials:
     drift: tuple[str, ...] = ()
     reason: str = ""
     prove: Prove | None = None
+    backup: Backup | None = None
+    ended_backups: tuple[Backup, ...] = ()
+    tables: tuple[str, ...] = ()
+    back_how: Back = Back.CHANGED
+    goal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,10 +205,11 @@ class BringBack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropKept:
-    """Drop the kept databases with these oids, and the schemas kept under these marks."""
+    """Drop the kept databases with these oids, the schemas kept under these marks, and these backups by their ids."""
 
     oids: tuple[int, ...]
     marks: tuple[str, ...] = ()
+    backups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +249,11 @@ Step = (
     | DropKept
     | HandOut
     | AcceptDrift
+    | TakeBackup
+    | PutMark
+    | RestoreBackup
+    | CopyBack
+    | RecoverTo
 )
 
 

@@ -134,5 +134,9 @@ def drop_kept(bench: Workbench, step: DropKept) -> str:
             known.drop(row)
             bench.site.report(Moment(step="prune", done=done, total=len(rows)))
         dropped += [row.name for row in rows]
+    if step.backups:
+        from dbtasks import saving
+
+        dropped += saving.drop(bench, step.backups)
     bench.result.facts["dropped"] = dropped
     return f"dropped {', '.join(dropped) or 'nothing'}"

@@ -37,6 +37,7 @@ from dbtasks.plan import (
 )
 from dbtasks.site import Moment, Result, Site
 from dbtasks.verdicts import Refuse
+from dbtasks.way_back import CopyBack, PutMark, RecoverTo, RestoreBackup, TakeBackup
 from dbtasks.workbench import Workbench
 
 
@@ -54,14 +55,14 @@ def run(clearance: Clearance, site: Site) -> Result:
             if isinstance(verdict, Refuse):  # another stamp, say, which no plan shows
                 raise verdict.error()
         stack.enter_context(_cleaning_up(bench))
-        aside = any(isinstance(step, BuildAside) for step in plan.steps)
-        for step in building.shortened(bench) if aside else plan.steps:
+        from_stock = plan.operation.builds
+        for step in building.shortened(bench) if from_stock else plan.steps:
             _timed(bench, step)
     return bench.result
 
 
 def _writes(step: Step) -> bool:
-    return step.records if isinstance(step, Prove) else not isinstance(step, HandOut | Verify)
+    return step.records if isinstance(step, Prove) else not isinstance(step, HandOut | Verify | TakeBackup | RecoverTo)
 
 
 @contextmanager
@@ -135,6 +136,8 @@ def _do(bench: Workbench, step: Step) -> tuple[str, str]:
             return "accept", accepting.accept(bench, step)
         case HandOut():
             return "open", hand_out(bench, step)
+        case TakeBackup() | PutMark() | RestoreBackup() | CopyBack() | RecoverTo():
+            return _way_back(bench, step)
         case _:
             assert_never(step)
 
@@ -150,6 +153,29 @@ def _replace(bench: Workbench, step: SwapIn | BringBack | KeepReady | DropKept) 
             return "ready", replacing.keep_ready(bench)
         case DropKept():
             return "prune", replacing.drop_kept(bench, step)
+        case _:
+            assert_never(step)
+
+
+def _way_back(bench: Workbench, step: TakeBackup | PutMark | RestoreBackup | CopyBack | RecoverTo) -> tuple[str, str]:
+    """Do a step that provides a way back, or goes it."""
+    from dbtasks import saving  # late: most plans destroy nothing
+
+    match step:
+        case TakeBackup():
+            return "backup", saving.take(bench, step)
+        case PutMark():
+            from dbtasks import marking
+
+            return "mark", marking.put_mark(bench, step)
+        case RestoreBackup():
+            return "restore", saving.restore(bench, step)
+        case CopyBack():
+            return "copy", saving.copy_back(bench, step)
+        case RecoverTo():
+            from dbtasks import recovered
+
+            return "recover", recovered.recover(bench, step)
         case _:
             assert_never(step)
 

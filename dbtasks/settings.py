@@ -86,7 +86,8 @@ class BackupSettings:
 class Settings:
     """Everything that `config/tiers.yaml` says. Paths are absolute and inside `root`; `tiers` is in migration order.
 
-    `project` is also the first word of the databases on an embedded server: `<project>_<tier>`.
+    `project` is also the first word of the databases on an embedded server: `<project>_<tier>`. `contacts` are lines
+    for people under stress, `incidents` is the folder of their pages.
     """
 
     root: Path
@@ -97,7 +98,9 @@ class Settings:
     migrations: MigrationSettings
     seeds: Path
     trail: Path
+    incidents: Path
     backups: BackupSettings
+    contacts: tuple[str, ...] = ()
     agent_markers: tuple[str, ...] = ()
     stock: StockLimits = StockLimits()
     demo: bool = False

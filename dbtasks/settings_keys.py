@@ -239,6 +239,16 @@ AGENT_KEYS = (
     ),
 )
 
+INCIDENT_KEYS = (
+    words(
+        "contacts",
+        "Whom to call when something went wrong, one line each.",
+        "lines of text: who, and how to reach them",
+        '["whoever is on duty: the number in the team\'s handbook"]',
+    ),
+    path("folder", "The folder for the pages that `invoke incident` writes.", "docs/incidents"),
+)
+
 TOP_KEYS = (
     Key(
         name="project",
@@ -266,6 +276,7 @@ TOP_KEYS = (
         AGENT_KEYS,
     ),
     section("backups", "Where backups lie, and who can open them.", "{folder: .dbtasks/backups}", BACKUPS_KEYS),
+    section("incident", "What `invoke incident` tells and where it writes.", "{contacts: [...]}", INCIDENT_KEYS),
     section("stock", "What is kept ready for the next reset.", "{most: 8 databases, size: 4 GB}", STOCK_KEYS),
     Key(
         name="tiers",

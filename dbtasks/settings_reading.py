@@ -74,6 +74,8 @@ def _settings(root: Path, top: Fields) -> Settings | None:
     agent_markers = top.section("agents").texts("markers") or ()
     stock = _stock(top.section("stock"))
     backups = _backups(root, top.section("backups"))
+    incident = top.section("incident")
+    contacts, incidents = incident.texts("contacts") or (), _path(root, incident, "folder")
     if project is None or default is None:
         return None
     return Settings(
@@ -88,6 +90,8 @@ def _settings(root: Path, top: Fields) -> Settings | None:
         backups=backups,
         agent_markers=agent_markers,
         stock=stock,
+        contacts=contacts,
+        incidents=incidents,
         demo=demo,
     )
 
@@ -242,6 +246,7 @@ _PATH_DEFAULTS = {
     "config": "alembic.ini",
     "seeds": "seeds",
     "trail": "logs/database_audit.jsonl",
+    "folder": "docs/incidents",
 }
 
 

@@ -42,7 +42,8 @@ class Site:
     """Where a clearance is used. `look_again` makes the survey anew; `entry` is the trail's number of the intent.
 
     `beside` is the survey's own connection to the coordination database, where it made one. `fresh`: nothing in stock
-    is believed. `result` grows while the steps run. `ahead` is a worker that waits for a job.
+    is believed. `result` grows while the steps run. `ahead` is a worker that waits for a job,
+    `reason` what the person said.
     """
 
     project: Project
@@ -53,5 +54,6 @@ class Site:
     report: Callable[[Moment], None]
     beside: Connection | None = None
     fresh: bool = False
+    reason: str = ""
     ahead: Ahead | None = None
     result: Result = dataclasses.field(default_factory=Result)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dbtasks import kept
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import Connection, unreadable
 from dbtasks.effects import Stamping
@@ -25,33 +24,13 @@ from dbtasks.tiers import Loss
 from dbtasks.torn import torn
 from dbtasks.values import dataclass
 from dbtasks.verdicts import Request
+from dbtasks.wish import Wish as Wish
 
 if TYPE_CHECKING:
     from dbtasks.drift import Comparing
     from dbtasks.migrations.history import History, Revision
     from dbtasks.proof import ProofReport
     from dbtasks.seeders import Seeds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What the command line adds to the verb: a command to run, read-only or not, other seed sets than the tier's.
-
-    `purpose` says what this process wants the way in for, where there is no command. `entry` is the one to undo.
-    `fresh`: built from nothing, whatever is in stock. `to` is the revision that a downgrade leads to,
-    `walks`: through the tiers in their order, each to be proven before the next. `reason`: why drift is accepted.
-    """
-
-    command: tuple[str, ...] = ()
-    read_only: bool = False
-    purpose: str = ""
-    seed_sets: tuple[str, ...] | None = None
-    retry: tuple[str, ...] = ()
-    entry: int | None = None
-    fresh: bool = False
-    to: str = ""
-    walks: bool = False
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +126,15 @@ def survey(
         comparing, seen = files.comparing(say), (situation, materials, database)
         situation, materials = _compared(request, target, (files.history, comparing), wish, seen)
     inside = situation.replacing is Replacing.BY_SCHEMAS
-    materials = _with_kept(materials, project, request, target, (wish, beside, inside))
+    if operation.brings_back or operation.drops or operation.restores or operation.recovers:
+        from dbtasks import bringing  # late, as below: most operations neither bring anything back nor destroy
+
+        materials = bringing.add(materials, project, request, target, (wish, beside, inside))
+    policy = None
+    if way_back_is_wanted(request, situation, materials):
+        from dbtasks import provision
+
+        situation, policy = provision.provide(project, request, target, situation, wish.no_backup_because)
     evidence = Evidence(
         tier=request.tier,
         project=settings.project,
@@ -156,6 +143,7 @@ def survey(
         server=server,
         database=database,
         situation=situation,
+        policy=policy,
     )
     plan = verb(operation).plan(evidence, materials)
     if not stopped and operation.rehearses and situation.drift in (Drift.NONE, Drift.ACCEPTED):  # else it is refused
@@ -195,6 +183,17 @@ def _materials(wish: Wish, history: History | None, database: Database | None) -
         purpose=wish.purpose,
         retry=wish.retry,
     )
+
+
+def way_back_is_wanted(request: Request, situation: Situation, materials: Materials) -> bool:
+    """Whether a way back is asked for, or could be needed: where there is nothing to lose, it is not."""
+    operation = request.operation
+    if operation.saves:
+        return True
+    if situation.contents is not Contents.HOLDS or situation.floor.may_lose is Loss.EVERYTHING:
+        return False
+    revisions = operation.rehearses and bool(materials.pending or materials.back)
+    return revisions or operation.replaces or operation.restores
 
 
 def _goes_on(request: Request, situation: Situation, database: Database | None) -> bool:
@@ -248,32 +247,6 @@ def _seeds(request: Request, wish: Wish, files: Files) -> tuple[tuple[str, ...],
     """Return the seed sets that are wanted, and the digest over their files."""
     sets = tuple(wish.seed_sets if wish.seed_sets is not None else request.tier.seeds)
     return (sets, files.seeds(sets).digest) if request.operation.seeds and sets else ((), "")
-
-
-def _with_kept(
-    materials: Materials,
-    project: Project,
-    request: Request,
-    target: Target,
-    means: tuple[Wish, Connection | None, bool],
-) -> Materials:
-    """Add what `undo` would bring back, or `prune` would drop. RefusedError where there is nothing to bring back."""
-    operation, (wish, beside, inside) = request.operation, means
-    if not (operation.brings_back or operation.drops):
-        return materials
-    name, tier = project.settings.project, request.tier.name
-    there = (
-        kept.read(beside, name, tier, target.conninfo.database) if beside else kept.kept(target.conninfo, name, tier)
-    )
-    if operation.drops:
-        there = (*there, *kept.inside(target.conninfo))
-        gone = kept.gone(target.conninfo, name, tier)
-        return replace(materials, ended=(*(each for each, ended in there if ended), *gone))
-    there = kept.inside(target.conninfo, whole=True) if inside else there
-    chosen = kept.choose([each for each, _ in there], wish.entry, kept.maker(project.who), tier)
-    return replace(
-        materials, kept=chosen if beside or inside else kept.looked_into(chosen, name, tier, target.conninfo)
-    )
 
 
 def _bytes(revision: Revision) -> RevisionBytes:

@@ -13,12 +13,14 @@ from invoke.tasks import Task
 from dbtasks.command_line import GuardedTask, checked_format, end, whole_number
 from dbtasks.console import Console
 from dbtasks.effects import Operation
-from dbtasks.errors import DbtasksError
+from dbtasks.errors import DbtasksError, UsageError
 from dbtasks.operations import open_
 from dbtasks.project import Project, open_project
 from dbtasks.selection import Choice, choose
 from dbtasks.surroundings import Kind
 from dbtasks.values import dataclass
+from dbtasks.way_back import Back
+from dbtasks.wording import quoted
 
 if TYPE_CHECKING:
     from dbtasks.migrations.ahead import Ahead
@@ -31,6 +33,7 @@ HELP = {
     "format_": "text or json; json goes to standard output, everything else to standard error",
     "yes": "answer questions that the tier lets scripts answer; it is never a person's consent",
     "reason": "why, for the audit trail",
+    "no_backup_because": "why what is destroyed needs no backup; not where nothing may be lost",
 }
 
 
@@ -57,6 +60,11 @@ class Options:
     entry: str = ""
     fresh: bool = False
     to: str = ""
+    backup: str = ""
+    tables: str = ""
+    back: str = ""
+    before: str = ""
+    no_backup_because: str = ""
 
 
 def carry_out(operation: Operation, options: Options, *, dry_run: bool, yes: bool, reason: str) -> list[Report]:
@@ -76,6 +84,11 @@ def carry_out(operation: Operation, options: Options, *, dry_run: bool, yes: boo
             to=options.to,
             walks=bool(options.through),
             reason=reason if operation.accepts else "",
+            backup=options.backup,
+            tables=_words(options.tables),
+            back_how=_how(options.back),
+            before=whole_number("--before", options.before) if options.before else None,
+            no_backup_because=options.no_backup_because.strip(),
         )
         console = Console()
         call = pipeline.Call(
@@ -126,6 +139,13 @@ def _so_far(reports: list[Report], choices: list[Choice]) -> tuple[Mapping[str, 
     stopped, *rest = [choice.tier.name for choice in choices[len(reports) :]]
     done = [report.as_data() for report in reports]
     return (*done, {"tier": stopped, "verdict": "stopped"}, *({"tier": each, "verdict": "not asked"} for each in rest))
+
+
+def _how(text: str) -> Back:
+    known = {each.name.lower(): each for each in Back}
+    if text and text not in known:
+        raise UsageError(f"--back: expected {', '.join(known)}, found {quoted(text)}.")
+    return known[text] if text else Back.CHANGED
 
 
 def _words(text: str) -> tuple[str, ...]:

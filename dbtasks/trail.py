@@ -100,9 +100,12 @@ class Trail:
         """Record that the guard said no, with the refusal's code, and return the entry's number."""
         return self._add("refusal", act, {"outcome": code}, detail)
 
-    def note(self, act: Act, detail: Mapping[str, object] | None = None) -> int:
-        """Record something that is neither begun nor refused (a URL handed to a runtime), and return its number."""
-        return self._add("note", act, {}, detail)
+    def note(self, act: Act, detail: Mapping[str, object] | None = None, *, of: int | None = None) -> int:
+        """Record something that is neither begun nor refused (a URL handed to a runtime), and return its number.
+
+        `of` is the intent that it belongs to, and that goes on.
+        """
+        return self._add("note", act, {"of": of}, detail)
 
     def _add(self, kind: str, act: Act, ending: dict[str, JsonValue], detail: Mapping[str, object] | None) -> int:
         body = _body(kind, act, ending, self._who.here(), detail)

@@ -59,7 +59,7 @@ def unfinished(path: Path, who: Who) -> list[Run]:
             continue
         if head.kind == b"intent":
             begun[head.entry] = line
-        elif head.of is not None:
+        elif head.kind == b"result" and head.of is not None:
             begun.pop(head.of, None)
     return _join((entry for line in begun.values() if (entry := parse_entry(line)) is not None), who)
 
@@ -83,7 +83,7 @@ def _join(entries: Iterable[Entry], who: Who) -> list[Run]:
     results: dict[int, Entry] = {}
     for entry in entries:
         firsts.setdefault(entry.run, entry)
-        if entry.of is not None:
+        if entry.of is not None and entry.kind == "result":
             results[entry.of] = entry
     return [
         Run(number=number, first=first, result=results.get(number), state=_state(first, results.get(number), who))

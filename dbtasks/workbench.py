@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -21,14 +22,17 @@ from dbtasks.site import Moment, Site
 from dbtasks.stock import Found, Stock
 from dbtasks.tiers import Consent
 
+if TYPE_CHECKING:
+    from dbtasks.recovery.rooms import Recovered
+
 
 class Workbench:
     """The state that the steps of one plan share.
 
     `built` is the database built aside, `stamp` what was written into it, `inputs` what its build opened; `found` is
     what the stock had of it, `record` what is noted beside a database that is kept in stock. `elsewhere` is the server
-    that it is built on where that is not the target's. `doubt` is why what the seeds made must not be kept, `not_kept`
-    what was said of that.
+    that it is built on where that is not the target's, `recovered` one that was brought to an earlier point. `doubt` is
+    why what the seeds made must not be kept, `not_kept` what was said of that.
     """
 
     def __init__(self, clearance: Clearance, site: Site, plan: Plan) -> None:
@@ -45,6 +49,7 @@ class Workbench:
         self.doubt = ""
         self.not_kept: list[str] = []
         self.elsewhere: Elsewhere | None = None
+        self.recovered: Recovered | None = None
 
     @property
     def place(self) -> Conninfo:

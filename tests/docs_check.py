@@ -110,7 +110,7 @@ def _paths(keys: tuple[Key, ...], before: str) -> Iterator[str]:
 
 def tasks_have_pages(site: Site) -> Iterator[Mistake]:
     for task, flags in site.known.tasks.items():
-        page = site.page(f"docs/tasks/{task}.md")
+        page = site.page(f"docs/tasks/{_page(task)}.md")
         if not page.text:
             yield page.at(1, f"task {task} has no page.")
         for flag in flags if page.text else ():
@@ -118,8 +118,13 @@ def tasks_have_pages(site: Site) -> Iterator[Mistake]:
                 yield page.at(1, f"flag {flag} of {task} is not explained.")
     for page in site.pages:
         name = page.name.removeprefix("docs/tasks/").removesuffix(".md")
-        if page.name.startswith("docs/tasks/") and name not in site.known.tasks:
+        if page.name.startswith("docs/tasks/") and name not in map(_page, site.known.tasks):
             yield page.at(1, f"there is no task {name}.")
+
+
+def _page(task: str) -> str:
+    """Return the page of a task: those of one collection share one."""
+    return task.partition(".")[0]
 
 
 def words_have_places(site: Site) -> Iterator[Mistake]:

@@ -57,7 +57,7 @@ def restorable(permit: Permission, look: Look, beside: Beside, report: Report = 
     try:
         restore_into(permit, look.vault, look.manifest, beside, report)
         with telling(f"The backup {look.manifest.id} could not be compared"):
-            rows = _compared(permit, look.manifest, beside)
+            rows = compare(permit, look.manifest, beside)
     except DamagedBackupError as damaged:
         _note(look, _verdict(look, Grade.DAMAGED, why=damaged.why), beside)
         raise
@@ -67,7 +67,7 @@ def restorable(permit: Permission, look: Look, beside: Beside, report: Report = 
     return _note(look, _verdict(look, Grade.RESTORABLE, rows=() if look.manifest.rows else rows), beside)
 
 
-def _compared(permit: Permission, manifest: Manifest, beside: Beside) -> Rows:
+def compare(permit: Permission, manifest: Manifest, beside: Beside) -> Rows:
     """Return the restored database's rows. DamagedBackupError where they or the schema are not those of the source."""
     with closing(open_to_write(permit, beside.conninfo)) as connection:
         major = connection.info.server_version // 10000

@@ -9,7 +9,9 @@ from dbtasks.evidence import Evidence
 from dbtasks.operations import (
     accept,
     adopt,
+    backup,
     check,
+    copy_back,
     downgrade,
     drift,
     lint,
@@ -17,7 +19,9 @@ from dbtasks.operations import (
     open_,
     prepare,
     prune,
+    recover,
     reset,
+    restore,
     seed,
     status,
     undo,
@@ -36,6 +40,7 @@ class Verb(Protocol):
 
 VERBS: tuple[Verb, ...] = (
     *(reset, undo, seed, migrate, downgrade, prepare, prune, adopt, accept),
+    *(backup, restore, copy_back, recover),
     *(open_, status, check, drift, lint),
 )
 

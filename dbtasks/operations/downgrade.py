@@ -7,6 +7,7 @@ from dbtasks.evidence import Evidence, Rehearsal, StampState
 from dbtasks.plan import Materials, Plan, PutStamp, Step, TakeBack, Verify, plan_of
 from dbtasks.rehearsed import fingerprint
 from dbtasks.risks import ceilings
+from dbtasks.way_back import precautions
 
 OPERATION = Operation(
     name="downgrade",
@@ -25,7 +26,7 @@ def plan(evidence: Evidence, materials: Materials) -> Plan:
     steps: list[Step] = [_take_back(evidence, materials), verify]
     if evidence.situation.stamp is StampState.PROMOTED:
         steps.insert(0, PutStamp(floor=evidence.situation.floor))
-    return plan_of(OPERATION, evidence, Effect.DESTROY, tuple(steps))
+    return plan_of(OPERATION, evidence, Effect.DESTROY, (*precautions(evidence.policy), *steps))
 
 
 def _take_back(evidence: Evidence, materials: Materials) -> TakeBack:

@@ -8,6 +8,7 @@ from dbtasks.plan import ApplyRevisions, Materials, Plan, PutStamp, Step, Verify
 from dbtasks.rehearsed import fingerprint
 from dbtasks.risks import ceilings
 from dbtasks.tiers import Loss
+from dbtasks.way_back import precautions
 
 OPERATION = Operation(
     name="migrate",
@@ -32,7 +33,8 @@ def plan(evidence: Evidence, materials: Materials) -> Plan:
         steps.append(_apply(evidence, materials))
     notes = Effect.ADD if materials.prove and materials.prove.records else Effect.READ
     effect = notes if not steps else Effect.DESTROY if _may_destroy(evidence) else Effect.CHANGE
-    return plan_of(OPERATION, evidence, effect, (*steps, Verify(heads=materials.heads), *prove))
+    before = precautions(evidence.policy) if effect is Effect.DESTROY else ()
+    return plan_of(OPERATION, evidence, effect, (*before, *steps, Verify(heads=materials.heads), *prove))
 
 
 def _apply(evidence: Evidence, materials: Materials) -> ApplyRevisions:

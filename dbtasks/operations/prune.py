@@ -16,10 +16,11 @@ OPERATION = Operation(
 
 def plan(evidence: Evidence, materials: Materials) -> Plan:
     """Return the plan: what has ended goes, by oid. Where nothing has, there is no step to take."""
-    if not materials.ended:
+    if not (materials.ended or materials.ended_backups):
         return plan_of(OPERATION, evidence, Effect.READ, ())
     step = DropKept(
         oids=tuple(each.oid for each in materials.ended if each.mark is None),
         marks=tuple(each.mark for each in materials.ended if each.mark is not None),
+        backups=tuple(each.id for each in materials.ended_backups),
     )
     return plan_of(OPERATION, evidence, Effect.DESTROY, (step,))

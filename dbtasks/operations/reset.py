@@ -5,6 +5,7 @@ from __future__ import annotations
 from dbtasks.effects import Effect, Operation, Stamping
 from dbtasks.evidence import Contents, Evidence, Replacing
 from dbtasks.plan import ApplyRevisions, BuildAside, LoadSeeds, Materials, Plan, PutStamp, Step, SwapIn, Verify, plan_of
+from dbtasks.way_back import precautions
 
 OPERATION = Operation(
     name="reset",
@@ -24,11 +25,9 @@ def plan(evidence: Evidence, materials: Materials) -> Plan:
     Replacing a database that holds no user object destroys nothing, so its effect is ADD.
     """
     holds = evidence.situation.contents is Contents.HOLDS
-    database = evidence.database
-    inside = database if evidence.situation.replacing is Replacing.BY_SCHEMAS else None
-    schemas = inside.schemas if inside is not None else None
-    swap = SwapIn(keep=evidence.tier.retention, replaces=database is not None, schemas=schemas)
-    return plan_of(OPERATION, evidence, Effect.DESTROY if holds else Effect.ADD, (*build(evidence, materials), swap))
+    before = precautions(evidence.policy) if holds else ()
+    steps = (*before, *build(evidence, materials), swap_in(evidence))
+    return plan_of(OPERATION, evidence, Effect.DESTROY if holds else Effect.ADD, steps)
 
 
 def build(evidence: Evidence, materials: Materials) -> tuple[Step, ...]:
@@ -43,3 +42,11 @@ def build(evidence: Evidence, materials: Materials) -> tuple[Step, ...]:
         *seeds,
         Verify(heads=materials.heads),
     )
+
+
+def swap_in(evidence: Evidence) -> SwapIn:
+    """Return the step that puts what was built in the place of what is there."""
+    database = evidence.database
+    inside = database if evidence.situation.replacing is Replacing.BY_SCHEMAS else None
+    schemas = inside.schemas if inside is not None else None
+    return SwapIn(keep=evidence.tier.retention, replaces=database is not None, schemas=schemas)

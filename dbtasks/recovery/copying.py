@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
@@ -12,14 +11,7 @@ from dbtasks.database import Connection, several
 from dbtasks.errors import RefusedError
 from dbtasks.recovery.tables import ALIKE, READ_ALIKE, Table, listed, row_text, tables_of
 from dbtasks.values import dataclass
-
-
-class Back(enum.Enum):
-    """How much of a table comes back."""
-
-    MISSING = "rows that are not there any more"
-    CHANGED = "these, and rows that were changed get their old values"
-    WHOLE = "the table as it was: rows written since go"
+from dbtasks.way_back import Back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

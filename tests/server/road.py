@@ -24,6 +24,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pexpect
+import pyrage
 
 from dbtasks.programs import find_client
 from tests import outside
@@ -32,6 +33,7 @@ from tests.sessions import Session
 
 SECONDS = 60
 QUESTIONS = ("confirm production access: ", "to run exactly this plan: ", "to go on: ")
+KEYS = "  recipients: [config/backup_keys.pub]\n  identity: backup_identity"
 PASSWORD = "p@s%w:r /d#1"  # everything that a URL, a key=value string or a shell takes for something else
 
 ENV_PY = """
@@ -118,6 +120,14 @@ class Project:
         """Return the environment of a command; `None` takes a variable away."""
         everything = {**outside.environment(), "PYTHONPATH": str(REPOSITORY), **self.urls, **more}
         return {name: value for name, value in everything.items() if value is not None}
+
+    def with_keys(self) -> Project:
+        """Let two people open the backups, one of them the person who types: PROD loses nothing without."""
+        keys = [pyrage.x25519.Identity.generate() for _ in range(2)]
+        self.file("config/backup_keys.pub", "".join(f"{key.to_public()}\n" for key in keys))
+        self.urls["backup_identity"] = str(self.file("backup.key", f"{keys[0]}\n"))
+        self.edit("config/tiers.yaml", "\nbackups:\n", f"\nbackups:\n{KEYS}\n")
+        return self
 
     # Commands
 

@@ -104,6 +104,7 @@ def trade(abroad: Server) -> Iterator[Trade]:
     with project("trade", **FILES) as made:
         variables = ("test_database_url", "stg_database_url", "database_url")
         made.urls = {name: abroad.url(f"trade_{tier}", "trader") for name, tier in zip(variables, TIERS, strict=True)}
+        made.with_keys()
         made.edit("config/tiers.yaml", "  config: alembic.ini\n  section: alembic\n", "")
         made.edit("config/tiers.yaml", "  version_table: alembic_version\n", HISTORIES)
         it = Trade(made=made, abroad=abroad, newest={"core": "r3"})

@@ -50,6 +50,7 @@ def road(abroad: Server) -> Iterator[Road]:
     with project("deeds") as made:
         variables = ("test_database_url", "stg_database_url", "database_url")
         made.urls = {name: abroad.url(f"deeds_{tier}", "doer") for name, tier in zip(variables, TIERS, strict=True)}
+        made.with_keys()
         for tier in ("int", "stg"):
             done = made.invoke(f"reset --tier={tier}")
             assert done.code == 0, done.text

@@ -9,9 +9,10 @@ import pytest
 
 from dbtasks import embedded
 from dbtasks.database import Scratch, look, open_to_write
-from dbtasks.recovery.copying import Back, copy_back
+from dbtasks.recovery.copying import copy_back
 from dbtasks.recovery.differences import differences
 from dbtasks.recovery.engines.choosing import private_archive
+from dbtasks.way_back import Back
 from tests.server.recovery_ground import Ground, proven
 from tests.server.road import Project, contents, dump, project
 

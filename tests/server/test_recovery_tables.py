@@ -10,10 +10,11 @@ import pytest
 
 from dbtasks.database import Connection, look
 from dbtasks.errors import RecoveryFailedError, RefusedError
-from dbtasks.recovery.copying import Back, Copied, copy_back
+from dbtasks.recovery.copying import Copied, copy_back
 from dbtasks.recovery.differences import Difference, differences
 from dbtasks.recovery.reviving import bring_back
 from dbtasks.recovery.rooms import Recovered
+from dbtasks.way_back import Back
 from tests.server.recovery_ground import DATABASE, Ground, live_dump, private, proven
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.outside]

@@ -38,6 +38,7 @@ def shop(servers: tuple[Server, Server]) -> Iterator[Project]:
                 ("test_database_url", "goods_int"), ("stg_database_url", "goods_stg"), ("database_url", "goods_prod"),
             )
         }  # fmt: skip
+        made.with_keys()
         made.edit("config/tiers.yaml", TABLE, f"{TABLE}{SCRATCH}")
         made.urls["scratch_database_url"] = scratch.url("postgres")
         for words in ("reset --tier=int", "reset --tier=stg"):

@@ -29,6 +29,7 @@ from dbtasks.evidence import (
     StampState,
     Torn,
     Use,
+    WayBack,
 )
 from dbtasks.operations import VERBS
 from dbtasks.surroundings import Kind, Surroundings
@@ -145,6 +146,7 @@ def plain_situations(tier: Tier) -> Iterator[Situation]:
                 replacing=Replacing.POSSIBLE,
                 proof=Proof.NOT_NEEDED,
                 floor=floor,
+                way_back=WayBack.PROVIDED,
             )
 
 
@@ -166,6 +168,8 @@ def with_obstacles(tier: Tier, situation: Situation, *, at_most: int) -> Iterato
     if not absent and at_most:
         yield replace(situation, lacking=("write dbtasks.ledger",))
         yield replace(situation, torn=(Torn(revision="c41f"),))
+        for way_back in (WayBack.NONE, WayBack.WAIVED):
+            yield replace(situation, way_back=way_back)
     # Schemas are compared only where revisions would go on from what the tier's own database holds.
     if situation.contents is Contents.HOLDS and situation.stamp is StampState.MATCHES:
         for drift in (Drift.ACCEPTED, Drift.THERE, Drift.UNKNOWN):
@@ -178,6 +182,12 @@ def effects(request: Request, situation: Situation) -> tuple[Effect, ...]:
         case "reset":
             return (Effect.DESTROY if situation.contents is Contents.HOLDS else Effect.ADD,)
         case "undo":  # with and without something kept
+            return (Effect.DESTROY if situation.contents is Contents.HOLDS else Effect.ADD, Effect.READ)
+        case "copy_back":  # rows that are missing, others too, without a backup
+            return (Effect.CHANGE, Effect.DESTROY, Effect.READ)
+        case "backup" | "recover":  # with and without an engine
+            return (Effect.ADD, Effect.READ)
+        case "restore":  # with and without a backup
             return (Effect.DESTROY if situation.contents is Contents.HOLDS else Effect.ADD, Effect.READ)
         case "prune" | "downgrade":
             return (Effect.DESTROY, Effect.READ)

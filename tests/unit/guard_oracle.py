@@ -22,6 +22,7 @@ from dbtasks.evidence import (
     Situation,
     StampState,
     Use,
+    WayBack,
 )
 from dbtasks.surroundings import Kind
 from dbtasks.tiers import Consent, Loss
@@ -89,15 +90,15 @@ def right_database(cell: Cell) -> bool:
         return seen.contents is not Contents.ABSENT
     fresh = seen.stamp is StampState.MISSING and seen.contents is not Contents.HOLDS
     fits = seen.name is NameState.FITS and seen.floor.consent is not Consent.PERSON
-    exists = seen.contents is Contents.EMPTY or operation.name == "reset"
-    return operation.name in {"reset", "migrate"} and fresh and fits and exists
+    exists = seen.contents is Contents.EMPTY or operation.name in {"reset", "restore"}
+    return operation.name in {"reset", "restore", "migrate"} and fresh and fits and exists
 
 
 def is_its_runs_own(cell: Cell) -> bool:
     """D1: a clone for tests serves the run that made it, and never becomes or removes what the tier's people have."""
     seen = cell.situation
     everything_may_go = (seen.floor.may_lose, seen.floor.consent) == (Loss.EVERYTHING, Consent.NONE)
-    serving = {"open", "seed", "migrate", "downgrade", "prepare", "accept"}
+    serving = {"open", "seed", "migrate", "downgrade", "prepare", "accept", "backup", "copy_back", "recover"}
     serves = cell.request.operation.name in serving and everything_may_go
     return seen.use is Use.CLONE and seen.stamp is StampState.MATCHES and serves
 
@@ -107,7 +108,10 @@ def can_be_done(cell: Cell) -> bool:
     operation, seen = cell.request.operation, cell.situation
     if operation.name != "open" and seen.route is Route.POOLED:
         return False
-    if operation.name in {"reset", "undo"} and not way_back_is_kept(cell):
+    if operation.name in {"reset", "undo", "restore"} and not way_back_is_kept(cell):
+        return False
+    inside = operation.name in {"migrate", "downgrade", "copy_back"}
+    if inside and cell.effect is Effect.DESTROY and not can_come_back(seen):
         return False
     if operation.name in {"reset", "migrate"} and seen.proof not in PROVEN:
         return False
@@ -129,6 +133,17 @@ def is_tried_out(seen: Situation) -> bool:
     if seen.rehearsal is Rehearsal.NOT_REHEARSED:
         return seen.floor.may_lose is not Loss.NOTHING
     return seen.rehearsal in {Rehearsal.NOT_NEEDED, Rehearsal.DONE}
+
+
+def can_come_back(seen: Situation) -> bool:
+    """Invariant 9: a backup goes before, or where that is a person's to decide, a reason why there is none."""
+    match seen.floor.may_lose:
+        case Loss.EVERYTHING:
+            return True
+        case Loss.ASKED:
+            return seen.way_back in {WayBack.PROVIDED, WayBack.WAIVED}
+        case Loss.NOTHING:
+            return seen.way_back is WayBack.PROVIDED
 
 
 def loses_unseen(cell: Cell) -> bool:

@@ -21,19 +21,39 @@ from dbtasks.evidence import (
     Stamp,
     StampState,
     Use,
+    WayBack,
 )
 from dbtasks.guard import admit, decide
-from dbtasks.operations import accept, adopt, downgrade, migrate, open_, prepare, prune, reset, seed, status, undo, verb
+from dbtasks.operations import (
+    accept,
+    adopt,
+    backup,
+    copy_back,
+    downgrade,
+    migrate,
+    open_,
+    prepare,
+    prune,
+    recover,
+    reset,
+    restore,
+    seed,
+    status,
+    undo,
+    verb,
+)
 from dbtasks.plan import Kept, Materials, Plan, RevisionBytes
 from dbtasks.proof import Code, Fault, Finding, ProofReport, Witness
 from dbtasks.surroundings import Kind, Surroundings
 from dbtasks.tiers import Tier
 from dbtasks.verdicts import Decision, Refuse, Request
+from dbtasks.way_back import Backup, Policy
 from tests.unit.guard_cells import INT, PROD, STG
 
 RESET, SEED, MIGRATE, ADOPT, OPEN = (each.OPERATION for each in (reset, seed, migrate, adopt, open_))
 STATUS, DOWNGRADE = status.OPERATION, downgrade.OPERATION
 PREPARE, UNDO, PRUNE, ACCEPT = (each.OPERATION for each in (prepare, undo, prune, accept))
+BACK_UP, RESTORE, COPY_BACK, RECOVER = (each.OPERATION for each in (backup, restore, copy_back, recover))
 EMPTY = {"stamp": StampState.MISSING, "contents": Contents.EMPTY}
 ABSENT = {"stamp": StampState.MISSING, "contents": Contents.ABSENT}
 
@@ -63,6 +83,21 @@ KEPT = Kept(
     tables=14,
     rows=48_310,
 )
+BACKUP = Backup(
+    id="20260131T140200Z-0a1b2c",
+    digest="66" * 32,
+    engine="pg_dump",
+    database="shop_stg",
+    at=datetime(2026, 1, 31, 14, 2, tzinfo=UTC),
+    tables=14,
+    rows=48_310,
+    size_bytes=9_000_000,
+    grade="restorable",
+    heads=("c41f",),
+    entry=12,
+    made_by="anna@desk",
+)
+POLICY = Policy(backup="pg_dump", sealed_to=("age1qz",), mark="archive")
 MATERIALS = Materials(
     revisions=(BASE, HEAD),
     pending=(HEAD,),
@@ -71,6 +106,9 @@ MATERIALS = Materials(
     seed_digest="33" * 32,
     command=("uvicorn", "app.main:app"),
     kept=KEPT,
+    backup=BACKUP,
+    tables=("bookings",),
+    goal="before entry 12",
     ended=(KEPT,),
     back=(HEAD,),
     to="a1f0",
@@ -129,6 +167,7 @@ def situation_of(tier: Tier) -> Situation:
         replacing=Replacing.POSSIBLE,
         proof=Proof.NOT_NEEDED,
         floor=tier.floor,
+        way_back=WayBack.PROVIDED,
     )
 
 

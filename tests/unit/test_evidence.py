@@ -20,6 +20,7 @@ from dbtasks.evidence import (
     Stamp,
     StampState,
     Use,
+    WayBack,
     own_stamp,
 )
 from dbtasks.proof import Fault
@@ -60,12 +61,17 @@ def with_stamps(*stamps: Stamp) -> Database:
 
 def test_a_healthy_database_is_what_it_says() -> None:
     assert look() == replace(
-        situation_of(STG), proof=Proof.PROVEN, stamped_as="stg", proof_report=REPORTS[Proof.PROVEN]
+        situation_of(STG),
+        way_back=WayBack.NONE,
+        proof=Proof.PROVEN,
+        stamped_as="stg",
+        proof_report=REPORTS[Proof.PROVEN],
     )
 
 
 def test_a_database_that_does_not_exist_is_missing_and_live() -> None:
-    expected = replace(situation_of(STG), stamp=StampState.MISSING, contents=Contents.ABSENT, proof=Proof.NOT_NEEDED)
+    gone = replace(situation_of(STG), stamp=StampState.MISSING, contents=Contents.ABSENT, proof=Proof.NOT_NEEDED)
+    expected = replace(gone, way_back=WayBack.NONE)  # that is looked for only where something could be destroyed
 
     assert look(None, proof=Proof.NOT_NEEDED) == expected
 

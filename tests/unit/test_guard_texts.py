@@ -450,7 +450,8 @@ def refusals(stride: int) -> Iterator[tuple[Request, Situation | None, Refuse]]:
 
 
 COMMAND = re.compile(
-    r"invoke (?:reset|undo|seed|migrate|downgrade|prepare|prune|adopt|status|check|drift|lint|run|audit)\b"
+    r"invoke (?:reset|restore|recover|backup|undo|seed|migrate|downgrade|prepare|prune|adopt)\b"
+    r"|invoke (?:status|check|drift|lint|run|audit)\b"
 )
 
 
@@ -481,6 +482,7 @@ def test_no_refusal_names_a_way_around_itself_and_each_names_a_command_that_help
         *ADMISSIONS, "E-STAMP", "E-PROJECT", "E-UNREADABLE", "E-COPIED", "E-NAME", "E-STANDBY", "E-NOT-LIVE",
         "E-ABSENT", "E-NO-STAMP", "E-POOLER", "E-RIGHTS", "E-NO-WAY-BACK", "E-OBSTACLE", "E-FLOOR", "E-NOT-PROVEN",
         "E-REHEARSAL", "E-WOULD-FAIL", "E-UNCOUNTED", "E-REVISION-TORN", "E-NOT-REHEARSED", "E-HISTORY",
+        "E-NO-BACKUP",
         "E-APPROVALS", "E-DRIFT", "E-TAKE-OVER", "E-NO-ANSWER", "E-RECOVERED",
     }  # fmt: skip
 

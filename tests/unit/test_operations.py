@@ -10,7 +10,7 @@ from typing import NoReturn
 import pytest
 
 from dbtasks.effects import Effect, Operation, Stamping
-from dbtasks.evidence import Contents, Objection, Replacing, Situation, StampState
+from dbtasks.evidence import Contents, Objection, Rehearsal, Replacing, Situation, StampState
 from dbtasks.guard import decide
 from dbtasks.operations import VERBS, Verb, verb
 from dbtasks.plan import (
@@ -33,13 +33,17 @@ from dbtasks.plan import (
 )
 from dbtasks.tiers import Consent, Floor, Loss
 from dbtasks.verdicts import Ask, Proceed, Refuse
+from dbtasks.way_back import Back, CopyBack, PutMark, RecoverTo, RestoreBackup, TakeBackup
 from tests.unit.guard_cells import INT, STG, TIERS, effects, plain_situations, requests
 from tests.unit.guard_oracle import may_connect
 from tests.unit.guard_samples import (
     ABSENT,
     ACCEPT,
     ADOPT,
+    BACK_UP,
+    BACKUP,
     BASE,
+    COPY_BACK,
     DOWNGRADE,
     EMPTY,
     HEAD,
@@ -47,9 +51,12 @@ from tests.unit.guard_samples import (
     MATERIALS,
     MIGRATE,
     OPEN,
+    POLICY,
     PREPARE,
     PRUNE,
+    RECOVER,
     RESET,
+    RESTORE,
     SEED,
     STATUS,
     UNDO,
@@ -64,8 +71,8 @@ every_verb = pytest.mark.parametrize("each", VERBS, ids=NAMES)
 
 def test_no_two_verbs_share_a_name() -> None:
     assert sorted(NAMES) == [
-        "accept", "adopt", "check", "downgrade", "drift", "lint", "migrate", "open", "prepare", "prune", "reset",
-        "seed", "status", "undo",
+        "accept", "adopt", "backup", "check", "copy_back", "downgrade", "drift", "lint", "migrate", "open", "prepare",
+        "prune", "recover", "reset", "restore", "seed", "status", "undo",
     ]  # fmt: skip
 
 
@@ -123,11 +130,14 @@ def test_a_plan_does_what_the_decision_table_takes_it_for(each: Verb) -> None:
     for tier in TIERS:
         request = next(request for request in requests(tier) if request.operation is each.OPERATION)
         for situation in plain_situations(tier):
-            nothing = replace(MATERIALS, pending=(), back=(), kept=None, ended=())
+            nothing = replace(MATERIALS, pending=(), back=(), kept=None, ended=(), backup=None)
             walked = replace(nothing, prove=Prove(models=True, records=True))
             everything = replace(MATERIALS, pending=(HEAD,), back=(HEAD,), kept=KEPT, ended=(KEPT,))
-            evidence = evidence_of(tier, situation)
-            found = {each.plan(evidence, materials).effect for materials in (nothing, walked, everything)}
+            seen = evidence_of(tier, situation)
+            ways = replace(seen, policy=POLICY)
+            only_backup = replace(everything, kept=None, back_how=Back.MISSING)
+            made_of = ((seen, nothing), (seen, walked), (ways, everything), (ways, only_backup))
+            found = {each.plan(evidence, materials).effect for evidence, materials in made_of}
             assert found == set(effects(request, situation))
             assert max(found) <= each.OPERATION.effect
 
@@ -263,9 +273,67 @@ def test_kept_schemas_are_brought_back_and_dropped_by_their_mark() -> None:
     assert steps(PRUNE, replace(MATERIALS, ended=(KEPT, inside))) == (DropKept(oids=(KEPT.oid,), marks=("1f3a90c2",)),)
 
 
-@pytest.mark.parametrize("operation", [UNDO, PRUNE], ids=["undo", "prune"])
+@pytest.mark.parametrize("operation", [UNDO, PRUNE, RESTORE], ids=lambda each: each.name)
 def test_where_nothing_is_kept_there_is_nothing_to_do(operation: Operation) -> None:
-    assert steps(operation, replace(MATERIALS, kept=None, ended=())) == ()
+    assert steps(operation, replace(MATERIALS, kept=None, ended=(), backup=None)) == ()
+
+
+TAKE = TakeBackup(engine="pg_dump", sealed_to=("age1qz",))
+MARK = PutMark(engine="archive")
+RESTORED = (
+    RestoreBackup(id=BACKUP.id, digest=BACKUP.digest),
+    STAMP,
+    SwapIn(keep=INT.retention, replaces=True),
+)
+
+
+def with_policy(operation: Operation, materials: Materials = MATERIALS, /, **seen: object) -> tuple[Step, ...]:
+    situation: Situation = replace(situation_of(INT), **seen)  # type: ignore[arg-type] # enums by name
+    return verb(operation).plan(replace(evidence_of(INT, situation), policy=POLICY), materials).steps
+
+
+def test_a_restore_builds_aside_from_the_backup_and_swaps_it_in() -> None:
+    assert steps(RESTORE) == RESTORED
+    assert steps(RESTORE, floor=STRICT)[1] == PutStamp(floor=STRICT)
+
+
+def test_an_undo_restores_where_only_a_backup_is_left() -> None:
+    assert steps(UNDO, replace(MATERIALS, kept=None)) == RESTORED
+
+
+@pytest.mark.parametrize("operation", [RESET, RESTORE, UNDO, DOWNGRADE, COPY_BACK], ids=lambda each: each.name)
+def test_the_way_back_is_provided_before_anything_is_destroyed(operation: Operation) -> None:
+    assert with_policy(operation)[:2] == (TAKE, MARK)
+
+
+@pytest.mark.parametrize("operation", [RESET, RESTORE, UNDO], ids=lambda each: each.name)
+def test_where_nothing_is_destroyed_no_way_back_is_needed(operation: Operation) -> None:
+    assert not {TAKE, MARK} & set(with_policy(operation, **EMPTY))
+
+
+def test_a_migration_takes_a_backup_only_where_it_may_destroy() -> None:
+    unknown = {"rehearsal": Rehearsal.NOT_REHEARSED, "floor": STRICT}
+
+    assert with_policy(MIGRATE) == steps(MIGRATE)
+    assert with_policy(MIGRATE, **unknown) == (TAKE, MARK, *steps(MIGRATE, **unknown))
+
+
+def test_a_backup_is_one_step_and_none_where_the_tier_has_no_engine() -> None:
+    assert with_policy(BACK_UP) == (TAKE,)
+    assert steps(BACK_UP) == ()
+
+
+def test_copying_back_needs_a_way_back_itself_unless_it_only_adds() -> None:
+    copied = CopyBack(id=BACKUP.id, digest=BACKUP.digest, tables=("bookings",), back=Back.CHANGED)
+
+    assert with_policy(COPY_BACK) == (TAKE, MARK, copied)
+    assert with_policy(COPY_BACK, replace(MATERIALS, back_how=Back.MISSING)) == (replace(copied, back=Back.MISSING),)
+    assert with_policy(COPY_BACK, replace(MATERIALS, tables=())) == ()
+
+
+def test_a_recovery_saves_what_it_has_recovered() -> None:
+    assert with_policy(RECOVER) == (RecoverTo(engine="archive", goal="before entry 12"), TAKE)
+    assert with_policy(RECOVER, replace(MATERIALS, goal="")) == ()
 
 
 def test_seed_is_one_step() -> None:

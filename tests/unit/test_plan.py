@@ -35,6 +35,7 @@ from dbtasks.plan import (
 )
 from dbtasks.risks import Ceiling
 from dbtasks.tiers import Consent, Floor, Loss
+from dbtasks.way_back import Back, CopyBack, PutMark, RecoverTo, RestoreBackup, TakeBackup
 from tests.unit.guard_cells import STG
 from tests.unit.guard_samples import BASE, HEAD, IDENTITY, RESET, SEED, evidence_of
 
@@ -51,8 +52,14 @@ TAKE = TakeBack(revisions=(HEAD,), to="a1f0")
 DROP = DropKept(oids=(16385, 16386))
 THERE = RecordBaseline(revisions=(BASE,))
 ACCEPT = AcceptDrift(fingerprint="55" * 32, differences=("5f0e",), reason="made by hand")
+SAVE = TakeBackup(engine="pg_dump", sealed_to=("age1qz",))
+MARK = PutMark(engine="archive")
+RESTORE = RestoreBackup(id="20260131T140200Z-0a1b2c", digest="66" * 32)
+COPY = CopyBack(id=RESTORE.id, digest=RESTORE.digest, tables=("bookings",), back=Back.CHANGED)
+RECOVER = RecoverTo(engine="archive", goal="before entry 12")
 STEPS: tuple[Step, ...] = (
     *(BuildAside(), STAMP, APPLY, LOAD, VERIFY, SWAP, KeepReady(), BACK, DROP, HAND, THERE, TAKE, ACCEPT, PROVE),
+    *(SAVE, MARK, RESTORE, COPY, RECOVER),
 )
 PLAN = plan_of(RESET, evidence_of(STG), Effect.DESTROY, STEPS)
 
@@ -62,7 +69,7 @@ def with_step(old: Step, new: Step) -> Plan:
 
 
 def test_the_hash_of_one_plan_is_the_same_in_every_run() -> None:
-    assert PLAN.hash == "591d583eaf07f0f01f4252d62ad6a851c2ef34c08d0572823ab62ff6ad50d23a"
+    assert PLAN.hash == "136d99e65e82f03bca3b4ca611641082b8c9f4dc85dbb06f9ef55e0eaa411274"
 
 
 def test_equal_plans_have_equal_hashes() -> None:
@@ -126,6 +133,7 @@ def test_equal_plans_have_equal_hashes() -> None:
         pytest.param(with_step(BACK, replace(BACK, keep=timedelta(days=8))), id="retention of an undo"),
         pytest.param(with_step(DROP, replace(DROP, oids=(16385,))), id="what is dropped"),
         pytest.param(with_step(DROP, replace(DROP, marks=("1f3a90c2",))), id="schemas that are dropped"),
+        pytest.param(with_step(DROP, replace(DROP, backups=(RESTORE.id,))), id="backups that are dropped"),
         pytest.param(with_step(THERE, RecordBaseline(revisions=(BASE, HEAD))), id="what was there before"),
         pytest.param(with_step(THERE, replace(THERE, unknown=("f00d",))), id="what is there and nobody knows"),
         pytest.param(with_step(HAND, replace(HAND, command=("psql",))), id="command"),
@@ -135,6 +143,17 @@ def test_equal_plans_have_equal_hashes() -> None:
         pytest.param(with_step(ACCEPT, replace(ACCEPT, fingerprint="66" * 32)), id="accepted schema"),
         pytest.param(with_step(ACCEPT, replace(ACCEPT, differences=())), id="accepted differences"),
         pytest.param(with_step(ACCEPT, replace(ACCEPT, reason="by mistake")), id="why they are accepted"),
+        pytest.param(with_step(SAVE, replace(SAVE, engine="copy")), id="engine of the backup"),
+        pytest.param(with_step(SAVE, replace(SAVE, sealed_to=())), id="who can read the backup"),
+        pytest.param(with_step(MARK, replace(MARK, engine="receivewal")), id="engine of the mark"),
+        pytest.param(with_step(RESTORE, replace(RESTORE, id="20260131T140200Z-0a1b2d")), id="backup"),
+        pytest.param(with_step(RESTORE, replace(RESTORE, digest="67" * 32)), id="what the backup holds"),
+        pytest.param(with_step(COPY, replace(COPY, id="20260131T140200Z-0a1b2d")), id="backup to copy from"),
+        pytest.param(with_step(COPY, replace(COPY, digest="67" * 32)), id="what it holds"),
+        pytest.param(with_step(COPY, replace(COPY, tables=())), id="tables to copy"),
+        pytest.param(with_step(COPY, replace(COPY, back=Back.WHOLE)), id="how much of them"),
+        pytest.param(with_step(RECOVER, replace(RECOVER, engine="receivewal")), id="engine of a recovery"),
+        pytest.param(with_step(RECOVER, replace(RECOVER, goal="before entry 13")), id="how far it goes"),
     ],
 )
 def test_another_deed_has_another_hash(other: Plan) -> None:
@@ -164,9 +183,14 @@ def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -
         *(f"Prove.{name}" for name in ("models", "check", "records")),
         *(f"SwapIn.{name}" for name in ("keep", "replaces", "schemas")),
         *(f"BringBack.{name}" for name in ("oid", "keep", "mark")),
-        *(f"DropKept.{name}" for name in ("oids", "marks")),
+        *(f"DropKept.{name}" for name in ("oids", "marks", "backups")),
         *(f"HandOut.{name}" for name in ("command", "read_only", "purpose")),
         *(f"AcceptDrift.{name}" for name in ("fingerprint", "differences", "reason")),
+        *(f"TakeBackup.{name}" for name in ("engine", "sealed_to")),
+        "PutMark.engine",
+        *(f"RestoreBackup.{name}" for name in ("id", "digest")),
+        *(f"CopyBack.{name}" for name in ("id", "digest", "tables", "back")),
+        *(f"RecoverTo.{name}" for name in ("engine", "goal")),
     }
 
 

@@ -104,6 +104,7 @@ def test_the_sample_declares_int_stg_and_prod() -> None:
         migrations=MigrationSettings(config=PROJECT / "alembic.ini"),
         seeds=PROJECT / "seeds",
         trail=PROJECT / "logs" / "database_audit.jsonl",
+        incidents=PROJECT / "docs" / "incidents",
         backups=BackupSettings(folder=PROJECT / ".dbtasks" / "backups"),
     )
 

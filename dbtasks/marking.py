@@ -1,0 +1,71 @@
+"""The step that marks the moment before something is destroyed, and shows that a recovery could go back to it."""
+
+from __future__ import annotations
+
+from dbtasks import provision
+from dbtasks.database import Connection
+from dbtasks.errors import DbtasksError, RefusedError
+from dbtasks.recovery import marks, proving, upkeep
+from dbtasks.recovery.engines import Engine
+from dbtasks.recovery.proof import Proof, Unproven
+from dbtasks.recovery.source import Source
+from dbtasks.tiers import Loss
+from dbtasks.trail import Act, Trail
+from dbtasks.way_back import PutMark
+from dbtasks.workbench import Workbench
+
+
+def put_mark(bench: Workbench, step: PutMark) -> str:
+    """Put a mark, note it in the trail, and show that a recovery could reach it.
+
+    Where that cannot be shown, a tier that may lose nothing refuses; elsewhere it is said.
+    """
+    target = bench.site.target
+    engine = provision.engine_for(bench.site.project, target)
+    if engine is None or engine.name != step.engine:
+        raise DbtasksError(f"The way to recover [{target.tier.label}] is another one than was planned with.")
+    try:
+        with bench.open(target.conninfo) as connection:
+            mark, proof = _marked(bench, engine, connection)
+            if isinstance(proof, Unproven) and upkeep.wants_base(engine, connection):
+                mark, proof = _from_a_new_base(bench, engine, connection, mark)
+    except DbtasksError as error:
+        return _unmarked(bench, str(error), "Mend that, then run the command again.")
+    if isinstance(proof, Unproven):
+        return _unmarked(bench, proof.why, proof.instead)
+    bench.result.facts["mark"] = {**mark.as_data(), "proof": proof.as_data()}
+    back = f"invoke recover --tier={bench.plan.tier} --before={bench.site.entry}"
+    return f"{mark.name}, found in {step.engine} after {proof.seconds:.2f} s · to go back to it: {back}"
+
+
+def _marked(bench: Workbench, engine: Engine, connection: Connection) -> tuple[marks.Mark, Proof | Unproven]:
+    """Return a new mark and its proof. The trail has it before anything is destroyed, whoever is killed."""
+    mark = marks.make_mark(connection)
+    act = Act(operation=bench.plan.operation.name, tier=bench.plan.tier, target=bench.site.target.masked)
+    trail = Trail(bench.site.project.settings.trail, bench.site.project.who)
+    trail.note(act, {"mark": mark.as_data()}, of=bench.site.entry)
+    return mark, proving.prove(engine, connection, mark)
+
+
+def _from_a_new_base(
+    bench: Workbench, engine: Engine, connection: Connection, mark: marks.Mark
+) -> tuple[marks.Mark, Proof | Unproven]:
+    """Take a base backup and mark again. Only where the archive works: a base backup waits for it without end."""
+    with engine.brought(connection, mark) as found:
+        if isinstance(found, Unproven):
+            return mark, found
+    source = Source(connection=connection, conninfo=bench.site.target.conninfo, permit=bench.clearance)
+    upkeep.take_base(engine, source, lambda line: bench.report("mark", line))
+    return _marked(bench, engine, connection)
+
+
+def _unmarked(bench: Workbench, why: str, instead: str) -> str:
+    if bench.clearance.evidence.situation.floor.may_lose is Loss.NOTHING:
+        raise RefusedError(
+            code="E-NO-MARK",
+            saw=f"No recovery could be shown to reach the moment before this: {why}",
+            why="Nothing was changed.",
+            instead=f"{instead} The plan: invoke {bench.plan.operation.command} --tier={bench.plan.tier} --dry-run",
+        )
+    bench.result.facts["mark"] = {"unproven": why}
+    return f"none: {why}"

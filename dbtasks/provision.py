@@ -1,0 +1,59 @@
+"""Which way back there would be before something is destroyed: found out by looking, before anybody is asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dbtasks import embedded
+from dbtasks.backups.vault import Vault, check_keys, open_vault
+from dbtasks.errors import BackupError, RefusedError, UsageError
+from dbtasks.evidence import Situation, WayBack
+from dbtasks.project import Project
+from dbtasks.recovery.engines import Engine
+from dbtasks.recovery.engines.choosing import engine_of
+from dbtasks.targets import Target
+from dbtasks.tiers import BackupEngine, Embedded, Tier
+from dbtasks.verdicts import Request
+from dbtasks.way_back import Policy
+
+
+def provide(
+    project: Project, request: Request, target: Target, situation: Situation, because: str
+) -> tuple[Situation, Policy]:
+    """Return the situation with its way back, and how that would be provided. `because`: why none is to be taken.
+
+    What is kept when it is replaced needs no backup. RefusedError where a backup is asked for and none can be taken.
+    """
+    operation, tier = request.operation, request.tier
+    recovery = engine_for(project, target)
+    mark = recovery.name if recovery is not None else ""
+    if operation.replaces:
+        return situation, Policy(mark=mark)
+    if because and not operation.saves:
+        return replace(situation, way_back=WayBack.WAIVED), Policy(mark=mark)
+    try:
+        vault = _vault(project, tier)
+    except (BackupError, UsageError, RefusedError) as error:
+        if operation.saves:
+            raise
+        said = error.saw if isinstance(error, RefusedError) else str(error)
+        return replace(situation, no_way_back=said.splitlines()[0].removesuffix(".")), Policy(mark=mark)
+    sealed = vault.recipients.shown if vault.recipients else ()
+    policy = Policy(backup=tier.backup.engine.value, sealed_to=sealed, mark=mark)
+    return replace(situation, way_back=WayBack.PROVIDED), policy
+
+
+def _vault(project: Project, tier: Tier) -> Vault:
+    """Return the vault in which a backup of the tier would lie, or raise what stands in the way."""
+    if tier.backup.engine is BackupEngine.NEVER:
+        raise BackupError(f"tiers.{tier.name}.backup says engine: never")
+    vault = open_vault(project.settings, project.variables)
+    check_keys(vault, tier)
+    return vault
+
+
+def engine_for(project: Project, target: Target) -> Engine | None:
+    """Return how the target's server can be recovered to a point in time; `None`: it cannot."""
+    durable = target.is_embedded and target.tier.embedded is Embedded.DURABLE
+    private = embedded.look(project.settings.root, embedded.Kind.DURABLE) if durable else None
+    return engine_of(project.settings, target.tier, private)

@@ -1,0 +1,75 @@
+"""The step that recovers a server beside the live one and says what is different there."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from dbtasks import provision
+from dbtasks.database import look
+from dbtasks.errors import DbtasksError
+from dbtasks.points import goal_of
+from dbtasks.recovery import recovering, upkeep
+from dbtasks.recovery.differences import Difference, differences
+from dbtasks.recovery.goals import told
+from dbtasks.recovery.rooms import Recovered
+from dbtasks.way_back import RecoverTo
+from dbtasks.workbench import Workbench
+
+_MOST = 12
+
+
+def recover(bench: Workbench, step: RecoverTo) -> str:
+    """Bring a second server to the goal, and say what is different there. The live one is only looked at."""
+    project, target = bench.site.project, bench.site.target
+    engine = provision.engine_for(project, target)
+    if engine is None or engine.name != step.engine:
+        raise DbtasksError(f"The way to recover [{target.tier.label}] is another one than was planned with.")
+    goal = goal_of(project, target.tier, step.goal)
+    with closing(look(target.conninfo)) as connection:
+        at_least = upkeep.settings_of(connection)
+    wanted = recovering.Request(
+        root=project.settings.root,
+        engine=engine,
+        system_identifier=bench.plan.server,
+        goal=goal,
+        at_least=at_least,
+    )
+    made = recovering.recover(wanted, lambda line: bench.report("recover", line))
+    bench.recovered = made
+    _compare(bench, made)
+    bench.result.facts["recovered"] = {**made.as_data(), "cluster_name": made.cluster_name}
+    place = f"psql -h {made.socket} -p {made.port} -U {made.superuser} {bench.plan.database}"
+    bench.report("look", f"{place} · read-only; when done: invoke recover --end={made.id}")
+    return f"to {told(goal)}, from the base backup {made.base}"
+
+
+def _compare(bench: Workbench, made: Recovered) -> None:
+    name = bench.plan.database
+    with (
+        closing(look(made.conninfo(name))) as there,
+        closing(look(bench.site.target.conninfo)) as here,
+    ):
+        found = [each for each in differences(there, here) if not each.is_none]
+    bench.result.facts["differences"] = [_data(each) for each in found]
+    for each in found[:_MOST]:
+        bench.report("differs", _line(each))
+    if len(found) > _MOST:
+        bench.report("differs", f"and {len(found) - _MOST} tables more (--format=json has all)")
+    if not found:
+        bench.report("differs", "nothing: the live database holds what it held then")
+
+
+def _line(each: Difference) -> str:
+    if each.why:
+        return f"{each.table}: not compared, {each.why}"
+    if each.gone:
+        return f"{each.table}: gone since, {each.only_there or 0:,} rows then"
+    if each.new:
+        return f"{each.table}: new since, {each.only_here or 0:,} rows now"
+    counts = ((each.only_there, "only then"), (each.only_here, "only now"), (each.changed, "changed"))
+    return f"{each.table}: " + ", ".join(f"{count:,} {word}" for count, word in counts if count)
+
+
+def _data(each: Difference) -> dict[str, object]:
+    names = ("table", "only_there", "only_here", "changed", "gone", "new", "why")
+    return {name: getattr(each, name) for name in names} | {"samples": list(each.samples)}

@@ -1,0 +1,178 @@
+"""The steps that provide a way back, or go it: take a backup, restore, copy tables back."""
+
+from __future__ import annotations
+
+from contextlib import closing, suppress
+
+import psycopg
+
+from dbtasks import backed_up, registry
+from dbtasks.backups import listing, pruning, taking, verifying
+from dbtasks.backups.engines import Beside, Errand, Source
+from dbtasks.backups.manifest import Manifest
+from dbtasks.backups.progress import Progress, Report
+from dbtasks.backups.restoring import restore_into
+from dbtasks.backups.vault import Vault, open_vault
+from dbtasks.conninfo import Conninfo
+from dbtasks.database import look
+from dbtasks.errors import RefusedError
+from dbtasks.recovery import copying
+from dbtasks.registry import Row
+from dbtasks.site import Moment
+from dbtasks.way_back import CopyBack, RestoreBackup, TakeBackup
+from dbtasks.workbench import Workbench
+
+
+def take(bench: Workbench, step: TakeBackup) -> str:
+    """Take a backup, of the recovered server where there is one, and show that it can be read."""
+    project, target = bench.site.project, bench.site.target
+    vault = open_vault(project.settings, project.variables)
+    source = bench.recovered.conninfo(bench.plan.database) if bench.recovered else target.conninfo
+    asked = bench.plan.operation.saves
+    errand = Errand(
+        who=project.who,
+        entry=None if asked else bench.site.entry,
+        reason=bench.site.reason or _reason(bench),
+    )
+    taken = taking.take(
+        bench.clearance,
+        Source(
+            project=bench.plan.project,
+            tier=target.tier,
+            conninfo=source,
+            version_tables=project.settings.migrations.version_tables,
+        ),
+        vault,
+        errand,
+        _hearing(bench, "backup"),
+    )
+    _is_of_the_target(bench, taken)
+    shown = _shown(bench, vault, taken, errand)
+    bench.result.facts["backup"] = {
+        "id": shown.id,
+        "grade": shown.grade.value,
+        "bytes": shown.stored_bytes,
+        "seconds": round(shown.seconds, 3),
+    }
+    sealed = f", encrypted to {len(step.sealed_to)}" if step.sealed_to else ""
+    if bench.recovered is not None:
+        restore = f"invoke restore --tier={bench.plan.tier} --backup={shown.id}"
+        bench.report("next", f"all of it: {restore} · some tables: {restore} --table=<names>")
+    return f"{shown.id}, {shown.stored_bytes / 1e6:,.1f} MB, {shown.grade.value}{sealed}"
+
+
+def _reason(bench: Workbench) -> str:
+    if bench.recovered is not None:
+        return f"recovered to {bench.recovered.goal}"
+    return "asked for" if bench.plan.operation.saves else f"before {bench.plan.operation.name}"
+
+
+def _is_of_the_target(bench: Workbench, taken: Manifest) -> None:
+    target = bench.plan.target
+    where = taken.foreign(
+        project=bench.plan.project,
+        tier=bench.plan.tier,
+        system_identifier=bench.plan.server,
+        oid=target.oid if target and not bench.recovered else None,  # what was there then may have been replaced
+    )
+    if where:
+        raise RefusedError(
+            code="E-FOREIGN-BACKUP",
+            saw=f"The backup {taken.id} is not of {bench.plan.database}: {', '.join(where)}.",
+            why="Nothing was changed.",
+            instead=f"Look at where the tier leads: invoke check --tier={bench.plan.tier}",
+        )
+
+
+def _shown(bench: Workbench, vault: Vault, taken: Manifest, errand: Errand) -> Manifest:
+    if vault.recipients is not None and vault.identities is None:
+        bench.report("backup", "whether it can be opened was not tried: no private key is at hand")
+        return taken
+    look = verifying.Look(vault=vault, manifest=taken, errand=errand)
+    return verifying.readable(look, _hearing(bench, "backup"))
+
+
+def restore(bench: Workbench, step: RestoreBackup) -> str:
+    """Make a database of the backup beside what is in service, and see that it holds what the backup says."""
+    vault, manifest = _found(bench, step.id, step.digest)
+    known, server = bench.registry(), bench.site.target.conninfo
+    if bench.by_schemas:
+        from dbtasks import elsewhere  # late: most databases are replaced whole
+
+        there = elsewhere.find(
+            bench.clearance, bench.site.project, known.made_by, lambda line: bench.report("build", line)
+        )
+        bench.elsewhere, known, server = there, there.known, there.base
+    for name in known.sweep(bench.plan.tier):
+        bench.report("sweep", f"removed {name}, left by a run that was killed")
+    bench.built, bench.built_oid = _made(bench, (vault, manifest), known, server)
+    rows = sum(count for _, count in manifest.rows)
+    bench.result.facts["restored"] = {"backup": manifest.id, "rows": rows, "tables": len(manifest.rows)}
+    return f"{manifest.id}: {len(manifest.rows)} tables, {rows:,} rows, as they were counted"
+
+
+def _found(bench: Workbench, id_: str, digest: str) -> tuple[Vault, Manifest]:
+    project = bench.site.project
+    vault = open_vault(project.settings, project.variables)
+    return vault, backed_up.find(vault, project, bench.site.target, id_, digest)
+
+
+def _made(
+    bench: Workbench, what: tuple[Vault, Manifest], known: registry.Registry, server: Conninfo
+) -> tuple[Row, int]:
+    """Return the registry's row and the oid of a database made of a backup, compared and analysed."""
+    vault, manifest = what
+    row = known.reserve(bench.plan.tier, bench.site.entry)
+    beside = Beside(known=known, row=row, server=server, roles=bench.elsewhere is not None)
+    try:
+        restore_into(bench.clearance, vault, manifest, beside, _hearing(bench, "restore"))
+        oid = known.record_built(row)
+        verifying.compare(bench.clearance, manifest, beside)
+        with closing(bench.open(beside.conninfo)) as connection:
+            connection.execute("ANALYZE")
+    except BaseException:
+        with suppress(psycopg.Error):
+            known.drop(row)
+        raise
+    return row, oid
+
+
+def copy_back(bench: Workbench, step: CopyBack) -> str:
+    """Copy tables out of a backup: it becomes a database for as long as that takes."""
+    vault, manifest = _found(bench, step.id, step.digest)
+    known, target = bench.registry(), bench.site.target.conninfo
+    row, _ = _made(bench, (vault, manifest), known, target)
+    try:
+        with (
+            closing(look(target.with_database(row.name))) as there,
+            closing(bench.open(target)) as here,
+        ):
+            done = copying.copy_back(
+                there, here, step.tables, step.back, report=lambda line: bench.report("copy", line)
+            )
+    finally:
+        with suppress(psycopg.Error):  # else the next run sweeps it
+            known.drop(row)
+    counts = [
+        {"table": each.table, "added": each.inserted, "changed": each.updated, "removed": each.deleted} for each in done
+    ]
+    bench.result.facts["copied"] = counts
+    told = ", ".join(f"{each.table} +{each.inserted:,} ~{each.updated:,} -{each.deleted:,}" for each in done)
+    return f"from {manifest.id}: {told}"
+
+
+def drop(bench: Workbench, ids: tuple[str, ...]) -> tuple[str, ...]:
+    """Drop backups by their ids, those that are still superfluous by now, and return what is gone."""
+    project, target = bench.site.project, bench.site.target
+    vault = open_vault(project.settings, project.variables)
+    there = listing.list_backups(vault, bench.plan.project, bench.plan.tier, (target.conninfo,))
+    gone = [each for each in there.backups if each.id in ids]
+    return pruning.prune(bench.clearance, vault, gone, target.conninfo, _hearing(bench, "prune"))
+
+
+def _hearing(bench: Workbench, name: str) -> Report:
+    def heard(progress: Progress) -> None:
+        moment = Moment(step=name, doing=progress.doing, done=progress.done, total=progress.total)
+        bench.site.report(moment)
+
+    return heard

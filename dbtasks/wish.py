@@ -1,0 +1,34 @@
+"""What the command line asks for besides the verb."""
+
+from __future__ import annotations
+
+from dbtasks.values import dataclass
+from dbtasks.way_back import Back
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the command line adds to the verb: a command to run, read-only or not, other seed sets than the tier's.
+
+    `purpose` says what this process wants the way in for, where there is no command. `entry` is the one to undo.
+    `fresh`: built from nothing, whatever is in stock. `to` is the revision that a downgrade leads to,
+    `walks`: through the tiers in their order, each to be proven before the next. `reason`: why drift is accepted.
+    `backup` is the one to restore, of which `tables` come back, `back_how` much of them. A recovery goes to right
+    `before` that entry, or `to` a point. `no_backup_because`: why what is destroyed may not be brought back.
+    """
+
+    command: tuple[str, ...] = ()
+    read_only: bool = False
+    purpose: str = ""
+    seed_sets: tuple[str, ...] | None = None
+    retry: tuple[str, ...] = ()
+    entry: int | None = None
+    fresh: bool = False
+    to: str = ""
+    walks: bool = False
+    reason: str = ""
+    backup: str = ""
+    tables: tuple[str, ...] = ()
+    back_how: Back = Back.CHANGED
+    before: int | None = None
+    no_backup_because: str = ""

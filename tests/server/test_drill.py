@@ -1,0 +1,175 @@
+"""The drill: what a frightened person does after a mistake, from a reset to a recovery, through the tasks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests import outside
+from tests.server import road
+from tests.server.road import INVOKE, Project, project, said
+
+pytestmark = pytest.mark.timeout(300)
+
+STG_ENDS = "    embedded: durable\n"
+DROPS = "op.execute('ALTER TABLE lessons DROP COLUMN title')"
+
+
+@pytest.fixture(scope="module")
+def drill() -> Iterator[Project]:
+    """A project on the private servers; the durable one, where STG lives, archives from its first start."""
+    with project("drill") as made:
+        for tier in ("int", "stg"):
+            assert made.invoke(f"reset --tier={tier}").code == 0
+        yield made
+
+
+@pytest.fixture
+def url(drill: Project) -> str:
+    """STG as it is first, with one row that people wrote."""
+    assert drill.invoke("reset --tier=stg --yes").code == 0
+    where = drill.server_url("stg", "drill_stg")
+    write(where, "INSERT INTO people VALUES (7, 'written before')")
+    return where
+
+
+def dump(url: str) -> str:
+    """What STG holds, but for the row that says which database it is: a restored one is another."""
+    return road.dump(url, "--exclude-table-data=dbtasks.identity")
+
+
+def without_sequences(text: str) -> str:
+    """Leave out where sequences stand: after a replay they are up to 32 numbers ahead, as after a crash."""
+    return re.sub(r"(?m)^SELECT pg_catalog.setval.*$", "", text)
+
+
+def write(url: str, *statements: str) -> None:
+    with outside.connect(url, autocommit=True) as session:
+        for statement in statements:
+            session.execute(statement)
+
+
+def names(url: str) -> set[str]:
+    with outside.connect(url) as session:
+        return {str(row[0]) for row in session.execute("SELECT name FROM people").rows or []}
+
+
+def result(done: Any) -> dict[str, Any]:
+    assert done.code == 0, done.text
+    return dict(said(done)["result"])
+
+
+def entry_of(done: Any) -> int:
+    assert done.code == 0, done.text
+    return int(said(done)["entry"])
+
+
+def test_a_reset_by_mistake_is_undone_and_what_was_written_after_it_is_kept_aside(drill: Project, url: str) -> None:
+    before = dump(url)
+    drill.invoke("reset --tier=stg --yes")
+    write(url, "INSERT INTO people VALUES (8, 'written after')")
+    after = dump(url)
+
+    assert drill.invoke("undo --tier=stg --yes").code == 0
+    assert dump(url) == before
+    assert "written before" in names(url)
+    assert "written after" not in names(url)
+    assert drill.invoke("undo --tier=stg --yes").code == 0  # and nothing of what came after is lost
+    assert dump(url) == after
+
+
+def test_a_recovery_beside_the_live_server_shows_what_is_different_and_brings_it_back(drill: Project, url: str) -> None:
+    before = dump(url)
+    entry = entry_of(drill.invoke("reset --tier=stg --yes --format=json"))
+    write(url, "INSERT INTO people VALUES (8, 'written after')")
+    live = dump(url)
+
+    found = result(drill.invoke(f"recover --tier=stg --before={entry} --format=json"))
+    assert dump(url) == live  # the live one was looked at, and no more
+    counts = {each["table"]: (each["only_there"], each["only_here"]) for each in found["differences"]}
+    assert counts == {"people": (1, 1)}
+    recovered = found["recovered"]
+    try:
+        assert recovered["cluster_name"].startswith("dbtasks-recovered-")
+        there = f"postgresql://{recovered['superuser']}@/drill_stg?host={recovered['socket']}&port={recovered['port']}"
+        assert names(there) == names(url) - {"written after"} | {"written before"}
+    finally:
+        ended = drill.invoke(f"recover --end={recovered['id']}")
+    assert ended.code == 0
+
+    restored = drill.invoke(f"restore --tier=stg --backup={found['backup']['id']} --yes")
+    assert restored.code == 0, restored.text
+    assert without_sequences(dump(url)) == without_sequences(before)
+
+
+def test_tables_come_back_alone_and_rows_written_since_stay(drill: Project, url: str) -> None:
+    taken = result(drill.invoke("backup --tier=stg --format=json"))["backup"]["id"]
+    write(url, "UPDATE people SET name = 'damaged' WHERE id = 7", "INSERT INTO people VALUES (8, 'written after')")
+    write(url, "DELETE FROM lessons")
+
+    done = drill.invoke(f"restore --tier=stg --backup={taken} --table=people,lessons --yes --format=json")
+    copied = {each["table"]: each for each in result(done)["copied"]}
+
+    assert names(url) >= {"written before", "written after"}
+    assert (copied["people"]["changed"], copied["lessons"]["added"]) == (1, 2)
+    undone = drill.invoke(f"undo --tier=stg --entry={said(done)['entry']} --yes")  # by the backup taken before it
+    assert undone.code == 0, undone.text
+    assert names(url) >= {"damaged", "written after"}
+
+
+def test_a_migration_that_destroys_takes_a_backup_first_and_undo_brings_it_back(drill: Project, url: str) -> None:
+    before = dump(url)
+    drill.revision("r4", DROPS)
+    try:
+        assert drill.invoke("migrate --tier=int").code == 0
+        migrated = drill.invoke("migrate --tier=stg --yes --format=json")
+        facts = result(migrated)
+        assert facts["backup"]["grade"] == "readable"
+        assert facts["mark"]["proof"]["engine"] == "archive"
+        undone = drill.invoke("undo --tier=stg --yes")
+        assert undone.code == 0, undone.text
+        assert dump(url) == before
+    finally:
+        (drill.root / "migrations/versions/r4.py").unlink()
+        drill.invoke("reset --tier=int")
+
+
+def test_without_a_way_back_nothing_is_destroyed_and_a_reason_counts_on_stg_alone(drill: Project, url: str) -> None:
+    drill.revision("r4", DROPS)
+    drill.edit("config/tiers.yaml", STG_ENDS, f"    backup: {{engine: never}}\n{STG_ENDS}")
+    try:
+        assert drill.invoke("migrate --tier=int").code == 0
+        before = dump(url)
+        refused = drill.invoke("migrate --tier=stg --yes --format=json")
+        assert dump(url) == before
+        assert (refused.code, said(refused)["error"]["code"]) == (3, "E-NO-BACKUP")
+        waived = drill.run([*INVOKE, "migrate", "--tier=stg", "--yes", "--no-backup-because=the rows are a demo's"])
+        assert waived.code == 0, waived.text
+        assert "the rows are a demo's" in json.dumps(drill.trail()[-3:])
+    finally:
+        drill.edit("config/tiers.yaml", "    backup: {engine: never}\n", "")
+        (drill.root / "migrations/versions/r4.py").unlink()
+        drill.invoke("reset --tier=int")
+
+
+@pytest.mark.usefixtures("url")
+def test_an_incident_page_names_every_way_back_with_its_command(drill: Project) -> None:
+    taken = result(drill.invoke("backup --tier=stg --format=json"))["backup"]["id"]
+    entry = entry_of(drill.invoke("reset --tier=stg --yes --format=json"))
+
+    page = drill.invoke("incident --tier=stg")
+
+    assert page.code == 0, page.text
+    commands = (
+        f"undo --tier=stg --entry={entry}",
+        f"restore --tier=stg --backup={taken}",
+        f"recover --tier=stg --before={entry}",
+    )
+    for command in commands:
+        assert f"invoke {command}" in page.out
+    saved = max((drill.root / "docs/incidents").glob("*.md")).read_text(encoding="utf-8")
+    assert saved.strip() == page.out.strip()
