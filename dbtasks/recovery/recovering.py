@@ -146,6 +146,9 @@ def _recovered(request: Request, setup: Setup, port: int) -> Recovered:
 
 def _failure(request: Request, setup: Setup, told: Judgement) -> RecoveryFailedError:
     gone = server.lacking(setup)
+    names = request.engine.names()
+    if names and server.known(setup.base) not in names:
+        gone = (server.known(setup.base), *gone)  # by which it is told whether the archive can be reached at all
     also = f" The archive lacks {', '.join(gone[:3])}." if gone else ""
     return RecoveryFailedError(
         f"No server could be recovered to {goals.told(request.goal)} from the base backup {setup.base.id}: "

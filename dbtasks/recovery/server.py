@@ -85,9 +85,8 @@ def prepare(setup: Setup) -> int:
     """Write the configuration into the unpacked data directory, in place of the live one's; return the port."""
     room, base = setup.room, setup.base
     origin = base.origin
-    known = wal.segments(origin.timeline, origin.begin, origin.begin + 1, origin.segment_bytes)[0]
     script, quoted = room.folder / "fetch", shlex.quote(str(setup.missing))
-    script.write_text(FETCH.format(body=setup.fetching.body, known=known, missing=quoted), encoding="utf-8")
+    script.write_text(FETCH.format(body=setup.fetching.body, known=known(base), missing=quoted), encoding="utf-8")
     setup.missing.touch()
     port = ports.any_free()
     command = f"/bin/sh {shlex.quote(str(script))} %f %p".replace(str(script), str(script).replace("%", "%%"))
@@ -115,6 +114,12 @@ def prepare(setup: Setup) -> int:
     for path in (script, setup.missing):
         setup.account.own(path)
     return port
+
+
+def known(base: BaseBackup) -> str:
+    """Return the segment that a base backup begins with: while it can be fetched, the archive can be reached."""
+    origin = base.origin
+    return wal.segments(origin.timeline, origin.begin, origin.begin + 1, origin.segment_bytes)[0]
 
 
 def launch(setup: Setup) -> int | None:

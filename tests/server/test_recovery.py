@@ -250,16 +250,20 @@ def test_without_a_base_backup_there_is_no_proof(ground: Ground, tmp_path: Path)
 def test_a_segment_that_is_missing_on_the_way_is_named_by_the_proof_and_by_the_recovery(
     ground: Ground, elsewhere: Path
 ) -> None:
+    proven(ground, ground.mark())
     between, mark = ground.mark(), ground.mark()
     proven(ground, mark)
     engine = copy_of(ground, elsewhere)
-    (engine.folder / between.segment).unlink()
+    newest = base_backups.kept(engine.shelf)[-1].origin
+    first = wal.segments(1, newest.begin, newest.begin + 1, newest.segment_bytes)[0]
+    for name, why in ((between.segment, "the log ends before the point"), (first, "the archive could not be reached")):
+        (engine.folder / name).unlink()
 
-    assert f"The archive lacks {between.segment}, which" in unproven(ground, mark, engine)
-    with pytest.raises(RecoveryFailedError, match=f"ends before the point. The archive lacks {between.segment}"):
-        recover(ground.request(BeforeMark(mark=mark), engine), lambda _line: None)
-    assert ground.left() == []
-    assert f"lacks {between.segment}" in str(upkeep.wants_base(engine, ground.connection))
+        assert f"The archive lacks {name}" in unproven(ground, mark, engine)
+        with pytest.raises(RecoveryFailedError, match=f"{why}. The archive lacks {name}"):
+            recover(ground.request(BeforeMark(mark=mark), engine), lambda _line: None)
+        assert ground.left() == []
+        assert f"lacks {name}" in str(upkeep.wants_base(engine, ground.connection))
 
 
 # An archive that cannot be reached
