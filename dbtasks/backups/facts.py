@@ -26,14 +26,18 @@ _BEGIN = (
     sql.SQL("SET LOCAL max_parallel_workers_per_gather = 0"),  # the dump beside it wants the processors
 )
 
+_SNAPSHOT: LiteralString = """
+SELECT pg_export_snapshot(),
+       (SELECT coalesce(sum(pg_table_size(c.oid)), 0)::bigint FROM pg_class c JOIN pg_namespace n
+            ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^(pg_|information_schema$)')
+       + pg_table_size('pg_largeobject')
+"""
+
 _OF_THE_DATABASE: LiteralString = """
 SELECT d.oid::bigint, d.datname::text, pg_get_userbyid(d.datdba)::text, pg_encoding_to_char(d.encoding)::text,
        d.datcollate::text, d.datctype::text, coalesce(to_jsonb(d) ->> 'datlocprovider', 'c'),
        coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', ''),
        CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END::text, now(),
-       (SELECT coalesce(sum(pg_table_size(c.oid)), 0)::bigint FROM pg_class c JOIN pg_namespace n
-            ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'm') AND n.nspname !~ '^(pg_|information_schema$)')
-       + pg_table_size('pg_largeobject'),
        current_user::text
   FROM pg_database d WHERE d.datname = current_database()
 """
@@ -61,7 +65,7 @@ SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """`table_bytes` is what the tables take on disk, without their indexes; `at` is the server's clock."""
+    """`at` is the server's clock."""
 
     identity: Identity
     timeline: int
@@ -76,12 +80,15 @@ class Facts:
     tables: tuple[tuple[str, str], ...]
     lsn: str
     at: datetime
-    table_bytes: int
 
 
-def begin(connection: Connection) -> None:
-    """Begin the transaction in which everything is read."""
-    several(connection, *_BEGIN)
+def begin(connection: Connection) -> tuple[str, int]:
+    """Begin the transaction in which everything is read.
+
+    Returns its snapshot, for others to import, and what the tables take on the disk, in bytes, without their indexes.
+    """
+    *_, ((snapshot, size),) = several(connection, *_BEGIN, sql.SQL(_SNAPSHOT))
+    return str(snapshot), int(str(size))
 
 
 def read(connection: Connection, version_tables: Iterable[tuple[str, str]]) -> Facts:
@@ -91,7 +98,7 @@ def read(connection: Connection, version_tables: Iterable[tuple[str, str]]) -> F
     """
     server = look_at_server(connection)
     (of_it,), roles, tables = several(connection, sql.SQL(_OF_THE_DATABASE), sql.SQL(_ROLES), sql.SQL(_TABLES))
-    oid, name, owner, encoding, collate, ctype, provider, locale, lsn, at, size, role = of_it
+    oid, name, owner, encoding, collate, ctype, provider, locale, lsn, at, role = of_it
     return Facts(
         identity=Identity(system_identifier=server.system_identifier, oid=cast(int, oid)),
         timeline=server.timeline,
@@ -112,7 +119,6 @@ def read(connection: Connection, version_tables: Iterable[tuple[str, str]]) -> F
         tables=cast("tuple[tuple[str, str], ...]", tuple(tables)),
         lsn=str(lsn),
         at=cast(datetime, at),
-        table_bytes=int(str(size)),
     )
 
 

@@ -30,7 +30,7 @@ def of_dump(job: Taking, facts: Facts, made: Made, taken: Taken) -> Manifest:
         client_version=made.version,
         rows=made.rows,
         files=made.files,
-        sha256=made.digest.hexdigest(),
+        sha256=made.sha256,
         bytes=made.bytes,
         sealed_to=job.vault.recipients.shown if job.vault.recipients else (),
         **_of_any(job, facts, taken),

@@ -44,7 +44,7 @@ def take(job: Taking) -> Manifest:
     with closing(open_registry(job.permit, source.conninfo, source.conninfo)) as connection:
         known = Registry(connection, source.project, job.errand.maker)
         row = known.reserve(source.tier.name, job.errand.entry or 0)
-        job.report(Progress(doing="copying", total=found.table_bytes))
+        job.report(Progress(doing="copying"))
         try:
             manifest = _copied(job, found, known, row, started)
         except BaseException:

@@ -15,7 +15,7 @@ from typing import cast
 
 from dbtasks.backups import contents, creating, facts, noting
 from dbtasks.backups.children import running
-from dbtasks.backups.dumping import FOLDER, dump
+from dbtasks.backups.dumping import FOLDER, Lent, dump
 from dbtasks.backups.engines import Restoring, Taking
 from dbtasks.backups.manifest import Form, Manifest, encode
 from dbtasks.backups.progress import Progress, Report
@@ -29,12 +29,11 @@ from dbtasks.errors import BackupError, DamagedBackupError
 def take(job: Taking) -> Manifest:
     started = time.monotonic()
     with closing(open_to_write(job.permit, job.source.conninfo)) as connection:
-        facts.begin(connection)
-        found = facts.read(connection, job.source.version_tables)
-        _check_space(job.vault, found.table_bytes)
+        lent = Lent(connection, *facts.begin(connection))
+        _check_space(job.vault, lent.table_bytes)
         draft = job.vault.store.begin(job.id)
         try:
-            made = dump(job, draft, connection, found)
+            made, found = dump(job, draft, lent)
             row = connection.execute("SELECT clock_timestamp()").fetchone() or (found.at,)
             taken = noting.Taken(finished=cast(datetime, row[0]), seconds=time.monotonic() - started)
             manifest = noting.of_dump(job, found, made, taken)
