@@ -26,9 +26,12 @@ def put_mark(bench: Workbench, step: PutMark) -> str:
         raise DbtasksError(f"The way to recover [{target.tier.label}] is another one than was planned with.")
     try:
         with bench.open(target.conninfo) as connection:
+            source = Source(connection=connection, conninfo=target.conninfo, permit=bench.clearance)
+            engine.begin(source, lambda line: bench.report("mark", line))
             mark, proof = _marked(bench, engine, connection)
-            if isinstance(proof, Unproven) and upkeep.wants_base(engine, connection):
-                mark, proof = _from_a_new_base(bench, engine, connection, mark)
+            due = upkeep.wants_base(engine, connection)
+            if due and (engine.owned or isinstance(proof, Unproven)):  # a team's own server may take hours
+                mark, proof = _from_a_new_base(bench, engine, source, mark)
     except DbtasksError as error:
         return _unmarked(bench, str(error), "Mend that, then run the command again.")
     if isinstance(proof, Unproven):
@@ -48,15 +51,15 @@ def _marked(bench: Workbench, engine: Engine, connection: Connection) -> tuple[m
 
 
 def _from_a_new_base(
-    bench: Workbench, engine: Engine, connection: Connection, mark: marks.Mark
+    bench: Workbench, engine: Engine, source: Source, mark: marks.Mark
 ) -> tuple[marks.Mark, Proof | Unproven]:
     """Take a base backup and mark again. Only where the archive works: a base backup waits for it without end."""
-    with engine.brought(connection, mark) as found:
+    with engine.brought(source.connection, mark) as found:
         if isinstance(found, Unproven):
             return mark, found
-    source = Source(connection=connection, conninfo=bench.site.target.conninfo, permit=bench.clearance)
-    upkeep.take_base(engine, source, lambda line: bench.report("mark", line))
-    return _marked(bench, engine, connection)
+    keep = bench.site.target.tier.recovery.keep
+    upkeep.make_ready(engine, source, keep, lambda line: bench.report("mark", line))
+    return _marked(bench, engine, source.connection)
 
 
 def _unmarked(bench: Workbench, why: str, instead: str) -> str:

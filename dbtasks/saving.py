@@ -8,7 +8,8 @@ import psycopg
 
 from dbtasks import backed_up, registry
 from dbtasks.backups import listing, pruning, taking, verifying
-from dbtasks.backups.engines import Beside, Errand, Source
+from dbtasks.backups.engines import Beside, Errand
+from dbtasks.backups.engines import Source as Origin
 from dbtasks.backups.manifest import Manifest
 from dbtasks.backups.progress import Progress, Report
 from dbtasks.backups.restoring import restore_into
@@ -16,7 +17,9 @@ from dbtasks.backups.vault import Vault, open_vault
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import look
 from dbtasks.errors import RefusedError
-from dbtasks.recovery import copying
+from dbtasks.recovery import copying, reviving
+from dbtasks.recovery.source import Source
+from dbtasks.recovery.tables import tables_of
 from dbtasks.registry import Row
 from dbtasks.site import Moment
 from dbtasks.way_back import CopyBack, RestoreBackup, TakeBackup
@@ -36,7 +39,7 @@ def take(bench: Workbench, step: TakeBackup) -> str:
     )
     taken = taking.take(
         bench.clearance,
-        Source(
+        Origin(
             project=bench.plan.project,
             tier=target.tier,
             conninfo=source,
@@ -147,18 +150,21 @@ def copy_back(bench: Workbench, step: CopyBack) -> str:
             closing(look(target.with_database(row.name))) as there,
             closing(bench.open(target)) as here,
         ):
-            done = copying.copy_back(
-                there, here, step.tables, step.back, report=lambda line: bench.report("copy", line)
-            )
+            gone = tuple(name for name in step.tables if name not in tables_of(here))
+            if gone:
+                old = Source(connection=there, conninfo=target.with_database(row.name), permit=bench.clearance)
+                reviving.bring_back(old, Source(connection=here, conninfo=target, permit=bench.clearance), gone)
+            left = [name for name in step.tables if name not in gone]
+            done = copying.copy_back(there, here, left, step.back) if left else ()
     finally:
         with suppress(psycopg.Error):  # else the next run sweeps it
             known.drop(row)
     counts = [
         {"table": each.table, "added": each.inserted, "changed": each.updated, "removed": each.deleted} for each in done
     ]
-    bench.result.facts["copied"] = counts
-    told = ", ".join(f"{each.table} +{each.inserted:,} ~{each.updated:,} -{each.deleted:,}" for each in done)
-    return f"from {manifest.id}: {told}"
+    bench.result.facts |= {"copied": counts, "made_again": list(gone)}
+    told = [f"{each.table} +{each.inserted:,} ~{each.updated:,} -{each.deleted:,}" for each in done]
+    return f"from {manifest.id}: {', '.join((*told, *(f'{name} made again' for name in gone)))}"
 
 
 def drop(bench: Workbench, ids: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,8 +6,6 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 
-from dbtasks.conninfo import Conninfo
-from dbtasks.database import Connection
 from dbtasks.errors import RecoveryFailedError
 from dbtasks.masking import mask
 from dbtasks.programs import child_environment, find_client
@@ -15,42 +13,47 @@ from dbtasks.recovery.source import Source
 from dbtasks.recovery.tables import tables_of
 
 
-def bring_back(there: Connection, recovered: Conninfo, live: Source, names: Sequence[str]) -> tuple[str, ...]:
-    """Make these tables in the live database as they are in the recovered one: rows, indexes, constraints, triggers.
+def bring_back(there: Source, live: Source, names: Sequence[str]) -> tuple[str, ...]:
+    """Make these tables in the live database as they are `there`: rows, indexes, constraints, triggers.
 
     All of them or none, through a pipe: nothing lies on a disk meanwhile. Foreign keys of other tables that fell with
     them are not among what they bring. Owners and grants come along where the role is a superuser. Raises
     RecoveryFailedError with what stood in the way; then nothing was changed.
     """
-    known = tables_of(there)
+    known = tables_of(there.connection)
     missing = [name for name in names if name not in known]
     if missing or not names:
         raise RecoveryFailedError(f"The recovered database has no table {missing[0] if missing else 'that was named'}.")
     quoted = [_pattern(known[name].schema, known[name].name) for name in names]
     superuser = live.connection.info.parameter_status("is_superuser") == "on"
-    where, secret = live.way()
+    (source, one), (where, other) = there.way(), live.way()
     database = f"dbname={_escaped(live.conninfo.database)}"
     dump = [str(find_client("pg_dump", live.major)), "--format=custom", "--compress=0"]
     dump += [f"--table={pattern}" for pattern in quoted]
-    source = f"host={_escaped(recovered.host)} port={recovered.port} user={_escaped(recovered.user or '')}"
-    dump.append(f"--dbname={source} dbname={_escaped(recovered.database)}")
+    dump += ["--no-password", f"--dbname={source} dbname={_escaped(there.conninfo.database)}"]
     restore = [str(find_client("pg_restore", live.major)), "--single-transaction", "--exit-on-error", "--no-password"]
     restore += [*([] if superuser else ["--no-owner", "--no-privileges"]), f"--dbname={where} {database}"]
-    _piped(dump, restore, secret)
+    _piped((dump, one), (restore, other))
     return tuple(names)
 
 
-def _piped(dump: Sequence[str], restore: Sequence[str], secret: Mapping[str, str]) -> None:
-    environ = child_environment()
+Call = tuple[Sequence[str], Mapping[str, str]]
+
+
+def _piped(dump: Call, restore: Call) -> None:
+    """Run both, each with the secret of its own server."""
+    environ, ((source, one), (target, other)) = child_environment(), (dump, restore)
     with tempfile.TemporaryFile() as said:
-        reading = subprocess.Popen(dump, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=environ)
+        reading = subprocess.Popen(
+            source, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env={**environ, **one}
+        )
         with reading:  # its pipe is closed where pg_restore ends first, and that ends it
             done = subprocess.run(
-                restore,
+                target,
                 stdin=reading.stdout,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env={**environ, **secret},
+                env={**environ, **other},
                 check=False,
             )
         said.seek(0)

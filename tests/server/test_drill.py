@@ -68,6 +68,7 @@ def entry_of(done: Any) -> int:
     return int(said(done)["entry"])
 
 
+@pytest.mark.thorough
 def test_a_reset_by_mistake_is_undone_and_what_was_written_after_it_is_kept_aside(drill: Project, url: str) -> None:
     before = dump(url)
     drill.invoke("reset --tier=stg --yes")
@@ -106,6 +107,7 @@ def test_a_recovery_beside_the_live_server_shows_what_is_different_and_brings_it
     assert without_sequences(dump(url)) == without_sequences(before)
 
 
+@pytest.mark.thorough
 def test_tables_come_back_alone_and_rows_written_since_stay(drill: Project, url: str) -> None:
     taken = result(drill.invoke("backup --tier=stg --format=json"))["backup"]["id"]
     write(url, "UPDATE people SET name = 'damaged' WHERE id = 7", "INSERT INTO people VALUES (8, 'written after')")
@@ -119,6 +121,18 @@ def test_tables_come_back_alone_and_rows_written_since_stay(drill: Project, url:
     undone = drill.invoke(f"undo --tier=stg --entry={said(done)['entry']} --yes")  # by the backup taken before it
     assert undone.code == 0, undone.text
     assert names(url) >= {"damaged", "written after"}
+
+
+@pytest.mark.thorough
+def test_a_table_that_was_dropped_comes_back_with_its_rows_and_constraints(drill: Project, url: str) -> None:
+    before = dump(url)
+    taken = result(drill.invoke("backup --tier=stg --format=json"))["backup"]["id"]
+    write(url, "DROP TABLE lessons")
+
+    done = drill.invoke(f"restore --tier=stg --backup={taken} --table=lessons --yes --format=json")
+
+    assert result(done)["made_again"] == ["lessons"]
+    assert dump(url) == before
 
 
 def test_a_migration_that_destroys_takes_a_backup_first_and_undo_brings_it_back(drill: Project, url: str) -> None:
@@ -138,6 +152,7 @@ def test_a_migration_that_destroys_takes_a_backup_first_and_undo_brings_it_back(
         drill.invoke("reset --tier=int")
 
 
+@pytest.mark.thorough
 def test_without_a_way_back_nothing_is_destroyed_and_a_reason_counts_on_stg_alone(drill: Project, url: str) -> None:
     drill.revision("r4", DROPS)
     drill.edit("config/tiers.yaml", STG_ENDS, f"    backup: {{engine: never}}\n{STG_ENDS}")
@@ -156,6 +171,19 @@ def test_without_a_way_back_nothing_is_destroyed_and_a_reason_counts_on_stg_alon
         drill.invoke("reset --tier=int")
 
 
+@pytest.mark.thorough
+def test_a_database_that_was_dropped_is_built_from_its_backup_under_its_old_name(drill: Project, url: str) -> None:
+    before = dump(url)
+    assert drill.invoke("backup --tier=stg").code == 0
+    write(drill.server_url("stg", "postgres"), "DROP DATABASE drill_stg WITH (FORCE)")
+
+    done = drill.invoke("restore --tier=stg --backup=latest --yes")
+
+    assert done.code == 0, done.text
+    assert dump(url) == before
+
+
+@pytest.mark.thorough
 @pytest.mark.usefixtures("url")
 def test_an_incident_page_names_every_way_back_with_its_command(drill: Project) -> None:
     taken = result(drill.invoke("backup --tier=stg --format=json"))["backup"]["id"]

@@ -12,7 +12,7 @@ from tests.outside import Finished
 from tests.server import abroad
 from tests.server.road import Project, Server, nothing_changes, own, project, said
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.thorough]
 ARMED = {"USE_PROD_DATABASE": "true"}
 DROPS = "op.execute('ALTER TABLE lessons DROP COLUMN title')"
 RECIPIENTS = "  recipients: [config/backup_keys.pub]\n"

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from dbtasks.database import Connection, look
+from dbtasks.database import Connection, Scratch, look
 from dbtasks.errors import RecoveryFailedError, RefusedError
 from dbtasks.recovery.copying import Copied, copy_back
 from dbtasks.recovery.differences import Difference, differences
 from dbtasks.recovery.reviving import bring_back
 from dbtasks.recovery.rooms import Recovered
+from dbtasks.recovery.source import Source
 from dbtasks.way_back import Back
 from tests.server.recovery_ground import DATABASE, Ground, live_dump, private, proven
 
@@ -165,10 +166,12 @@ def test_a_dropped_table_is_made_again_whole(ground: Ground) -> None:
     before, mark = live_dump(ground), ground.mark()
     ground.run("DROP TABLE doomed")
     with ground.recovered(mark) as recovered, looking(recovered) as there:
-        bring_back(there, recovered.conninfo(DATABASE), ground.source, ["doomed"])
+        conninfo = recovered.conninfo(DATABASE)
+        old = Source(connection=there, conninfo=conninfo, permit=Scratch(conninfo))
+        bring_back(old, ground.source, ["doomed"])
         assert live_dump(ground) == before
         with pytest.raises(RecoveryFailedError, match="already exists"):
-            bring_back(there, recovered.conninfo(DATABASE), ground.source, ["doomed", "log"])
+            bring_back(old, ground.source, ["doomed", "log"])
         assert live_dump(ground) == before
 
 
