@@ -181,7 +181,8 @@ class Trial:
         unknown = set(ground.databases("int")) - {row.name for row in self.tried_out()}
         assert not (self.operation.tries and unknown), f"nobody knows of {unknown} on the private server"
         self.templates(there)
-        entries = [entry for entry in ground.entries(run.pid) if entry["kind"] != "note"]  # marks: nothing by themselves
+        # A note is a mark: it says nothing of what became of the run.
+        entries = [entry for entry in ground.entries(run.pid) if entry["kind"] != "note"]
         kinds = [entry["kind"] for entry in entries]
         assert kinds in ([], ["refusal"], ["intent"], ["intent", "result"]), f"the trail says {kinds}"
         changed = outcome != "old" or frozenset(ground.databases(tier)) != there
