@@ -23,6 +23,11 @@ def backups_of(project: Project, target: Target) -> tuple[Backup, ...]:
     return tuple(as_value(each) for each in found.backups if each.good)
 
 
+def newest(project: Project, target: Target) -> Backup | None:
+    """Return the tier's newest backup that is not damaged."""
+    return next(iter(backups_of(project, target)), None)
+
+
 def choose(project: Project, target: Target, wanted: str) -> Backup:
     """Return the backup of that id, or the newest good one for `latest`. RefusedError for another tier's."""
     tier = target.tier

@@ -55,9 +55,9 @@ _OneLine = (
 )
 
 
-def before_asking(seen: Survey, target: Target) -> Iterator[str]:
-    """Yield the card: the live facts, then the steps."""
-    yield from _facts(seen.evidence, target)
+def before_asking(seen: Survey, target: Target, newest: Backup | None) -> Iterator[str]:
+    """Yield the card: the live facts, then the steps. `newest` is the tier's newest good backup."""
+    yield from _facts(seen.evidence, target, newest)
     yield from steps(seen.plan, seen.materials, seen.evidence)
     if seen.evidence.situation.contents is Contents.HOLDS and seen.plan.operation.builds and seen.materials.pending:
         count, tier = len(seen.materials.pending), seen.evidence.tier.name
@@ -105,7 +105,7 @@ def would(verdict: Decision) -> str:
     return "would run without a question"
 
 
-def _facts(evidence: Evidence, target: Target) -> Iterator[str]:
+def _facts(evidence: Evidence, target: Target, newest: Backup | None) -> Iterator[str]:
     server, database = evidence.server, evidence.database
     resolved = "" if evidence.place == server.address else f" ({server.address})"
     where = f"{evidence.place}{resolved} as {server.role}"
@@ -122,7 +122,7 @@ def _facts(evidence: Evidence, target: Target) -> Iterator[str]:
     if largest:
         yield _fact("largest", " · ".join(f"{table.name} {_rows(table)}" for table in largest))
     yield _fact("sessions", _sessions(database))
-    yield _fact("last backup", _age(evidence.last_backup_age))
+    yield _fact("last backup", _age(newest))
 
 
 def _stamp(evidence: Evidence, database: Database) -> str:
@@ -153,8 +153,11 @@ def _sessions(database: Database) -> str:
     return f"{len(database.sessions)}: {shown}" + (f" and {rest} more" if rest > 0 else "")
 
 
-def _age(age: timedelta | None) -> str:
-    return "none known" if age is None else f"{age.total_seconds() / 3600:.0f} h ago"
+def _age(newest: Backup | None) -> str:
+    if newest is None:
+        return "none known"
+    minutes = (datetime.now(UTC) - newest.at).total_seconds() / 60
+    return f"{minutes / 60:.0f} h ago, {newest.grade}" if minutes >= 90 else f"{minutes:.0f} min ago, {newest.grade}"
 
 
 def _line(plan: Plan, step: _OneLine, evidence: Evidence | None) -> Iterator[str]:

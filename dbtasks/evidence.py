@@ -7,7 +7,7 @@ small enough that a test enumerates every combination of them against the guard.
 from __future__ import annotations
 
 import enum
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from dbtasks.proof import Proof as Proof
 from dbtasks.proof import ProofReport
@@ -272,7 +272,6 @@ class Evidence:
     objections: tuple[Objection, ...] = ()
     unlinted: str = ""
     policy: Policy | None = None
-    last_backup_age: timedelta | None = None
 
     @property
     def identity(self) -> Identity | None:

@@ -216,9 +216,9 @@ class _Road:
         self.asked = isinstance(verdict, Ask)
         replies: tuple[str, ...] = ()
         if isinstance(verdict, Ask) and not (verdict.yes_counts and self.request.yes):
-            from dbtasks import card
+            from dbtasks import backed_up, card
 
-            for line in card.before_asking(seen, target):
+            for line in card.before_asking(seen, target, backed_up.newest(self.project, target)):
                 self.console.say(line)
             for question in verdict.questions:
                 reply = self.console.ask(question)
