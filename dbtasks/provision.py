@@ -24,7 +24,7 @@ def provide(
 
     What is kept when it is replaced needs no backup. RefusedError where a backup is asked for and none can be taken.
     """
-    operation, tier = request.operation, request.tier
+    operation, tier = request.operation, as_strict_as(request.tier, situation)
     recovery = engine_for(project, target)
     mark = recovery.name if recovery is not None else ""
     if operation.replaces:
@@ -41,6 +41,11 @@ def provide(
     sealed = vault.recipients.shown if vault.recipients else ()
     policy = Policy(backup=tier.backup.engine.value, sealed_to=sealed, mark=mark)
     return replace(situation, way_back=WayBack.PROVIDED), policy
+
+
+def as_strict_as(tier: Tier, situation: Situation) -> Tier:
+    """Return the tier as its stamp has it: an edited file cannot make the keys of a backup a lesser matter."""
+    return replace(tier, may_lose=situation.floor.may_lose)
 
 
 def _vault(project: Project, tier: Tier) -> Vault:

@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 
 import psycopg
 
-from dbtasks import backed_up, registry
+from dbtasks import backed_up, provision, registry
 from dbtasks.backups import listing, pruning, taking, verifying
 from dbtasks.backups.engines import Beside, Errand
 from dbtasks.backups.engines import Source as Origin
@@ -41,7 +41,7 @@ def take(bench: Workbench, step: TakeBackup) -> str:
         bench.clearance,
         Origin(
             project=bench.plan.project,
-            tier=target.tier,
+            tier=provision.as_strict_as(target.tier, bench.clearance.evidence.situation),
             conninfo=source,
             version_tables=project.settings.migrations.version_tables,
         ),
