@@ -8,9 +8,13 @@ from dbtasks.backups import listing, retention
 from dbtasks.backups.manifest import Manifest
 from dbtasks.backups.vault import Vault, open_vault
 from dbtasks.errors import BackupError, RefusedError, UsageError
+from dbtasks.operations import copy_back
 from dbtasks.project import Project
 from dbtasks.targets import Target
 from dbtasks.way_back import Backup
+
+# How the reason of a backup begins that was taken before an operation.
+BEFORE = "before "
 
 
 def backups_of(project: Project, target: Target) -> tuple[Backup, ...]:
@@ -34,7 +38,8 @@ def choose(project: Project, target: Target, wanted: str) -> Backup:
     vault = open_vault(project.settings, project.variables)
     every = listing.list_backups(vault, project.settings.project, "", (target.conninfo,))
     mine = listing.Listing(
-        backups=tuple(each for each in every.backups if each.tier == tier.name), unreadable=every.unreadable
+        backups=tuple(each for each in every.backups if each.tier == tier.name and _is_meant(each, wanted)),
+        unreadable=every.unreadable,
     )
     other = next((each for each in every.backups if each.id == wanted and each.tier != tier.name), None)
     if other is not None:
@@ -56,6 +61,11 @@ def superfluous(project: Project, target: Target) -> tuple[Backup, ...]:
         return ()
     over = retention.superfluous(found.backups, target.tier.backup, datetime.now(UTC))
     return tuple(as_value(each) for each in over)
+
+
+def _is_meant(backup: Manifest, wanted: str) -> bool:
+    """Whether `latest` can mean it: not what was taken right before tables were copied back, with the damage in it."""
+    return wanted != "latest" or not backup.reason.startswith(f"{BEFORE}{copy_back.OPERATION.name}")
 
 
 def find(vault: Vault, project: Project, target: Target, id_: str, digest: str) -> Manifest:

@@ -35,7 +35,7 @@ def take(bench: Workbench, step: TakeBackup) -> str:
     errand = Errand(
         who=project.who,
         entry=None if asked else bench.site.entry,
-        reason=bench.site.reason or _reason(bench),
+        reason=_reason(bench),
     )
     taken = taking.take(
         bench.clearance,
@@ -65,9 +65,12 @@ def take(bench: Workbench, step: TakeBackup) -> str:
 
 
 def _reason(bench: Workbench) -> str:
+    asked = bench.plan.operation.saves
     if bench.recovered is not None:
-        return f"recovered to {bench.recovered.goal}"
-    return "asked for" if bench.plan.operation.saves else f"before {bench.plan.operation.name}"
+        why = f"recovered to {bench.recovered.goal}"
+    else:
+        why = "asked for" if asked else f"{backed_up.BEFORE}{bench.plan.operation.name}"
+    return ": ".join(filter(None, (why, bench.site.reason)))
 
 
 def _is_of_the_target(bench: Workbench, taken: Manifest) -> None:
@@ -106,8 +109,6 @@ def restore(bench: Workbench, step: RestoreBackup) -> str:
             bench.clearance, bench.site.project, known.made_by, lambda line: bench.report("build", line)
         )
         bench.elsewhere, known, server = there, there.known, there.base
-    for name in known.sweep(bench.plan.tier):
-        bench.report("sweep", f"removed {name}, left by a run that was killed")
     bench.built, bench.built_oid = _made(bench, (vault, manifest), known, server)
     rows = sum(count for _, count in manifest.rows)
     bench.result.facts["restored"] = {"backup": manifest.id, "rows": rows, "tables": len(manifest.rows)}
@@ -125,6 +126,8 @@ def _made(
 ) -> tuple[Row, int]:
     """Return the registry's row and the oid of a database made of a backup, compared and analysed."""
     vault, manifest = what
+    for name in known.sweep(bench.plan.tier):
+        bench.report("sweep", f"removed {name}, left by a run that was killed")
     row = known.reserve(bench.plan.tier, bench.site.entry)
     beside = Beside(known=known, row=row, server=server, roles=bench.elsewhere is not None)
     try:

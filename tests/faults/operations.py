@@ -217,6 +217,31 @@ def _others() -> tuple[Operation, ...]:
             inside=True,
             toggles=True,
         ),
+        Operation(
+            name="restore of STG",
+            says="as they were counted",
+            words=f"restore {_STG}",
+            tier="stg",
+            ready=states.backed_up,
+            arrange=states.before_a_restore,
+        ),
+        Operation(
+            name="restore of tables of STG",
+            says="copy      from",
+            words=f"restore {_STG} --table=people,lessons",
+            tier="stg",
+            ready=states.backed_up,
+            arrange=states.before_a_restore,
+        ),
+        Operation(
+            name="backup of STG",
+            says="readable",
+            words="backup --tier=stg",
+            tier="stg",
+            arrange=states.no_backup,
+            done=states.has_backup,
+            servers=False,
+        ),
         _stocked("prune of STG", "dropped dbtasks_small_stg_retired0", f"prune {_STG}", ended, done=_pruned),
     )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from tests.faults.ground import NAMES, Ground
 
@@ -185,6 +187,32 @@ def two_to_swap(tier: str, *, newer: bool) -> Callable[[Ground], None]:
             ground.works(f"undo --tier={tier} --yes")
 
     return arrange
+
+
+def backed_up(ground: Ground) -> None:
+    """Take a backup of a database in which somebody has worked."""
+    edit(ground, "stg")
+    ground.works("backup --tier=stg")
+
+
+def before_a_restore(ground: Ground) -> None:
+    """Let the database be one in which nobody has worked, and nothing else be there but the backup."""
+    if is_edited(ground, "stg", NAMES["stg"]):
+        ground.works("reset --tier=stg --yes")
+    clear(ground, "stg", *_STOCK)
+
+
+def no_backup(ground: Ground) -> None:
+    shutil.rmtree(_vault(ground), ignore_errors=True)
+
+
+def has_backup(ground: Ground) -> bool:
+    """Whether a whole backup is there; what is not whole bears another name."""
+    return any(path.parent.suffix != ".partial" for path in _vault(ground).glob("*/manifest.json"))
+
+
+def _vault(ground: Ground) -> Path:
+    return ground.root / ".dbtasks" / "backups"
 
 
 def begin_inside(ground: Ground) -> None:
