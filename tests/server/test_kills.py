@@ -84,9 +84,11 @@ def strays(root: Path) -> list[int]:
     return found
 
 
-def children(pid: int) -> list[int]:
+def workers(pid: int) -> list[int]:
+    """Return the children that run Alembic; others read the server's log back, or dump."""
     try:
-        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        found = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [each for each in found if b"worker" in Path(f"/proc/{each}/cmdline").read_bytes()]
     except OSError:
         return []
 
@@ -98,7 +100,7 @@ def kill(run: subprocess.Popen[str], how: str) -> None:
     elif how == "process":
         run.kill()
     else:
-        for child in children(run.pid):
+        for child in workers(run.pid):
             os.kill(child, signal.SIGKILL)
     run.communicate(timeout=60)
 
@@ -258,7 +260,7 @@ def test_a_reset_whose_migration_is_killed_leaves_the_old_database_and_says_so(g
     path.write_text(text.replace("pg_sleep(30)", "pg_sleep(0)"))
     ground.works("reset --tier=int")
     run = ground.project.start("reset --tier=stg --yes")
-    until(lambda: len(children(run.pid)) == 1, what="the worker")
+    until(lambda: len(workers(run.pid)) == 1, what="the worker")
     kill(run, "worker")
 
     assert run.returncode == 1
@@ -272,7 +274,7 @@ def test_a_reset_whose_migration_is_killed_leaves_the_old_database_and_says_so(g
 
 def test_a_killed_run_shows_as_unfinished_in_audit_and_status_until_it_is_done_again(ground: Ground) -> None:
     run = ground.project.start("reset --tier=stg --yes")
-    until(lambda: children(run.pid), what="the worker")
+    until(lambda: workers(run.pid), what="the worker")
     kill(run, "process")
 
     audit = said(ground.project.invoke("audit --tier=stg --outcome=unfinished --format=json"))
