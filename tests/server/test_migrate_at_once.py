@@ -12,7 +12,7 @@ import pytest
 from dbtasks.trail_proof import verify
 from tests import outside
 from tests.server.road import Project, project, until
-from tests.server.test_kills import children
+from tests.server.test_kills import workers
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(900)]
 
@@ -53,8 +53,8 @@ def all_at_once(made: Project, url: str, *, kill: str) -> list[tuple[Popen[str],
     if kill:
         with outside.connect(url, autocommit=True) as look:
             until(lambda: look.execute(SLEEPING).rows, seconds=300, what=f"{SLOW} runs")
-        (first,) = (run for run in runs if children(run.pid))
-        for pid in children(first.pid) if kill == "both" else []:
+        (first,) = (run for run in runs if workers(run.pid))
+        for pid in workers(first.pid) if kill == "both" else []:
             os.kill(pid, signal.SIGKILL)
         first.kill()
     return [(run, run.communicate(timeout=600)[0]) for run in runs]

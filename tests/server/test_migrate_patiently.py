@@ -8,7 +8,7 @@ import pytest
 
 from tests.server.abroad import standby_of, started
 from tests.server.road import Project, Server, project, said, until
-from tests.server.test_kills import children, strays
+from tests.server.test_kills import strays, workers
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -101,13 +101,13 @@ def test_what_is_left_to_do_is_said_after_a_migration_and_only_then(small: Proje
 
 
 def workers_of(small: Project, server: Server) -> tuple[int, str]:
-    """Return how many children a migration had, and how it ended."""
+    """Return how many workers a migration had, and how it ended."""
     database = f"{small.name}_int"
     with server.connect(database) as look:
         run = small.start("migrate")
         sleeping = "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1.5)%' AND pid <> pg_backend_pid()"
         until(lambda: look.execute(sleeping).rows, seconds=60, what="the revision runs")
-        found = len(children(run.pid))
+        found = len(workers(run.pid))
         text, _ = run.communicate(timeout=100)
     assert run.returncode == 0, text
     return found, text
