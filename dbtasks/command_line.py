@@ -27,6 +27,7 @@ FORMATS = ("text", "json")
 # What a command leaves behind is the operating system's to clear away. Without this, Python looks twice through all of
 # it for circles, which is a fifth of the time that a short command takes.
 atexit.register(gc.freeze)
+gc.set_threshold(20_000)  # and meanwhile it looks less often: most of what a command makes are modules
 
 
 class GuardedTask(Task[Callable[..., Any]]):
