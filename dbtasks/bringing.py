@@ -7,7 +7,7 @@ from dataclasses import replace
 from dbtasks import kept
 from dbtasks.database import Connection
 from dbtasks.errors import RefusedError
-from dbtasks.plan import Kept, Materials
+from dbtasks.materials import Kept, Materials
 from dbtasks.project import Project
 from dbtasks.targets import Target
 from dbtasks.verdicts import Request

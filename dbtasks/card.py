@@ -10,6 +10,7 @@ from dbtasks.database import look
 from dbtasks.errors import ServerUnreachableError
 from dbtasks.evidence import Contents, Database, Evidence, Table, own_stamp
 from dbtasks.inspection import count_rows
+from dbtasks.materials import Kept, Materials
 from dbtasks.migration_rules import torn_words
 from dbtasks.plan import (
     AcceptDrift,
@@ -19,9 +20,7 @@ from dbtasks.plan import (
     DropKept,
     HandOut,
     KeepReady,
-    Kept,
     LoadSeeds,
-    Materials,
     Plan,
     Prove,
     PutStamp,

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from dbtasks.errors import UsageError
 from dbtasks.evidence import Database
+from dbtasks.materials import Materials
 from dbtasks.migrations import lineage
 from dbtasks.migrations.history import History
 from dbtasks.migrations.scripts import first_name
-from dbtasks.plan import Materials, RevisionBytes
+from dbtasks.plan import RevisionBytes
 from dbtasks.settings import Settings
 from dbtasks.wording import quoted
 

@@ -16,8 +16,8 @@ from dbtasks.card import backup_line, kept_line
 from dbtasks.errors import DbtasksError, ServerUnreachableError
 from dbtasks.guard import admit
 from dbtasks.kept import inside, kept
+from dbtasks.materials import Kept
 from dbtasks.operations import status
-from dbtasks.plan import Kept
 from dbtasks.points import marked_entries
 from dbtasks.project import Project
 from dbtasks.selection import choose

@@ -16,7 +16,7 @@ from dbtasks.conninfo import Conninfo
 from dbtasks.database import Connection, look
 from dbtasks.errors import RefusedError, ServerUnreachableError
 from dbtasks.evidence import own_stamp
-from dbtasks.plan import Kept
+from dbtasks.materials import Kept
 from dbtasks.registry import COORDINATION
 
 if TYPE_CHECKING:

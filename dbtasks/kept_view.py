@@ -6,8 +6,8 @@ from dbtasks.card import kept_line
 from dbtasks.console import Console
 from dbtasks.guard import admit
 from dbtasks.kept import inside, kept
+from dbtasks.materials import Kept
 from dbtasks.operations import status
-from dbtasks.plan import Kept
 from dbtasks.project import Project
 from dbtasks.selection import choose
 from dbtasks.targets import resolve

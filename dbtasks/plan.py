@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import fields
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from dbtasks.canonical import canonical
 from dbtasks.effects import Effect, Operation
@@ -17,7 +17,7 @@ from dbtasks.evidence import Evidence, Identity
 from dbtasks.risks import Ceiling
 from dbtasks.tiers import Floor
 from dbtasks.values import dataclass
-from dbtasks.way_back import Back, Backup, CopyBack, PutMark, RecoverTo, RestoreBackup, TakeBackup
+from dbtasks.way_back import CopyBack, PutMark, RecoverTo, RestoreBackup, TakeBackup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,27 +30,6 @@ class RevisionBytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """A database that an operation replaced and that is still there.
-
-    `entry` and `made_by` tell the trail's entry that replaced it, and whose trail that is. `tables` and `rows` are
-    looked up only where a person is to read them; `rows` is the planner's estimate. Schemas that were replaced inside
-    a database are known by their `mark`; their `oid` is 0.
-    """
-
-    oid: int
-    name: str
-    entry: int | None
-    made_by: str
-    since: datetime
-    until: datetime | None
-    size_bytes: int
-    tables: int | None = None
-    rows: int | None = None
-    mark: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Prove:
     """See that the `models` and the database agree, and that the application's own `check` ends with 0. Both read.
 
@@ -60,48 +39,6 @@ class Prove:
     models: bool
     check: tuple[str, ...] = ()
     records: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Materials:
-    """What a plan is made from besides the evidence: the project's revisions and seeds, or the way in asked for.
-
-    `revisions` are all of them, base first; `pending` those that the target lacks, `unrecorded` those that it has and
-    its ledger does not, `unknown` those that it is at and the project does not have. `kept` is what would be brought
-    back, `ended` and `ended_backups` what would go. `agreed` are the ceilings of an earlier plan that still hold.
-    A downgrade takes `back` revisions, the newest first; `to` is what Alembic is told, `down_to` what the version table
-    holds then. `schema` is the fingerprint of the target's schema, `drift` where it differs from what the revisions
-    produce, `reason` why that is meant: all only where it is to be accepted. `prove` is what a tier must pass besides
-    being at head, `backup` what is to be restored, `tables` are those of it that are to be copied back, and `back_how`
-    says how much of them. `goal` is the point of the log to recover to.
-    """
-
-    revisions: tuple[RevisionBytes, ...] = ()
-    pending: tuple[RevisionBytes, ...] = ()
-    unrecorded: tuple[RevisionBytes, ...] = ()
-    unknown: tuple[str, ...] = ()
-    heads: tuple[str, ...] = ()
-    seed_sets: tuple[str, ...] = ()
-    seed_digest: str = ""
-    command: tuple[str, ...] = ()
-    read_only: bool = False
-    purpose: str = ""
-    retry: tuple[str, ...] = ()
-    kept: Kept | None = None
-    ended: tuple[Kept, ...] = ()
-    agreed: tuple[Ceiling, ...] = ()
-    back: tuple[RevisionBytes, ...] = ()
-    to: str = ""
-    down_to: tuple[str, ...] = ()
-    schema: str = ""
-    drift: tuple[str, ...] = ()
-    reason: str = ""
-    prove: Prove | None = None
-    backup: Backup | None = None
-    ended_backups: tuple[Backup, ...] = ()
-    tables: tuple[str, ...] = ()
-    back_how: Back = Back.CHANGED
-    goal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

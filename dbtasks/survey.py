@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import Connection, unreadable
-from dbtasks.effects import Stamping
+from dbtasks.effects import Operation, Stamping
 from dbtasks.environment import for_worker
-from dbtasks.evidence import Contents, Database, Drift, Evidence, Proof, Replacing, Situation, StampState
+from dbtasks.evidence import Contents, Database, Drift, Evidence, Proof, Replacing, Server, Situation, StampState
 from dbtasks.looking import connection_beside, look_around
+from dbtasks.materials import Materials
 from dbtasks.operations import verb
-from dbtasks.plan import Materials, Plan, Prove, RevisionBytes
+from dbtasks.plan import Plan, Prove, RevisionBytes
 from dbtasks.project import Project
 from dbtasks.situation import situate
 from dbtasks.targets import Target
@@ -96,39 +97,25 @@ def survey(
     `before` is an earlier survey of the same call: its files, its connection and its rehearsal serve once more. `say`
     hears what takes a while.
     """
-    operation, settings = request.operation, project.settings
+    operation = request.operation
     files = before.files if before else Files(project)
-    adopts = operation.stamps is Stamping.ANY
-    needs_history = operation.proves or operation.takes_back or operation.builds or operation.catalogue_only
-    needs_history = needs_history or operation.accepts or adopts
-    history = files.history if needs_history else None  # what is wrong in a file is told before anything is contacted
-    seed_sets, seed_digest = _seeds(request, wish, files)
+    history = files.history if _reads_history(operation) else None  # a file's fault is told before anything is reached
+    seeds = _seeds(request, wish, files)
     beside = before.beside if before else connection_beside(request, target)
-    found, beside = look_around(project, request, target, beside)
-    server, database, server_way = found
-    materials = replace(
-        _materials(wish, history, database),
-        seed_sets=seed_sets,
-        seed_digest=seed_digest,
-        prove=_to_prove(project, request, wish, database),
-    )
+    (server, database, server_way), beside = look_around(project, request, target, beside)
+    materials = _materials(wish, history, database, seeds, _to_prove(project, request, wish, database))
     if history and operation.takes_back:
         from dbtasks.going_back import going_back  # late: most verbs take nothing back
 
-        materials = going_back(settings, history, database, wish.to, materials)
-    name = target.conninfo.database
-    report = _proof(project, request, database, history, materials)
-    situation = situate(request.tier, settings.project, settings.tiers, (server, database, name), report)
-    left = torn(history, database, materials, back=operation.takes_back)
-    situation = replace(situation, torn=left, leftovers=database.leftovers if database else ())
-    stopped = bool(left)  # the run stops there, whatever else there is to be said
-    if not stopped and _goes_on(request, situation, database) and (operation.accepts or materials.pending):
-        comparing, seen = files.comparing(say), (situation, materials, database)
-        situation, materials = _compared(request, target, (files.history, comparing), wish, seen)
-    inside = situation.replacing is Replacing.BY_SCHEMAS
+        materials = going_back(project.settings, history, database, wish.to, materials)
+    around = Around(project=project, request=request, target=target, wish=wish, files=files)
+    situation = _situated(around, (server, database), history, materials)
+    if _is_compared(around, situation, materials, database):
+        situation, materials = _compared(around, files.comparing(say), (situation, materials, database))
     if operation.brings_back or operation.drops or operation.restores or operation.recovers:
         from dbtasks import bringing  # late, as below: most operations neither bring anything back nor destroy
 
+        inside = situation.replacing is Replacing.BY_SCHEMAS
         materials = bringing.add(materials, project, request, target, (wish, beside, inside))
     policy = None
     if way_back_is_wanted(request, situation, materials):
@@ -137,22 +124,15 @@ def survey(
         situation, policy = provision.provide(project, request, target, situation, wish.no_backup_because)
     evidence = Evidence(
         tier=request.tier,
-        project=settings.project,
-        name=name,
+        project=project.settings.project,
+        name=target.conninfo.database,
         place=target.conninfo.place,
         server=server,
         database=database,
         situation=situation,
         policy=policy,
     )
-    plan = verb(operation).plan(evidence, materials)
-    if not stopped and operation.rehearses and situation.drift in (Drift.NONE, Drift.ACCEPTED):  # else it is refused
-        from dbtasks import tried_out  # late: most operations try nothing out
-
-        if tried_out.is_wanted(request, plan, evidence, materials):
-            earlier = before.evidence if before else None
-            evidence, materials = tried_out.add(project, target, (evidence, materials), earlier, say)
-            plan = verb(operation).plan(evidence, materials)
+    evidence, materials, plan = _planned(around, evidence, materials, before, say)
     return Survey(
         evidence=evidence,
         plan=plan,
@@ -163,7 +143,58 @@ def survey(
     )
 
 
-def _materials(wish: Wish, history: History | None, database: Database | None) -> Materials:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What one look is about, by which each part of it goes."""
+
+    project: Project
+    request: Request
+    target: Target
+    wish: Wish
+    files: Files
+
+
+def _situated(
+    around: Around, seen: tuple[Server, Database | None], history: History | None, materials: Materials
+) -> Situation:
+    """Return the situation as far as it can be told without comparing schemas."""
+    (server, database), settings, request = seen, around.project.settings, around.request
+    report = _proof(around.project, request, database, history, materials)
+    name = around.target.conninfo.database
+    situation = situate(request.tier, settings.project, settings.tiers, (server, database, name), report)
+    left = torn(history, database, materials, back=request.operation.takes_back)
+    return replace(situation, torn=left, leftovers=database.leftovers if database else ())
+
+
+def _planned(
+    around: Around, evidence: Evidence, materials: Materials, before: Survey | None, say: Callable[[str], None]
+) -> tuple[Evidence, Materials, Plan]:
+    """Return the plan, made once more with what a rehearsal showed where there is one."""
+    operation, situation = around.request.operation, evidence.situation
+    plan = verb(operation).plan(evidence, materials)
+    goes_on = not situation.torn and situation.drift in (Drift.NONE, Drift.ACCEPTED)  # else it is refused
+    if operation.rehearses and goes_on:
+        from dbtasks import tried_out  # late: most operations try nothing out
+
+        if tried_out.is_wanted(around.request, plan, evidence, materials):
+            earlier = before.evidence if before else None
+            evidence, materials = tried_out.add(around.project, around.target, (evidence, materials), earlier, say)
+            plan = verb(operation).plan(evidence, materials)
+    return evidence, materials, plan
+
+
+def _reads_history(operation: Operation) -> bool:
+    reads = operation.proves or operation.takes_back or operation.builds or operation.catalogue_only
+    return reads or operation.accepts or operation.stamps is Stamping.ANY
+
+
+def _materials(
+    wish: Wish,
+    history: History | None,
+    database: Database | None,
+    seeds: tuple[tuple[str, ...], str],
+    prove: Prove | None,
+) -> Materials:
     current = database.revisions if database else frozenset()
     # Revisions that the code does not have stop only what would go on from them, and that is the guard's to say.
     unknown = current - {each.id for each in history.revisions} if history else frozenset[str]()
@@ -178,6 +209,9 @@ def _materials(wish: Wish, history: History | None, database: Database | None) -
         unrecorded=tuple(each for each in revisions if each.id not in told) if known else (),
         unknown=tuple(sorted(unknown)),
         heads=history.heads if history else (),
+        seed_sets=seeds[0],
+        seed_digest=seeds[1],
+        prove=prove,
         command=wish.command,
         read_only=wish.read_only,
         purpose=wish.purpose,
@@ -196,15 +230,16 @@ def way_back_is_wanted(request: Request, situation: Situation, materials: Materi
     return revisions or operation.replaces or operation.restores
 
 
-def _goes_on(request: Request, situation: Situation, database: Database | None) -> bool:
+def _is_compared(around: Around, situation: Situation, materials: Materials, database: Database | None) -> bool:
     """Return whether something would go on from a schema that must be what its revisions produce.
 
-    What may lose everything is built anew where it is not; what is refused for its stamp or for a proof that is missing
-    is not looked into.
+    What may lose everything is built anew where it is not; what is refused for its stamp, for a proof that is missing
+    or for a torn revision is not looked into.
     """
-    operation = request.operation
-    concerned = operation.accepts or (operation.proves and not operation.builds)
-    if not concerned or (situation.floor.may_lose is Loss.EVERYTHING and not operation.accepts):
+    operation = around.request.operation
+    if situation.torn or not (operation.accepts or (operation.proves and not operation.builds and materials.pending)):
+        return False
+    if situation.floor.may_lose is Loss.EVERYTHING and not operation.accepts:
         return False
     proven = operation.accepts or situation.proof in (Proof.PROVEN, Proof.NOT_NEEDED)
     owns = situation.stamp in (StampState.MATCHES, StampState.PROMOTED) and situation.contents is Contents.HOLDS
@@ -212,25 +247,22 @@ def _goes_on(request: Request, situation: Situation, database: Database | None) 
 
 
 def _compared(
-    request: Request,
-    target: Target,
-    means: tuple[History, Comparing],
-    wish: Wish,
-    seen: tuple[Situation, Materials, Database | None],
+    around: Around, comparing: Comparing, seen: tuple[Situation, Materials, Database | None]
 ) -> tuple[Situation, Materials]:
     """Add whether the schema is what its revisions produce, and where it is not."""
-    (situation, materials, database), (history, comparing) = seen, means
+    (situation, materials, database), target = seen, around.target
+    accepts, history = around.request.operation.accepts, around.files.history
     current = database.revisions if database else frozenset()
-    look = comparing.whole if request.operation.accepts else comparing.as_left
+    look = comparing.whole if accepts else comparing.as_left
     found = look(target, history, current)
     situation = replace(situation, drift=found.drift, drifted=found.clauses)
-    if request.operation.accepts and not found.fingerprint:
+    if accepts and not found.fingerprint:
         raise unreadable(target.tier.label, target.masked, found.unknown)
-    if not request.operation.accepts:
+    if not accepts:
         return situation, materials
     there = (*found.found, *(each for each, _ in found.accepted))
     told = tuple(f"{each.digest} {each.clause}" for each in there)
-    return situation, replace(materials, schema=found.fingerprint, drift=told, reason=wish.reason)
+    return situation, replace(materials, schema=found.fingerprint, drift=told, reason=around.wish.reason)
 
 
 def _to_prove(project: Project, request: Request, wish: Wish, database: Database | None) -> Prove | None:

@@ -6,9 +6,9 @@ Whoever has put one right lets it run again, with `--retry`: upwards where it do
 from __future__ import annotations
 
 from dbtasks.evidence import Database, Torn
+from dbtasks.materials import Materials
 from dbtasks.migrations import lineage
 from dbtasks.migrations.history import History
-from dbtasks.plan import Materials
 
 
 def torn(history: History | None, database: Database | None, materials: Materials, *, back: bool) -> tuple[Torn, ...]:

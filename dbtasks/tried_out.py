@@ -10,7 +10,8 @@ from dbtasks import at_risk, rehearsal
 from dbtasks.errors import DbtasksError, RefusedError
 from dbtasks.evidence import Contents, Evidence, Objection, Rehearsal
 from dbtasks.guard import decide
-from dbtasks.plan import Materials, Plan, TakeBack
+from dbtasks.materials import Materials
+from dbtasks.plan import Plan, TakeBack
 from dbtasks.project import Project
 from dbtasks.rehearsed import Rehearsed
 from dbtasks.risks import Ceiling, Risk, ceilings, exceeded

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from dbtasks.effects import Operation
 from dbtasks.evidence import Evidence
+from dbtasks.materials import Materials
 from dbtasks.operations import (
     accept,
     adopt,
@@ -26,7 +27,7 @@ from dbtasks.operations import (
     status,
     undo,
 )
-from dbtasks.plan import Materials, Plan
+from dbtasks.plan import Plan
 
 
 class Verb(Protocol):

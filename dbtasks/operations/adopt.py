@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation, Stamping
 from dbtasks.evidence import Evidence
-from dbtasks.plan import Materials, Plan, PutStamp, RecordBaseline, Step, plan_of
+from dbtasks.materials import Materials
+from dbtasks.plan import Plan, PutStamp, RecordBaseline, Step, plan_of
 
 OPERATION = Operation(
     name="adopt",

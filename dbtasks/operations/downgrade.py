@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence, Rehearsal, StampState
-from dbtasks.plan import Materials, Plan, PutStamp, Step, TakeBack, Verify, plan_of
+from dbtasks.materials import Materials
+from dbtasks.plan import Plan, PutStamp, Step, TakeBack, Verify, plan_of
 from dbtasks.rehearsed import fingerprint
 from dbtasks.risks import ceilings
 from dbtasks.way_back import precautions

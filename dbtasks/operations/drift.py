@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence
-from dbtasks.plan import Materials, Plan, plan_of
+from dbtasks.materials import Materials
+from dbtasks.plan import Plan, plan_of
 
 OPERATION = Operation(
     name="drift",

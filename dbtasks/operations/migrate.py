@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation, Stamping
 from dbtasks.evidence import Evidence, Rehearsal, StampState
-from dbtasks.plan import ApplyRevisions, Materials, Plan, PutStamp, Step, Verify, plan_of
+from dbtasks.materials import Materials
+from dbtasks.plan import ApplyRevisions, Plan, PutStamp, Step, Verify, plan_of
 from dbtasks.rehearsed import fingerprint
 from dbtasks.risks import ceilings
 from dbtasks.tiers import Loss

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence
+from dbtasks.materials import Materials
 from dbtasks.operations import reset
-from dbtasks.plan import KeepReady, Materials, Plan, plan_of
+from dbtasks.plan import KeepReady, Plan, plan_of
 
 OPERATION = Operation(
     name="prepare",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation, Stamping
 from dbtasks.evidence import Contents, Evidence, Replacing
-from dbtasks.plan import ApplyRevisions, BuildAside, LoadSeeds, Materials, Plan, PutStamp, Step, SwapIn, Verify, plan_of
+from dbtasks.materials import Materials
+from dbtasks.plan import ApplyRevisions, BuildAside, LoadSeeds, Plan, PutStamp, Step, SwapIn, Verify, plan_of
 from dbtasks.way_back import precautions
 
 OPERATION = Operation(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation, Stamping
 from dbtasks.evidence import Contents, Evidence
+from dbtasks.materials import Materials
 from dbtasks.operations.reset import swap_in
-from dbtasks.plan import Materials, Plan, PutStamp, Step, plan_of
+from dbtasks.plan import Plan, PutStamp, Step, plan_of
 from dbtasks.way_back import Backup, RestoreBackup, precautions
 
 OPERATION = Operation(

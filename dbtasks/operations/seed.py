@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence, StampState
-from dbtasks.plan import LoadSeeds, Materials, Plan, PutStamp, Step, plan_of
+from dbtasks.materials import Materials
+from dbtasks.plan import LoadSeeds, Plan, PutStamp, Step, plan_of
 
 OPERATION = Operation(
     name="seed",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Contents, Evidence
+from dbtasks.materials import Materials
 from dbtasks.operations import restore
-from dbtasks.plan import BringBack, Materials, Plan, plan_of
+from dbtasks.plan import BringBack, Plan, plan_of
 from dbtasks.way_back import precautions
 
 OPERATION = Operation(

@@ -24,6 +24,7 @@ from dbtasks.evidence import (
     WayBack,
 )
 from dbtasks.guard import admit, decide
+from dbtasks.materials import Kept, Materials
 from dbtasks.operations import (
     accept,
     adopt,
@@ -42,7 +43,7 @@ from dbtasks.operations import (
     undo,
     verb,
 )
-from dbtasks.plan import Kept, Materials, Plan, RevisionBytes
+from dbtasks.plan import Plan, RevisionBytes
 from dbtasks.proof import Code, Fault, Finding, ProofReport, Witness
 from dbtasks.surroundings import Kind, Surroundings
 from dbtasks.tiers import Tier

@@ -12,6 +12,7 @@ import pytest
 from dbtasks.effects import Effect, Operation, Stamping
 from dbtasks.evidence import Contents, Objection, Rehearsal, Replacing, Situation, StampState
 from dbtasks.guard import decide
+from dbtasks.materials import Materials
 from dbtasks.operations import VERBS, Verb, verb
 from dbtasks.plan import (
     AcceptDrift,
@@ -22,7 +23,6 @@ from dbtasks.plan import (
     HandOut,
     KeepReady,
     LoadSeeds,
-    Materials,
     Prove,
     PutStamp,
     RecordBaseline,

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from dbtasks.evidence import Torn
+from dbtasks.materials import Materials
 from dbtasks.migrations.history import History
-from dbtasks.plan import Materials, RevisionBytes
+from dbtasks.plan import RevisionBytes
 from dbtasks.torn import torn
 from tests.unit.guard_cells import STG
 from tests.unit.guard_samples import database_of
