@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from dbtasks.database import Connection
 from dbtasks.environment import for_worker
 from dbtasks.migrations import ledger
+from dbtasks.moment import Moment
 from dbtasks.plan import ApplyRevisions, Prove, RecordBaseline, TakeBack
-from dbtasks.site import Moment
 from dbtasks.workbench import Workbench
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from dbtasks.applying import look_afterwards
 from dbtasks.errors import DbtasksError, PlanChangedError
 from dbtasks.inspection import count_tables
 from dbtasks.migrations import ledger
+from dbtasks.moment import Moment
 from dbtasks.plan import (
     ApplyRevisions,
     BuildAside,
@@ -23,7 +24,6 @@ from dbtasks.plan import (
 from dbtasks.recipe import Fit, Recipe
 from dbtasks.replacing import drop_ended
 from dbtasks.settings import StockLimits
-from dbtasks.site import Moment
 from dbtasks.tiers import Loss
 from dbtasks.workbench import Workbench
 

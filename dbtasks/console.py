@@ -17,6 +17,7 @@ from typing import TextIO
 
 from dbtasks.conninfo import mask
 from dbtasks.errors import DbtasksError, InterruptedByPersonError
+from dbtasks.moment import Moment
 from dbtasks.tiers import Colour, Tier
 from dbtasks.verdicts import Question
 
@@ -94,6 +95,18 @@ class Console:
             raise DbtasksError(f"Standard output cannot be written: {reason}. What was done stands.") from None
 
     # Progress
+
+    def hear(self, told: str | Moment) -> None:
+        """Write a line, indented, or say how far a step is."""
+        if isinstance(told, str):
+            self.say(f"  {told}")
+        elif told.text:
+            seconds = f"   {told.seconds:.1f} s" if told.seconds >= 0.05 else ""  # one digit shows
+            self.fact(told.step, f"{told.text}{seconds}")
+        elif told.doing:
+            self.at(told.step, told.doing, told.done, told.total)
+        else:
+            self.progress(told.step, told.done, told.total, told.seconds)
 
     def progress(self, name: str, done: int, total: int, seconds: float) -> None:
         """Draw a bar for what takes longer than a second, on a terminal only; the next line replaces it."""

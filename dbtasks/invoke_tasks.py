@@ -175,7 +175,8 @@ def drift(
     """Compare a tier's schema with what its revisions produce, and say where it differs; exit 1 where it does."""
     if accept:
         if not reason.strip():
-            raise UsageError('--accept needs a reason: invoke drift --accept --reason="..."')
+            where = f" --tier={tier}" if tier else ""
+            raise UsageError(f'--accept needs a reason: invoke drift --accept{where} --reason="..."')
         options = Options(tier=tier, format_=format_)
         carry_out(accept_.OPERATION, options, dry_run=dry_run, yes=yes, reason=reason)
         return

@@ -23,7 +23,7 @@ from dbtasks.lint.psql import plain_sql
 from dbtasks.lint.reading import read_catalogue
 from dbtasks.lint.views import VIEWS
 from dbtasks.lint.waivers import read_waivers
-from dbtasks.migrations.history import Revision, read_history
+from dbtasks.migrations.history import History, Revision, read_history
 from dbtasks.operations import lint as operation
 from dbtasks.plan import RevisionBytes
 from dbtasks.project import Project
@@ -53,28 +53,30 @@ def show_lint(project: Project, console: Console, *, file: str, tier: str, forma
 def show_revisions(project: Project, console: Console, *, revisions: str, tier: str, format_: str) -> bool:
     """Rehearse revisions and write what is to be said of the statements that they really execute."""
     waivers = read_waivers(project.settings.root, NAMES)
-    before, wanted = chosen(project, revisions)
+    settings, environ = project.settings, for_worker(project, "")
+    history = read_history(settings.root, settings.migrations, environ=environ)
+    before, wanted = chosen(history, revisions)
     catalogue = catalogue_of(project, console, tier, typed(format_, revisions=revisions)) if tier else None
     if catalogue is None:
         console.say("! without --tier every table that is not made here is taken for a large one that people use")
     stage = tier or project.settings.default.name
-    done = rehearsal.from_nothing(project, stage, before, wanted, console.say) if wanted else Rehearsed()
+    done = rehearsal.from_nothing(project, stage, before, wanted, console.hear) if wanted else Rehearsed()
     counts = {"revision": len(wanted), "statement": len(done.statements)}
     told = ", ".join(f"{count} {word}{'s' if count != 1 else ''}" for word, count in counts.items())
     console.say(f"  rehearsed {told}")
-    findings = lint(done.statements, catalogue, waivers)
+    files = {each.id: each.path.as_posix() for each in history.revisions}
+    found = lint(done.statements, catalogue, waivers)
+    findings = tuple(replace(each, file=files.get(each.revision or "", "")) for each in found)
     show(console, findings, "", format_)
     return not any(each.stops for each in findings)
 
 
-def chosen(project: Project, revisions: str) -> tuple[list[RevisionBytes], list[RevisionBytes]]:
+def chosen(history: History, revisions: str) -> tuple[list[RevisionBytes], list[RevisionBytes]]:
     """Return the revisions before `a:b` and those in it. Either end may be left out: the beginning, or the heads.
 
     UsageError where there is no such revision.
     """
     first, colon, last = (word.strip() for word in revisions.partition(":"))
-    settings, environ = project.settings, for_worker(project, "")
-    history = read_history(settings.root, settings.migrations, environ=environ)
     known = {each.id for each in history.revisions}
     ends = [found(word, known) if word else "" for word in (first, last)]
     if not colon:

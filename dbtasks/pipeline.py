@@ -21,7 +21,7 @@ from dbtasks.project import Project
 from dbtasks.recording import recorded
 from dbtasks.runner import run
 from dbtasks.selection import Choice
-from dbtasks.site import Moment, Result, Site
+from dbtasks.site import Result, Site
 from dbtasks.survey import Survey, Wish, survey
 from dbtasks.targets import Target, resolve, resolve_runtime
 from dbtasks.tiers import Tier
@@ -138,9 +138,10 @@ class _Road:
         target = self._target()
         self._badge(target)
         if self.call.dry_run:
-            return self._planned(target, survey(self.project, self.request, target, self.call.wish, say=self._note))
+            seen = survey(self.project, self.request, target, self.call.wish, say=self.console.hear)
+            return self._planned(target, seen)
         for _ in range(_TRIES):
-            seen = survey(self.project, self.request, target, self.call.wish, say=self._note)
+            seen = survey(self.project, self.request, target, self.call.wish, say=self.console.hear)
             try:
                 return self._cleared(seen, target)
             except PlanChangedError as changed:
@@ -252,7 +253,7 @@ class _Road:
             server_way=seen.server_way,
             entry=entry,
             look_again=lambda: survey(self.project, self.request, target, self.call.wish, seen),
-            report=self._moment,
+            report=self.console.hear,
             beside=seen.beside,
             fresh=wish.fresh,
             reason=self.call.reason,
@@ -288,13 +289,3 @@ class _Road:
 
     def _note(self, line: str) -> None:
         self.console.say(f"  {line}")
-
-    def _moment(self, moment: Moment) -> None:
-        if not moment.text:
-            if moment.doing:
-                self.console.at(moment.step, moment.doing, moment.done, moment.total)
-            else:
-                self.console.progress(moment.step, moment.done, moment.total, moment.seconds)
-            return
-        seconds = f"   {moment.seconds:.1f} s" if moment.seconds >= 0.05 else ""  # one digit shows
-        self.console.fact(moment.step, f"{moment.text}{seconds}")

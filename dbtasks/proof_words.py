@@ -51,7 +51,7 @@ def instead(report: ProofReport, operation: str) -> str:
         case Fault.HEADS:
             return f"Merge them (alembic merge), then: invoke migrate --through={tier_before(report).tier}"
         case Fault.UNREACHABLE:
-            return f"To see why: invoke check --tier={tier.tier}"
+            return _reach(tier)
         case Fault.FAILING:
             return f"To see what to mend: invoke check --tier={tier.tier}"
         case Fault.EDITED:
@@ -63,6 +63,12 @@ def instead(report: ProofReport, operation: str) -> str:
                 return f"To build it anew: invoke reset --tier={tier.tier}"
             return f"To record what it has, once you know it is right: invoke adopt --tier={tier.tier}"
     return _prove(tier)
+
+
+def _reach(tier: Witness) -> str:
+    if tier.free:  # perhaps it was never built; else that tells why as well
+        return f"To build it: invoke reset --tier={tier.tier}"
+    return f"To see why: invoke check --tier={tier.tier}"
 
 
 def _prove(tier: Witness) -> str:

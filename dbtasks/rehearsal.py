@@ -23,10 +23,11 @@ from dbtasks.errors import (
     ServerUnreachableError,
 )
 from dbtasks.migration_errors import MigrationFailedError
+from dbtasks.moment import Hearing
 from dbtasks.plan import RevisionBytes
 from dbtasks.project import Project
 from dbtasks.registry import Row
-from dbtasks.rehearsal_stage import Moves, Report, Stage, stage
+from dbtasks.rehearsal_stage import Moves, Stage, stage
 from dbtasks.rehearsed import Rehearsed
 from dbtasks.values import dataclass
 
@@ -44,7 +45,7 @@ class Rows:
     not_on: int = 0
 
 
-def rehearse(project: Project, target: Conninfo, tier: str, pending: Moves, rows: Rows, report: Report) -> Rehearsed:
+def rehearse(project: Project, target: Conninfo, tier: str, pending: Moves, rows: Rows, report: Hearing) -> Rehearsed:
     """Rehearse pending revisions on a database with the target's definitions. What went wrong is in the result."""
     try:
         model = _model(project, target)
@@ -66,7 +67,7 @@ def again(
     pending: Moves,
     rows: Rows,
     earlier: Rehearsed | None,
-    report: Report,
+    report: Hearing,
 ) -> Rehearsed:
     """Rehearse, unless an earlier rehearsal of the same revisions began with the same definitions."""
     if earlier is not None and earlier.model and not earlier.failed:
@@ -79,7 +80,7 @@ def again(
 
 
 def from_nothing(
-    project: Project, tier: str, before: Sequence[RevisionBytes], revisions: Sequence[RevisionBytes], report: Report
+    project: Project, tier: str, before: Sequence[RevisionBytes], revisions: Sequence[RevisionBytes], report: Hearing
 ) -> Rehearsed:
     """Rehearse revisions on a database that the ones before them have made. Raises what stopped them."""
     with stage(project, tier, report) as there:

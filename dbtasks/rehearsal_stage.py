@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 
@@ -17,15 +17,15 @@ from dbtasks.elsewhere import Elsewhere
 from dbtasks.environment import for_worker
 from dbtasks.kept import maker
 from dbtasks.migrations import upgrade
-from dbtasks.migrations.events import Changed, Event, RevisionApplied, StatementRun
+from dbtasks.migrations.events import Changed, Event, RevisionApplied, RevisionStarted, StatementRun
 from dbtasks.migrations.job import Job
+from dbtasks.moment import Hearing, Moment
 from dbtasks.plan import RevisionBytes, TakeBack
 from dbtasks.project import Project
 from dbtasks.registry import BUILD_LOCK_CLASS, Row, row_of
 from dbtasks.rehearsed import Rehearsed, RehearsedRevision
 from dbtasks.statements import Change, Statement
 
-Report = Callable[[str], None]
 Moves = Sequence[RevisionBytes] | TakeBack  # what is to be applied, or taken back
 LOG = "rehearsals.log"
 
@@ -33,8 +33,8 @@ LOG = "rehearsals.log"
 class Stage:
     """A scratch server during one rehearsal. Each database on it is registered before it is made."""
 
-    def __init__(self, project: Project, there: Elsewhere, tier: str) -> None:
-        self.project, self.there, self.tier = project, there, tier
+    def __init__(self, project: Project, there: Elsewhere, tier: str, report: Hearing) -> None:
+        self.project, self.there, self.tier, self.report = project, there, tier, report
         self._made: list[Row] = []
 
     def open(self, row: Row) -> Connection:
@@ -83,9 +83,12 @@ class Stage:
         statements: list[Statement] = []
         changes: list[Change] = []
         times: list[RehearsedRevision] = []
+        job = self._job(row, moves, to=to, records=records)
 
         def heard(event: Event) -> None:
             match event:
+                case RevisionStarted(revision=revision):
+                    self.report(Moment(step="rehearse", done=len(times), total=len(job.checksums), doing=revision))
                 case StatementRun(statement=statement):
                     statements.append(statement)
                 case Changed(change=change):
@@ -93,7 +96,7 @@ class Stage:
                 case RevisionApplied(revision=revision, duration_ms=milliseconds):
                     times.append(RehearsedRevision(id=revision, milliseconds=milliseconds))
 
-        upgrade.upgrade(self._job(row, moves, to=to, records=records), heard)
+        upgrade.upgrade(job, heard)
         return Rehearsed(
             revisions=tuple(times), statements=tuple(statements), changes=tuple(changes), on=self.there.shown
         )
@@ -143,13 +146,13 @@ class Stage:
 
 
 @contextmanager
-def stage(project: Project, tier: str, report: Report, *, not_on: int = 0) -> Iterator[Stage]:
+def stage(project: Project, tier: str, report: Hearing, *, not_on: int = 0) -> Iterator[Stage]:
     """Open the scratch server; nothing of this rehearsal is left on it, nor of one that was killed.
 
     `not_on` is the system identifier of the server where nothing may be tried out.
     """
     there = elsewhere.scratch(project, maker(project.who), report, not_on=not_on)
-    made = Stage(project, there, tier)
+    made = Stage(project, there, tier, report)
     try:
         for name in there.known.sweep(tier):
             report(f"removed {name}, left by a run that was killed")

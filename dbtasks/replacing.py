@@ -10,10 +10,10 @@ import psycopg
 
 from dbtasks import registry, snapshots
 from dbtasks.errors import RefusedError
+from dbtasks.moment import Moment
 from dbtasks.plan import BringBack, DropKept, SwapIn
 from dbtasks.recipe import Fit
 from dbtasks.registry import Row
-from dbtasks.site import Moment
 from dbtasks.tiers import Loss
 from dbtasks.workbench import Workbench
 

@@ -18,6 +18,7 @@ from dbtasks.database import let_write, session_lock, telling_failures
 from dbtasks.environment import for_command
 from dbtasks.errors import PlanChangedError, ServerUnreachableError
 from dbtasks.guard import Clearance, decide
+from dbtasks.moment import Moment
 from dbtasks.plan import (
     AcceptDrift,
     ApplyRevisions,
@@ -35,7 +36,7 @@ from dbtasks.plan import (
     TakeBack,
     Verify,
 )
-from dbtasks.site import Moment, Result, Site
+from dbtasks.site import Result, Site
 from dbtasks.verdicts import Refuse
 from dbtasks.way_back import CopyBack, PutMark, RecoverTo, RestoreBackup, TakeBackup
 from dbtasks.workbench import Workbench

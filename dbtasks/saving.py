@@ -17,11 +17,11 @@ from dbtasks.backups.vault import Vault, open_vault
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import look
 from dbtasks.errors import RefusedError
+from dbtasks.moment import Moment
 from dbtasks.recovery import copying, reviving
 from dbtasks.recovery.source import Source
 from dbtasks.recovery.tables import tables_of
 from dbtasks.registry import Row
-from dbtasks.site import Moment
 from dbtasks.way_back import CopyBack, RestoreBackup, TakeBackup
 from dbtasks.workbench import Workbench
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import Connection
+from dbtasks.moment import Moment
 from dbtasks.project import Project
 from dbtasks.survey import Survey
 from dbtasks.targets import Target
@@ -15,18 +16,6 @@ from dbtasks.values import dataclass
 
 if TYPE_CHECKING:
     from dbtasks.migrations.ahead import Ahead
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """How far a step is. `text` is empty until the step has ended, `doing` what it is at right now, by name."""
-
-    step: str
-    done: int = 0
-    total: int = 0
-    seconds: float = 0.0
-    text: str = ""
-    doing: str = ""
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)

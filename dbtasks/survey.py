@@ -5,7 +5,6 @@ It is made twice: to ask, and again under the lock, right before the first write
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from dbtasks.environment import for_worker
 from dbtasks.evidence import Contents, Database, Drift, Evidence, Proof, Replacing, Server, Situation, StampState
 from dbtasks.looking import connection_beside, look_around
 from dbtasks.materials import Materials
+from dbtasks.moment import Hearing
 from dbtasks.operations import verb
 from dbtasks.plan import Plan, Prove, RevisionBytes
 from dbtasks.project import Project
@@ -74,7 +74,7 @@ class Files:
             self._seeds[sets] = read(self._project.settings.root, self._project.settings.seeds, sets)
         return self._seeds[sets]
 
-    def comparing(self, say: Callable[[str], None]) -> Comparing:
+    def comparing(self, say: Hearing) -> Comparing:
         """Return what compares a schema with what the revisions produce. `say` hears what takes a while."""
         if self._comparing is None:
             from dbtasks.drift import Comparing  # late: only what goes on from a schema asks for it
@@ -90,7 +90,7 @@ def survey(
     wish: Wish,
     before: Survey | None = None,
     *,
-    say: Callable[[str], None] = lambda _line: None,
+    say: Hearing = lambda _line: None,
 ) -> Survey:
     """Return what is there and what would be done. Reads only.
 
@@ -167,7 +167,7 @@ def _situated(
 
 
 def _planned(
-    around: Around, evidence: Evidence, materials: Materials, before: Survey | None, say: Callable[[str], None]
+    around: Around, evidence: Evidence, materials: Materials, before: Survey | None, say: Hearing
 ) -> tuple[Evidence, Materials, Plan]:
     """Return the plan, made once more with what a rehearsal showed where there is one."""
     operation, situation = around.request.operation, evidence.situation

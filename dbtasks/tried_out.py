@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ from dbtasks.errors import DbtasksError, RefusedError
 from dbtasks.evidence import Contents, Evidence, Objection, Rehearsal
 from dbtasks.guard import decide
 from dbtasks.materials import Materials
+from dbtasks.moment import Hearing
 from dbtasks.plan import Plan, TakeBack
 from dbtasks.project import Project
 from dbtasks.rehearsed import Rehearsed
@@ -45,7 +45,7 @@ def add(
     target: Target,
     seen: tuple[Evidence, Materials],
     before: Evidence | None,
-    say: Callable[[str], None],
+    say: Hearing,
 ) -> tuple[Evidence, Materials]:
     """Return evidence and materials with what came of it. RefusedError where more would be lost than was agreed to.
 

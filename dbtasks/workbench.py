@@ -15,10 +15,11 @@ from dbtasks.environment import for_worker
 from dbtasks.errors import DbtasksError
 from dbtasks.guard import Clearance
 from dbtasks.kept import maker
+from dbtasks.moment import Moment
 from dbtasks.plan import Plan, SwapIn
 from dbtasks.recipe import Recipe, wanted
 from dbtasks.registry import Registry, Row
-from dbtasks.site import Moment, Site
+from dbtasks.site import Site
 from dbtasks.stock import Found, Stock
 from dbtasks.tiers import Consent
 

@@ -119,10 +119,11 @@ def is_plain(key: str) -> bool:
     return _PLAIN_KEY.fullmatch(key) is not None
 
 
-def parse(text: str, findings: Findings) -> Mapping:
+def parse(text: str, findings: Findings, *, begin: str = "Declare the project and its tiers in it.") -> Mapping:
     """Return the one mapping that `text` holds.
 
     What can be read past goes to `findings`; what cannot (syntax, size, several documents) raises `SettingsError`.
+    `begin` is what to do about an empty file.
     """
     _check_characters(text, findings)
     try:
@@ -134,11 +135,7 @@ def parse(text: str, findings: Findings) -> Mapping:
             return root
         empty = root is None or (isinstance(root, Scalar) and root.read_as == "nothing")
         place = None if empty or root is None else root.place
-        sentence = (
-            "the file is empty. Declare the project and its tiers in it."
-            if empty
-            else "expected keys with values, as in project: shop."
-        )
+        sentence = f"the file is empty. {begin}" if empty else "expected keys with values, as in project: shop."
     # Outside of the handler: PyYAML's error quotes the file, so it must not hang on ours as its context.
     findings.add(place, "", sentence)
     raise findings.error()

@@ -39,6 +39,7 @@ class Finding:
 
     `lock` is the lock that hurts, as `pg_locks.mode` spells it, empty where none does. `waived` is the reason of the
     waiver that covers this; `expired` the day on which one that would have covered it ended.
+    `file` is the revision's.
     """
 
     rule: str
@@ -51,6 +52,7 @@ class Finding:
     revision: str | None = None
     by_squawk: bool = False
     waived: str = ""
+    file: str = ""
     expired: str = ""
 
     @property

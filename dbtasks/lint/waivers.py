@@ -39,7 +39,7 @@ def read_waivers(root: Path, rules: frozenset[str]) -> tuple[Waiver, ...]:
         findings.add(None, "", "the file cannot be read as UTF-8 text.")
         raise findings.error() from None
     findings = Findings(file=WAIVERS_FILE.as_posix())
-    root_node = parse(text, findings)
+    root_node = parse(text, findings, begin="List waivers in it, or remove it.")
     waivers = _listed(root_node, rules, findings)
     if findings.mistakes:
         raise findings.error()

@@ -10,6 +10,7 @@ import pytest
 
 from dbtasks.console import Console
 from dbtasks.errors import DbtasksError
+from dbtasks.moment import Moment
 from dbtasks.tiers import Colour
 
 
@@ -25,6 +26,24 @@ def test_what_a_step_is_at_is_named_as_it_begins_and_gone_with_the_next_line(mon
     console.at("migrate", "c41f", 2, 4)
     console.say("done")
     assert terminal.getvalue() == "\r  migrate   c41f, 3 of 4 ━━━━━━━━━┄┄┄┄┄┄┄┄┄\x1b[K\r\x1b[Kdone\n"
+
+
+def test_what_is_heard_is_a_line_a_step_that_has_ended_or_how_far_one_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    console = Console({"NO_COLOR": "1"})
+    for told in (
+        "swept",
+        Moment(step="rehearse", done=1, total=2, doing="c41f"),
+        Moment(step="seed", done=1, total=2, seconds=9),
+        Moment(step="verify", text="at head", seconds=1.23),
+    ):
+        console.hear(told)
+
+    cleared = "\r\x1b[K"
+    assert terminal.getvalue().split(cleared) == [
+        "  swept\n\r  rehearse  c41f, 2 of 2 ━━━━━━━━━┄┄┄┄┄┄┄┄┄\x1b[K\r  seed      1 of 2 ━━━━━━━━━┄┄┄┄┄┄┄┄┄ 9 s\x1b[K",
+        "  verify    at head   1.2 s\n",
+    ]
 
 
 def test_a_log_gets_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:

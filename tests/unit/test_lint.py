@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -273,6 +274,19 @@ def test_no_password_is_shown(written: str) -> None:
 
     assert {each.statement for each in findings} == {"ALTER ROLE app SUPERUSER PASSWORD '***'"}
     assert [view(findings, "x.sql") for view in VIEWS.values() if "one" in view(findings, "x.sql")] == []
+
+
+def test_what_a_revision_ran_is_shown_at_its_file() -> None:
+    (finding,) = lint([Statement(text="DROP TABLE orders", revision="3fc2")])
+    shown = {name: view([replace(finding, file="versions/3fc2.py")], "") for name, view in VIEWS.items()}
+
+    assert shown["github"].startswith("::error file=versions/3fc2.py,title=")
+    assert json.loads(shown["json"])[0]["file"] == "versions/3fc2.py"
+    (location,) = json.loads(shown["sarif"])["runs"][0]["results"][0]["locations"]
+    assert location == {
+        "logicalLocations": [{"name": "3fc2", "kind": "module"}],
+        "physicalLocation": {"artifactLocation": {"uri": "versions/3fc2.py"}},
+    }
 
 
 def test_a_name_tells_a_terminal_nothing() -> None:

@@ -121,6 +121,12 @@ LOOK = "invoke migrate --tier=prod --dry-run"
             id="unreachable",
         ),
         pytest.param(
+            report(Fault.UNREACHABLE, stg=replace(FREE, silent="cannot be asked: connection refused")),
+            "Whether STG has r4 could not be found out.",
+            "To build it: invoke reset --tier=stg",
+            id="unreachable where everything may be lost",
+        ),
+        pytest.param(
             report(Fault.EDITED_HERE, prod=RAN_HERE),
             "migrations/versions/r4.py was edited since PROD ran it: cccccccccccc then, bbbbbbbbbbbb now.",
             f"{OLD_BYTES}{LOOK}",

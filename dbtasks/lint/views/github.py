@@ -18,7 +18,9 @@ def view(findings: Sequence[Finding], file: str) -> str:
 
 def _line(finding: Finding, file: str) -> str:
     level = "notice" if finding.waived else _LEVELS.get(finding.severity, "notice")
-    place = f"file={_value(file)},line={finding.line}," if file else ""
+    place = f"file={_value(finding.file)}," if finding.file else ""
+    if file:
+        place = f"file={_value(file)},line={finding.line},"
     title = _value(f"{finding.rule} ({finding.severity})")
     where = f"revision {finding.revision}: " if finding.revision else ""
     waived = f" Waived: {finding.waived}" if finding.waived else ""

@@ -9,4 +9,4 @@ from dbtasks.lint.findings import Finding
 
 
 def view(findings: Sequence[Finding], file: str) -> str:
-    return json.dumps([each.as_data() | {"file": file or None} for each in findings], ensure_ascii=False)
+    return json.dumps([each.as_data() | {"file": file or each.file or None} for each in findings], ensure_ascii=False)

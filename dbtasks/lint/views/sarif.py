@@ -23,6 +23,8 @@ def view(findings: Sequence[Finding], file: str) -> str:
 
 def _result(finding: Finding, file: str, rules: Sequence[str]) -> dict[str, object]:
     where: dict[str, object] = {"logicalLocations": [{"name": finding.revision, "kind": "module"}]}
+    if finding.file:
+        where["physicalLocation"] = {"artifactLocation": {"uri": finding.file}}
     if file:
         region = {"startLine": finding.line}
         where = {"physicalLocation": {"artifactLocation": {"uri": file}, "region": region}}
