@@ -10,6 +10,11 @@ _STOP = re.compile(r"LOG:  (recovery stopping (?:before|after|at) .*)")
 _LOWER = re.compile(r"DETAIL:  (\w+) = \d+ is a lower setting than on the primary server, where its value was (\d+)\.")
 _RESTORED = re.compile(r'LOG:  restored log file "([0-9A-F]{24})" from archive')
 
+# By the program itself, or by the shell that runs it.
+_KILLED = re.compile(
+    r'could not restore file "[^"]*" from archive: .*(?:signal|exit code (?:129|1[3-8]\d|19[0-2]|202)\b)'
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
@@ -28,19 +33,20 @@ def judge(log: str) -> Judgement:
     >>> judge('LOG:  recovery stopping before WAL location (LSN) "0/3000060"').stopped
     'recovery stopping before WAL location (LSN) "0/3000060"'
     """
-    stop = _STOP.search(log)
+    stop, killed = _STOP.search(log), _KILLED.search(log)
     return Judgement(
         stopped=stop[1] if stop else None,
         too_low=tuple((found[1], found[2]) for found in _LOWER.finditer(log)),
-        failed=next((why for sign, why in _FAILURES.items() if sign in log), None),
+        failed=KILLED if killed else next((why for sign, why in _FAILURES.items() if sign in log), None),
         too_early=_TOO_EARLY in log,
         restored=len(set(_RESTORED.findall(log))),
     )
 
 
+UNREACHED, KILLED = "the archive could not be reached", "what fetches the log was killed"
 _TOO_EARLY = "requested recovery stop point is before consistent recovery point"
 _FAILURES = {
-    "could not restore file": "the archive could not be reached",
+    "could not restore file": UNREACHED,
     "recovery ended before configured recovery target was reached": "the log ends before the point",
     _TOO_EARLY: "the base backup was made after the point",
     "could not locate required checkpoint record": "the log lacks the segment that the base backup begins with",

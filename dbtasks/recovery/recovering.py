@@ -12,10 +12,10 @@ from dbtasks.embedded import places
 from dbtasks.embedded.account import Account, choose_account
 from dbtasks.errors import EmbeddedServerError, RecoveryFailedError
 from dbtasks.programs import Programs, find_server_programs
-from dbtasks.recovery import goals, rooms, server, unpacking
+from dbtasks.recovery import fetching, goals, rooms, server, unpacking
 from dbtasks.recovery.engines import Engine
 from dbtasks.recovery.goals import AtName, AtPosition, AtTime, BeforeMark, Goal
-from dbtasks.recovery.judging import Judgement
+from dbtasks.recovery.judging import KILLED, UNREACHED, Judgement
 from dbtasks.recovery.rooms import Recovered, Room
 from dbtasks.recovery.server import Setup, Standing
 from dbtasks.values import dataclass
@@ -145,15 +145,22 @@ def _recovered(request: Request, setup: Setup, port: int) -> Recovered:
 
 
 def _failure(request: Request, setup: Setup, told: Judgement) -> RecoveryFailedError:
-    gone = server.lacking(setup)
-    names = request.engine.names()
-    if names and server.known(setup.base) not in names:
-        gone = (server.known(setup.base), *gone)  # by which it is told whether the archive can be reached at all
-    also = f" The archive lacks {', '.join(gone[:3])}." if gone else ""
+    said = fetching.said(setup.room.folder) if told.failed in (UNREACHED, KILLED) else ""
     return RecoveryFailedError(
         f"No server could be recovered to {goals.told(request.goal)} from the base backup {setup.base.id}: "
-        f"{told.failed}.{also} Nothing of it is left, and the live server was not touched."
+        f"{told.failed}{f' ({said})' if said else ''}.{_lacking(request, setup)} "
+        "Nothing of it is left, and the live server was not touched."
     )
+
+
+def _lacking(request: Request, setup: Setup) -> str:
+    names, first = request.engine.names(), server.known(setup.base)
+    if names is not None and not names:
+        return " There is nothing in the archive: it is away, or the server has archived nothing yet."
+    gone = server.lacking(setup)
+    if names and first not in names:
+        gone = (first, *gone)  # by which it is told whether the archive can be reached at all
+    return f" The archive lacks {', '.join(gone[:3])}." if gone else ""
 
 
 def _bases(request: Request) -> list[BaseBackup]:

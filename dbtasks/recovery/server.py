@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from dbtasks import wal
 from dbtasks.base_backups import BaseBackup
@@ -18,7 +17,7 @@ from dbtasks.embedded.state import process_lives
 from dbtasks.errors import RecoveryFailedError, ServerUnreachableError
 from dbtasks.evidence import RECOVERED_NAME
 from dbtasks.programs import Programs
-from dbtasks.recovery import goals
+from dbtasks.recovery import fetching, goals
 from dbtasks.recovery.engines import Fetching
 from dbtasks.recovery.goals import Goal
 from dbtasks.recovery.judging import Judgement, judge
@@ -45,24 +44,6 @@ _ALWAYS = {
     "default_transaction_read_only": "on",
 }
 
-# Called for each file of the log. A file that is known to be there tells "not there" from "not reached".
-FETCH = """\
-#!/bin/sh
-fetch() {{
-  {body}
-}}
-fetch "$1" "$2"
-case $? in 0) exit 0 ;; 1) ;; *) exit 200 ;; esac
-rm -f "$2"
-if fetch {known} "$2.known" && test -s "$2.known"; then
-  rm -f "$2.known"
-  printf '%s\\n' "$1" >> {missing}
-  exit 1
-fi
-rm -f "$2.known"
-exit 201
-"""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
@@ -76,18 +57,13 @@ class Setup:
     account: Account
     at_least: Mapping[str, str]
 
-    @property
-    def missing(self) -> Path:
-        return self.room.folder / "missing"
-
 
 def prepare(setup: Setup) -> int:
     """Write the configuration into the unpacked data directory, in place of the live one's; return the port."""
     room, base = setup.room, setup.base
     origin = base.origin
-    script, quoted = room.folder / "fetch", shlex.quote(str(setup.missing))
-    script.write_text(FETCH.format(body=setup.fetching.body, known=known(base), missing=quoted), encoding="utf-8")
-    setup.missing.touch()
+    script = room.folder / "fetch"
+    script.write_text(fetching.script(setup.fetching, known(base), room.folder), encoding="utf-8")
     port = ports.any_free()
     command = f"/bin/sh {shlex.quote(str(script))} %f %p".replace(str(script), str(script).replace("%", "%%"))
     settings = {
@@ -111,7 +87,7 @@ def prepare(setup: Setup) -> int:
     for name, text in files.items():
         (room.data / name).write_text(text, encoding="utf-8")
         setup.account.own(room.data / name)
-    for path in (script, setup.missing):
+    for path in (script, *fetching.files(room.folder)):
         setup.account.own(path)
     return port
 
@@ -162,8 +138,7 @@ def await_goal(
 
 def lacking(setup: Setup) -> tuple[str, ...]:
     """Return the segments that the server asked for and the archive did not have."""
-    text = setup.missing.read_text(encoding="utf-8") if setup.missing.exists() else ""
-    return tuple(sorted({line for line in text.splitlines() if wal.is_segment(line)}))
+    return tuple(sorted({name for name in fetching.missing(setup.room.folder) if wal.is_segment(name)}))
 
 
 def _replayed(setup: Setup, conninfo: Conninfo, pid: int | None) -> int:

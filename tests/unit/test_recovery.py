@@ -16,7 +16,8 @@ from dbtasks.conninfo import Secret
 from dbtasks.embedded.account import Account
 from dbtasks.embedded.first_backup import put_aside
 from dbtasks.errors import DbtasksError, RecoveryFailedError
-from dbtasks.recovery import goals, server
+from dbtasks.recovery import fetching as fetch
+from dbtasks.recovery import goals
 from dbtasks.recovery.engines import Fetching
 from dbtasks.recovery.engines.archive import Archive
 from dbtasks.recovery.engines.choosing import engine_of
@@ -115,6 +116,11 @@ LOGS = {
     'FATAL:  could not restore file "000000010000000000000002" from archive: command returned exit code 201': Judgement(
         failed="the archive could not be reached"
     ),
+    'FATAL:  could not restore file "000000010000000000000002" from archive: child process exited with exit code 202': (
+        Judgement(failed="what fetches the log was killed")
+    ),
+    'FATAL:  could not restore file "000000010000000000000002" from archive: '
+    "child process was terminated by signal 9: Killed": Judgement(failed="what fetches the log was killed"),
     "FATAL:  recovery ended before configured recovery target was reached": Judgement(
         failed="the log ends before the point"
     ),
@@ -166,13 +172,59 @@ def test_a_command_gets_names_and_paths_whole(tmp_path: Path) -> None:
     assert fetched(tmp_path, engine.fetching(), "a b", tmp_path / "to $HOME") == (0, True, "")
 
 
+@posix
+@pytest.mark.parametrize("failing", [1, 2], ids=["nothing can be fetched", "a file cannot be read"])
+def test_what_was_not_reached_is_asked_for_again_and_then_counts_as_unreachable(tmp_path: Path, failing: int) -> None:
+    (tmp_path / "first").write_bytes(b"wal")
+    (tmp_path / "wanted").write_bytes(b"wal")
+    asked = tmp_path / "asked"
+    count = f"echo \"$1\" >> '{asked}'"
+
+    def reached(times: int) -> tuple[tuple[int, bool, str], list[str]]:
+        asked.write_text("")
+        body = f"{count}; test $(wc -l < '{asked}') -gt {times} || return {failing}; cp '{tmp_path}'/\"$1\" \"$2\""
+        return fetched(tmp_path, Fetching(body=body), "wanted", tmp_path / "to"), asked.read_text().split()
+
+    each = ["wanted", "first"] if failing == 1 else ["wanted"]
+    assert reached(0) == ((0, True, ""), ["wanted"])
+    assert reached(2 * len(each)) == ((0, True, ""), [*each, *each, "wanted"])
+    (tmp_path / "to").unlink()
+    assert reached(99) == (({1: 201, 2: 200}[failing], False, ""), each * 3)
+
+
+@posix
+@pytest.mark.parametrize("whose", ["the folder's", "a team's own"])
+def test_a_command_that_was_killed_is_told_apart_from_one_that_failed(tmp_path: Path, whose: str) -> None:
+    script = tmp_path / "cp"
+    script.write_text("#!/bin/sh\nkill -9 $$\n")
+    script.chmod(0o755)
+    (tmp_path / "wanted").write_bytes(b"wal")
+    command = () if whose == "the folder's" else (str(script), "{name}", "{path}")
+    body = Archive(folder=tmp_path, shelf=tmp_path, command=command).fetching().body
+
+    killed = Fetching(body=f"PATH='{tmp_path}':$PATH\n  {body}")
+    assert fetched(tmp_path, killed, "wanted", tmp_path / "to") == (202, False, "")
+
+
+@posix
+def test_the_last_words_of_what_could_not_fetch_are_kept_without_secrets(tmp_path: Path) -> None:
+    word = "s3cret-of-an-archive"
+    say = f"echo first; echo 'no way to postgresql://anna:{word}@archive/x' >&2; echo; exit 7"
+    engine = Archive(folder=tmp_path, shelf=tmp_path, command=("/bin/sh", "-c", say))
+    assert fetch.said(tmp_path) == ""
+
+    assert fetched(tmp_path, engine.fetching(), "wanted", tmp_path / "to") == (201, False, "")
+    assert fetch.said(tmp_path) == "no way to postgresql://anna:***@archive/x"
+
+
 def fetched(folder: Path, fetching: Fetching, asked: str, target: Path) -> tuple[int, bool, str]:
     """Return the exit code of the program that the recovered server calls, whether the file came, and what it noted."""
-    script, missing = folder / "fetch", folder / "missing"
-    text = server.FETCH.format(body=fetching.body, known="first", missing=f"'{missing}'")
-    script.write_text(text, encoding="utf-8")
+    script = folder / "fetch"
+    script.write_text(fetch.script(fetching, "first", folder, ("0", "0")), encoding="utf-8")
+    for path in fetch.files(folder):
+        path.write_text("")
     done = subprocess.run(["/bin/sh", script, asked, target], capture_output=True, check=False)
-    return done.returncode, target.is_file(), missing.read_text() if missing.exists() else ""
+    return done.returncode, target.is_file(), "".join(f"{name}\n" for name in fetch.missing(folder))
 
 
 # Base backups

@@ -20,7 +20,8 @@ PATIENCE_S = 10.0
 class Fetching:
     """How a recovered server gets a file of the log: the body of a shell function of a file's name and its target.
 
-    It returns 0 when the file is there, 1 when it is not, and anything else when that cannot be told.
+    It returns 0 when the file is there, 1 when it is not, and anything else when that cannot be told. `|| or 2` behind
+    its last command makes 2 of a failure, unless the command was killed.
     """
 
     body: str

@@ -74,9 +74,9 @@ class Archive:
         if self.command:
             words = " ".join(shlex.quote(word) for word in self.command)
             filled = words.replace("{name}", "'\"$1\"'").replace("{path}", "'\"$2\"'")
-            return Fetching(body=f"{filled} || return 1")
+            return Fetching(body=f"{filled} || or 1")
         folder = shlex.quote(str(self.folder))
-        return Fetching(body=f'test -e {folder}/"$1" || return 1\n  cp -- {folder}/"$1" "$2" || return 2')
+        return Fetching(body=f'test -e {folder}/"$1" || return 1\n  cp -- {folder}/"$1" "$2" || or 2')
 
     def forget(self, before: str) -> int:
         if not self.owned:

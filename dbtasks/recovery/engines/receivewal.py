@@ -86,8 +86,8 @@ class Receiver:
 
     def fetching(self) -> Fetching:
         folder = shlex.quote(str(self.folder))
-        whole = f'if test -e {folder}/"$1"; then cp -- {folder}/"$1" "$2" || return 2'
-        partly = f'elif test -e {folder}/"$1"{PARTIAL}; then cp -- {folder}/"$1"{PARTIAL} "$2" || return 2'
+        whole = f'if test -e {folder}/"$1"; then cp -- {folder}/"$1" "$2" || or 2'
+        partly = f'elif test -e {folder}/"$1"{PARTIAL}; then cp -- {folder}/"$1"{PARTIAL} "$2" || or 2'
         return Fetching(body=f"{whole}\n  {partly}\n  else return 1; fi")
 
     def forget(self, before: str) -> int:
