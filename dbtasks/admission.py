@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dbtasks.settings_people_keys import EVERYONE
 from dbtasks.surroundings import Kind
 from dbtasks.tiers import Consent
 from dbtasks.verdicts import Refuse, Request, refuse_agent, refuse_nobody, refuse_reloader
@@ -62,6 +63,19 @@ def _a_person_must_be_there(request: Request) -> Refuse | None:
     return None if request.surroundings.kind is Kind.TERMINAL else refuse_nobody(request)
 
 
+def _only_who_is_allowed_to(request: Request) -> Refuse | None:
+    people = request.tier.who_may(request.operation.name)
+    if request.looks_only or request.managed or people is None or {EVERYONE, request.surroundings.person} & people:
+        return None
+    who = request.surroundings.person or "whoever config/tiers.yaml does not know"
+    return Refuse(
+        code="E-NOT-ALLOWED",
+        saw=f"On {request.tier.label}, {request.operation.name} is not for {who}.",
+        why=f"It is for {', '.join(sorted(people))}." if people else "It is for nobody there.",
+        instead=request.look("Show them the plan:"),
+    )
+
+
 def _no_prompt_under_a_reloader(request: Request) -> Refuse | None:
     if request.looks_only or request.managed or not request.surroundings.reloaded:
         return None
@@ -72,6 +86,7 @@ ADMIT_RULES: tuple[AdmitRule, ...] = (
     _tests_reach_only_the_default_tier,
     _a_managed_way_in_is_for_its_own_runtime,
     _a_guarded_tier_needs_its_flag,
+    _only_who_is_allowed_to,
     _a_person_must_be_there,
     _no_prompt_under_a_reloader,
 )

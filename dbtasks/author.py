@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dbtasks.values import dataclass
 
+_PATIENCE_S = 5.0
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
@@ -43,6 +44,18 @@ def whoami(surroundings: str, root: Path) -> Who:
         surroundings=surroundings,
         commit=commit(root),
     )
+
+
+def git_email(folder: Path) -> str:
+    """Return the e-mail that git knows the person by in this checkout; empty where there is none, or no git."""
+    import subprocess  # late: most projects do not ask
+
+    words = ["git", "-C", str(folder), "config", "--get", "user.email"]
+    try:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode(errors="replace").strip()
 
 
 def host() -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 
-from dbtasks.author import Who, whoami
+from dbtasks.author import Who, git_email, whoami
+from dbtasks.people import Signs, known_as
 from dbtasks.settings import Settings, find_root, load
-from dbtasks.surroundings import AGENT_MARKER_FILES, Process, Surroundings, recognise
+from dbtasks.surroundings import AGENT_MARKER_FILES, Kind, Process, Surroundings, recognise
 from dbtasks.values import dataclass
 from dbtasks.variables import Variables, read_variables
 
@@ -32,12 +33,26 @@ def open_project(start: str | Path | None = None, environ: Mapping[str, str] | N
     settings = load(find_root(Path(start) if start else Path.cwd()))
     environ = _without_twins(environ, settings)
     surroundings = recognise(_this_process(environ), settings.tiers, settings.agent_markers)
+    who = whoami(surroundings.kind.value, settings.root)
+    if settings.people:
+        surroundings = replace(
+            surroundings, person=known_as(settings.people, _signs(settings, environ, who, surroundings))
+        )
     return Project(
         settings=settings,
         variables=read_variables(settings, environ),
         surroundings=surroundings,
-        who=whoami(surroundings.kind.value, settings.root),
+        who=who,
         environ=environ,
+    )
+
+
+def _signs(settings: Settings, environ: Mapping[str, str], who: Who, surroundings: Surroundings) -> Signs:
+    mails = any(each.git_email for each in settings.people)
+    return Signs(
+        os_user=who.person,
+        git_email=git_email(settings.root) if mails else "",
+        ci=environ if surroundings.kind is Kind.CI else {},
     )
 
 

@@ -46,5 +46,9 @@ def _key(key: Key) -> dict[str, object]:
             values = {"type": ["string", "null"]}
             names = {"pattern": pattern}
             return {"type": "object", "minProperties": 1, "propertyNames": names, "additionalProperties": values}
+        case Shape.LISTS:
+            names, items = {"pattern": pattern}, {"type": "string", "pattern": pattern}
+            lists = {"type": "array", "items": items}
+            return {"type": "object", "minProperties": 1, "propertyNames": names, "additionalProperties": lists}
         case _:
             assert_never(key.shape)

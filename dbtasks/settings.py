@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dbtasks.errors import UsageError
+from dbtasks.people import Person
 from dbtasks.tiers import Tier
 from dbtasks.values import dataclass
 from dbtasks.wording import nearest, quoted
@@ -104,6 +105,7 @@ class Settings:
     agent_markers: tuple[str, ...] = ()
     stock: StockLimits = StockLimits()
     demo: bool = False
+    people: tuple[Person, ...] = ()
 
     def tier(self, name: str) -> Tier:
         """Return the tier with this name or alias, in any case; `UsageError` says which tiers there are."""

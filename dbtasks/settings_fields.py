@@ -115,6 +115,20 @@ class Fields:
                     self.findings.add(node.place, joined(path, variable), text)
         return found
 
+    def lists(self, name: str) -> dict[str, tuple[str, ...]]:
+        """Return lists of texts by name; each name, and each text, matches the key's pattern."""
+        key, path = self._keys[name], joined(self.path, name)
+        found: dict[str, tuple[str, ...]] = {}
+        for word, node in self._entries(name).items():
+            inner = joined(path, word)
+            if isinstance(node, Listing):
+                texts = (self._text(item, key, joined(inner, index)) for index, item in enumerate(node.items))
+                found[word] = tuple(text for text in texts if text is not None)
+            elif not isinstance(node, Refused):
+                text = f"expected a list, found {_found(node, secret=key.secret)}. Write, for example, {key.example}."
+                self.findings.add(node.place, inner, text)
+        return found
+
     def _entries(self, name: str) -> dict[str, Node]:
         key, node, path = self._keys[name], self._value(name), joined(self.path, name)
         if not isinstance(node, Mapping):

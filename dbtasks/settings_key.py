@@ -20,13 +20,14 @@ class Shape(enum.Enum):
     SECTION = enum.auto()
     SECTIONS = enum.auto()
     MARKERS = enum.auto()
+    LISTS = enum.auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """One key.
 
-    `pattern` is for each text, or for each key of SECTIONS and MARKERS. A `secret` value is never quoted.
+    `pattern` is for each text, or for each key of SECTIONS, MARKERS and LISTS. A `secret` value is never quoted.
     """
 
     name: str

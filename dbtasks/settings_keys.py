@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dbtasks.settings_backup_keys import BACKUP_KEYS, BACKUPS_KEYS
 from dbtasks.settings_key import PATH, PATH_EXPECTED, Key, Shape, choice, path, section, time, truth, words
+from dbtasks.settings_people_keys import ALLOW, GROUPS, PEOPLE
 from dbtasks.settings_recovery import RECOVERY_KEYS
 from dbtasks.settings_stock_keys import STOCK_KEYS
 from dbtasks.tiers import Colour, Embedded
@@ -140,6 +141,7 @@ TIER_KEYS = (
     section("recovery", "How this tier can be recovered to a point in time.", "{keep: 7 days}", RECOVERY_KEYS),
     section("backup", "What takes this tier's backups, and which are kept.", "{keep: 10 backups}", BACKUP_KEYS),
     choice("embedded", "Which private PostgreSQL stands in while the URL's variable is unset.", tuple(Embedded)),
+    ALLOW,
 )
 
 HISTORY_KEYS = (
@@ -277,6 +279,8 @@ TOP_KEYS = (
     ),
     section("backups", "Where backups lie, and who can open them.", "{folder: .dbtasks/backups}", BACKUPS_KEYS),
     section("incident", "What `invoke incident` tells and where it writes.", "{contacts: [...]}", INCIDENT_KEYS),
+    PEOPLE,
+    GROUPS,
     section("stock", "What is kept ready for the next reset.", "{most: 8 databases, size: 4 GB}", STOCK_KEYS),
     Key(
         name="tiers",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path, PureWindowsPath
@@ -12,6 +13,7 @@ from dbtasks.settings import SETTINGS_FILE, BackupSettings, MigrationSettings, S
 from dbtasks.settings_fields import Fields
 from dbtasks.settings_keys import CONSENTS, LOSSES, TOP_KEYS
 from dbtasks.settings_order import in_order
+from dbtasks.settings_people import read_allowed, read_groups, read_people
 from dbtasks.settings_rules import (
     Draft,
     check_backups,
@@ -58,7 +60,9 @@ def read(root: Path) -> Settings:
 
 def _settings(root: Path, top: Fields) -> Settings | None:
     project, demo = top.text("project"), top.truth("demo")
-    drafts = [_draft(name, fields) for name, fields in top.sections("tiers").items()]
+    people = read_people(top)
+    groups = read_groups(top, people)
+    drafts = [_draft(name, fields, groups) for name, fields in top.sections("tiers").items()]
     for draft in drafts:
         check_each(draft, demo=demo)
     check_between(drafts)
@@ -93,6 +97,7 @@ def _settings(root: Path, top: Fields) -> Settings | None:
         contacts=contacts,
         incidents=incidents,
         demo=demo,
+        people=people,
     )
 
 
@@ -119,7 +124,7 @@ def _backups(root: Path, fields: Fields) -> BackupSettings:
     )
 
 
-def _draft(name: str, fields: Fields) -> Draft:
+def _draft(name: str, fields: Fields, groups: Mapping[str, frozenset[str]]) -> Draft:
     """Return the tier as far as it can be read; what is wrong is read as the strictest value."""
     said_consent, said_loss = fields.text("consent"), fields.text("may_lose")
     consent = _CONSENT.get(said_consent or "", Consent.PERSON)
@@ -145,6 +150,7 @@ def _draft(name: str, fields: Fields) -> Draft:
         embedded=Embedded(fields.text("embedded") or "never"),
         runtime_url_variable=fields.text("runtime_url"),
         runtime_markers=tuple(Marker(variable=variable, value=value) for variable, value in markers.items()),
+        allow=read_allowed(fields, groups),
     )
     return Draft(tier=tier, fields=fields, certain=None not in (said_consent, said_loss))
 

@@ -71,12 +71,16 @@ class Kind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What this process is, and the sign by which it was known, as a clause for a sentence."""
+    """What this process is, and the sign by which it was known, as a clause for a sentence.
+
+    `person` is who it works for, as the team's settings call them; empty where they know of nobody that fits.
+    """
 
     kind: Kind
     because: str
     runtime_tier: str | None = None
     reloaded: bool = False
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

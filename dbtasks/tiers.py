@@ -143,6 +143,14 @@ class BackupPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """Who may do one operation, by name; `everyone` is whoever it is."""
+
+    operation: str
+    people: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
     """One declared database environment."""
 
@@ -165,6 +173,7 @@ class Tier:
     embedded: Embedded = Embedded.NEVER
     runtime_url_variable: str | None = None
     runtime_markers: tuple[Marker, ...] = ()
+    allow: tuple[Allowed, ...] | None = None
 
     @property
     def floor(self) -> Floor:
@@ -174,6 +183,12 @@ class Tier:
     def needs_flag(self) -> bool:
         """Whether `--tier` alone is not enough to name this tier."""
         return self.consent is Consent.PERSON
+
+    def who_may(self, operation: str) -> frozenset[str] | None:
+        """Return who may do an operation here; `None` where nothing is said of anybody."""
+        if self.allow is None:
+            return None
+        return next((each.people for each in self.allow if each.operation == operation), frozenset())
 
     def fits(self, database: str) -> bool:
         """Return whether a database's name satisfies this tier's name rule, by whole words.

@@ -94,7 +94,7 @@ def _flags(flags: dict[str, object]) -> Iterator[str]:
     return (flag for flag in flags if flag.startswith("--"))
 
 
-_EACH = {"tiers": "tier", "histories": "history"}
+_EACH = {"tiers": "tier", "histories": "history", "people": "person"}
 
 
 def _paths(keys: tuple[Key, ...], before: str) -> Iterator[str]:

@@ -33,7 +33,7 @@ from dbtasks.evidence import (
 )
 from dbtasks.operations import VERBS
 from dbtasks.surroundings import Kind, Surroundings
-from dbtasks.tiers import Colour, Consent, Floor, Loss, Tier
+from dbtasks.tiers import Allowed, Colour, Consent, Floor, Loss, Tier
 from dbtasks.verdicts import Request
 from tests.unit.guard_oracle import Cell, may_connect, only_looks
 
@@ -83,6 +83,17 @@ PREVIEW = Tier(
     after="int",
 )
 TIERS = (INT, STG, PREVIEW, PROD)
+# Where the settings say who may do what; who asks changes nothing but whether the request is thinkable at all.
+LIMITED = tuple(
+    replace(
+        tier,
+        allow=(
+            Allowed(operation="reset", people=frozenset({"ada"})),
+            Allowed(operation="open", people=frozenset({"everyone"})),
+        ),
+    )
+    for tier in (STG, PROD)
+)
 OPERATIONS: tuple[Operation, ...] = tuple(verb.OPERATION for verb in VERBS)
 
 # What a stamp may demand besides what its tier declares; each is combined with the tier's own floor.
@@ -98,10 +109,11 @@ BOOLEANS = (False, True)
 
 
 def surroundings(tier: Tier) -> Iterator[Surroundings]:
-    """Every kind, the runtime of this and of another tier, each also inside a reloader."""
-    for kind, reloaded in itertools.product(Kind, BOOLEANS):
+    """Every kind, the runtime of this and of another tier, each also inside a reloader; who asks, where that counts."""
+    people = ("ada", "grace", "") if tier.allow is not None else ("",)
+    for kind, reloaded, person in itertools.product(Kind, BOOLEANS, people):
         for runtime_tier in (tier.name, "another") if kind is Kind.RUNTIME else (None,):
-            yield Surroundings(kind=kind, because="a sign", runtime_tier=runtime_tier, reloaded=reloaded)
+            yield Surroundings(kind=kind, because="a sign", runtime_tier=runtime_tier, reloaded=reloaded, person=person)
 
 
 def requests(tier: Tier) -> Iterator[Request]:

@@ -60,6 +60,12 @@ def person_is_there(request: Request) -> bool:
     return request.surroundings.kind is Kind.TERMINAL and not request.surroundings.reloaded
 
 
+def is_allowed(request: Request) -> bool:
+    """Issue 6: where the settings say who may do what, it is somebody whom they name, or everyone's to do."""
+    named = {each.operation: each.people for each in request.tier.allow or ()}.get(request.operation.name, frozenset())
+    return request.tier.allow is None or "everyone" in named or request.surroundings.person in named
+
+
 def may_connect(request: Request) -> bool:
     """Whether the request is thinkable at all: everything that is known before a connection exists."""
     tier, where = request.tier, request.surroundings
@@ -68,6 +74,8 @@ def may_connect(request: Request) -> bool:
     if request.managed:  # D3: the runtime's own way in, for the runtime's own tier, from its real environment
         own = where.kind is Kind.RUNTIME and where.runtime_tier == tier.name
         return own and request.operation.name in {"open", "status", "check", "drift", "lint"}
+    if not (only_looks(request) or is_allowed(request)):
+        return False
     if tier.consent is not Consent.PERSON:
         return True
     return request.flag_on and (only_looks(request) or person_is_there(request))  # invariants 2 and 3

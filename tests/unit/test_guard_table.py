@@ -15,7 +15,7 @@ from dbtasks.evidence import Situation
 from dbtasks.judgement import DECIDE_RULES
 from dbtasks.verdicts import Ask, Decision, Proceed, Refuse, Request
 from tests.unit import guard_oracle as oracle
-from tests.unit.guard_cells import TIERS, consent_grid, obstacle_grid, rehearsal_grid, requests
+from tests.unit.guard_cells import LIMITED, TIERS, consent_grid, obstacle_grid, rehearsal_grid, requests
 from tests.unit.guard_oracle import Cell
 
 YES_ASK = "an Ask that --yes answers"
@@ -64,7 +64,7 @@ def violations(cells: Iterable[Cell]) -> Iterator[tuple[Cell, Decision]]:
 
 
 def admission_violations() -> Iterator[Request]:
-    every = (request for tier in TIERS for request in requests(tier))
+    every = (request for tier in (*TIERS, *LIMITED) for request in requests(tier))
     return (request for request in every if isinstance(guard.admit(request), Proceed) != oracle.may_connect(request))
 
 

@@ -29,6 +29,7 @@ from dbtasks.surroundings import Kind
 from dbtasks.tiers import Consent, Floor, Loss
 from dbtasks.verdicts import Case, Refuse, Request
 from tests.unit.guard_cells import (
+    LIMITED,
     PROD,
     STG,
     TIERS,
@@ -86,6 +87,12 @@ ADMISSIONS = {
         "USE_PROD_DATABASE is not set in this environment, so PROD is not touched.",
         "PROD is named by its flag and a person's consent, never by --tier alone.",
         "To see every tier and what leads where: invoke status",
+    ),
+    "E-NOT-ALLOWED": (
+        request_for(LIMITED[0], RESET, TERMINAL),
+        "On STG, reset is not for whoever config/tiers.yaml does not know.",
+        "It is for ada.",
+        "Show them the plan: invoke reset --tier=stg --dry-run",
     ),
     "E-AGENT": (
         request_for(PROD, MIGRATE, AGENT, "flag_on"),
@@ -431,7 +438,7 @@ def test_a_raised_floor_refuses_whom_the_settings_would_have_refused(
 
 def refusals(stride: int) -> Iterator[tuple[Request, Situation | None, Refuse]]:
     """Every refusal before connecting; after it all, or those of a part in which every request comes."""
-    for request in itertools.chain.from_iterable(requests(tier) for tier in TIERS):
+    for request in itertools.chain.from_iterable(requests(tier) for tier in (*TIERS, *LIMITED)):
         verdict = admit(request)
         if isinstance(verdict, Refuse):
             yield request, None, verdict

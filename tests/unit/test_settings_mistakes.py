@@ -190,7 +190,7 @@ MISTAKES = (
             (
                 "13:5: tiers.stg.port: unknown key. The keys here are: label, colour, aliases, after, "
                 "flag, url, runtime_url, runtime, may_lose, consent, scripts_may_answer, name_has_word, "
-                "seeds, retention, migrate, recovery, backup, embedded."
+                "seeds, retention, migrate, recovery, backup, embedded, allow."
             )
         ],
         id="unknown key near none, octal port",
@@ -202,7 +202,7 @@ MISTAKES = (
             (
                 "13:5: tiers.stg.(a key): unknown key. The keys here are: label, colour, aliases, after, "
                 "flag, url, runtime_url, runtime, may_lose, consent, scripts_may_answer, name_has_word, "
-                "seeds, retention, migrate, recovery, backup, embedded."
+                "seeds, retention, migrate, recovery, backup, embedded, allow."
             )
         ],
         id="unknown key that holds a secret",
