@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dbtasks.settings_people_keys import EVERYONE
 from dbtasks.surroundings import Kind
 from dbtasks.tiers import Consent
-from dbtasks.verdicts import Refuse, Request, refuse_agent, refuse_nobody, refuse_reloader
+from dbtasks.verdicts import Refuse, Request, probably_meant, refuse_agent, refuse_nobody, refuse_reloader
 
 AdmitRule = Callable[[Request], Refuse | None]
 
@@ -36,7 +36,7 @@ def _a_guarded_tier_needs_its_flag(request: Request) -> Refuse | None:
         why=f"{request.tier.label} is named by its flag and a person's consent, never by --tier alone.",
         instead="To see every tier and what leads where: invoke status"
         if request.operation.hands_out
-        else f"To work on the default tier: invoke {request.operation.command}",
+        else f"To work on the default tier: invoke {request.operation.command}{probably_meant(request)}",
     )
 
 

@@ -60,7 +60,9 @@ def before_asking(seen: Survey, target: Target, newest: Backup | None) -> Iterat
     yield from steps(seen.plan, seen.materials, seen.evidence)
     if seen.evidence.situation.contents is Contents.HOLDS and seen.plan.operation.builds and seen.materials.pending:
         count, tier = len(seen.materials.pending), seen.evidence.tier.name
-        yield f"  {count} pending. To apply {_them(count)} and keep the rows: invoke migrate --tier={tier}"
+        rows = sum(table.rows for table in seen.evidence.database.tables) if seen.evidence.database else 0
+        kept = f"the {rows:,} rows" if rows else "the rows"
+        yield f"  {count} pending. To apply {_them(count)} and keep {kept}: invoke migrate --tier={tier}"
 
 
 def steps(plan: Plan, materials: Materials, evidence: Evidence | None = None) -> Iterator[str]:

@@ -127,8 +127,15 @@ def refuse_agent(request: Request) -> Refuse:
         code="E-AGENT",
         saw=f"This command was started by an AI agent ({request.surroundings.because}). Agents may plan; people apply.",
         why="To the agent: stop here and show the plan to the person you work for.",
-        instead=request.look("The plan:"),
+        instead=request.look("The plan:") + probably_meant(request),
     )
+
+
+def probably_meant(request: Request) -> str:
+    """Return where sample rows belong that were to be put into a tier that is real, as a further sentence."""
+    if not request.operation.seeds or request.operation.builds or request.before is None:
+        return ""
+    return f". Rows to develop with go into {request.before.label}: invoke seed --tier={request.before.name}"
 
 
 def refuse_nobody(request: Request) -> Refuse:
@@ -136,7 +143,7 @@ def refuse_nobody(request: Request) -> Refuse:
         code="E-NO-PERSON",
         saw=f"Production access requested in non-interactive mode: {request.surroundings.because}.",
         why=f"{request.tier.label} needs a person who reads the plan and types the answer.",
-        instead=f"A person runs it at a terminal. {request.look('To see the plan here:')}",
+        instead=f"A person runs it at a terminal. {request.look('To see the plan here:')}{probably_meant(request)}",
     )
 
 

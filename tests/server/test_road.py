@@ -111,6 +111,17 @@ def test_ctrl_c_at_the_question_exits_130(home: Project, urls: dict[str, str]) -
     assert dump(urls["stg"]) == before
 
 
+def test_who_would_reset_to_get_a_revision_is_told_what_migrate_keeps(home: Project) -> None:
+    file = home.revision("r4", "op.execute('CREATE TABLE notes (id int)')")
+    try:
+        assert home.invoke("migrate").code == 0
+        done = home.terminal("reset --tier=stg", "\n")
+        assert "1 pending. To apply it and keep the 4 rows: invoke migrate --tier=stg" in done.out
+    finally:
+        file.unlink()
+        home.invoke("reset")
+
+
 def test_the_databases_name_is_the_answer_that_resets_stg(home: Project) -> None:
     done = home.terminal("reset --tier=stg", lambda shown: f"{asked_name(shown)}\n")
 

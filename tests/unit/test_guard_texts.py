@@ -115,6 +115,18 @@ ADMISSIONS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("kind", "flags"),
+    [(TERMINAL, ()), (SCRIPT, ("flag_on",)), (AGENT, ("flag_on",))],
+    ids=["no flag", "script", "agent"],
+)
+def test_a_seed_that_is_refused_on_prod_names_the_tier_that_is_for_it(kind: Kind, flags: tuple[str, ...]) -> None:
+    stg = ". Rows to develop with go into STG: invoke seed --tier=stg"
+    verdicts = [admit(request_for(PROD, operation, kind, *flags)) for operation in (SEED, MIGRATE)]
+
+    assert [isinstance(each, Refuse) and each.instead.endswith(stg) for each in verdicts] == [True, False]
+
+
 @pytest.mark.parametrize("code", ADMISSIONS)
 def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
     request, saw, why, instead = ADMISSIONS[code]
