@@ -61,7 +61,7 @@ def before_asking(seen: Survey, target: Target, newest: Backup | None) -> Iterat
     if seen.evidence.situation.contents is Contents.HOLDS and seen.plan.operation.builds and seen.materials.pending:
         count, tier = len(seen.materials.pending), seen.evidence.tier.name
         rows = sum(table.rows for table in seen.evidence.database.tables) if seen.evidence.database else 0
-        kept = f"the {rows:,} rows" if rows else "the rows"
+        kept = f"about {rows:,} rows" if rows else "the rows"
         yield f"  {count} pending. To apply {_them(count)} and keep {kept}: invoke migrate --tier={tier}"
 
 

@@ -116,7 +116,7 @@ def test_who_would_reset_to_get_a_revision_is_told_what_migrate_keeps(home: Proj
     try:
         assert home.invoke("migrate").code == 0
         done = home.terminal("reset --tier=stg", "\n")
-        assert "1 pending. To apply it and keep the 4 rows: invoke migrate --tier=stg" in done.out
+        assert "1 pending. To apply it and keep about 5 rows: invoke migrate --tier=stg" in done.out, done.out
     finally:
         file.unlink()
         home.invoke("reset")
