@@ -24,13 +24,18 @@ def add(
 ) -> Materials:
     """Add what `undo` or a restore would bring back, what `prune` would drop, or where a recovery would lead.
 
-    RefusedError where there is nothing to bring back.
+    RefusedError where there is nothing to bring back, or somebody else does it.
     """
     operation, (wish, beside, inside) = request.operation, means
     if operation.recovers:
-        from dbtasks.points import goal_words  # late, as below: each verb needs its own
+        from dbtasks import points  # late, as below: each verb needs its own
+        from dbtasks.recovery.engines import Provider
+        from dbtasks.recovery.engines.choosing import engine_for
 
-        return replace(materials, goal=goal_words(project, request.tier, wish.before, wish.to))
+        goal, engine = points.goal_words(project, request.tier, wish.before, wish.to), engine_for(project, target)
+        if isinstance(engine, Provider):
+            raise engine.refusal(points.goal_of(project, request.tier, goal))
+        return replace(materials, goal=goal)
     if operation.restores:
         from dbtasks import backed_up
 

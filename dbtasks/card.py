@@ -32,6 +32,7 @@ from dbtasks.plan import (
 from dbtasks.rehearsal_view import revision_lines, risk_lines
 from dbtasks.survey import Survey
 from dbtasks.targets import Target
+from dbtasks.tiers import RecoveryEngine
 from dbtasks.verdicts import Ask, Decision, Refuse
 from dbtasks.way_back import Backup, CopyBack, PutMark, RecoverTo, RestoreBackup, TakeBackup
 from dbtasks.wording import one_line
@@ -255,7 +256,8 @@ def _way_back(
             sealed = f"encrypted to {count} recipient{'s' if count != 1 else ''}" if count else "not encrypted"
             yield _fact("backs up", f"first, with {step.engine}, {sealed}")
         case PutMark():
-            yield _fact("marks", f"a restore point first, shown to be recoverable ({step.engine})")
+            engine = RecoveryEngine(step.engine).in_words
+            yield _fact("marks", f"a restore point first, shown to be recoverable ({engine})")
         case RestoreBackup():
             yield _fact("restores", backup_line(backup) if backup else step.id)
         case CopyBack():

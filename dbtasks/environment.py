@@ -25,6 +25,7 @@ def _with_one_database(project: Project, url: str) -> dict[str, str]:
     settings = project.settings
     names = [name for tier in settings.tiers for name in (tier.url_variable, tier.runtime_url_variable) if name]
     names += [settings.migrations.scratch] if settings.migrations.scratch else []
+    names += [tier.recovery.token for tier in settings.tiers if tier.recovery.token]
     secrets = [value.text for name in names if (value := project.variables.get(name)) is not None and value.text]
     clean = scrub(
         dict(project.environ),

@@ -13,16 +13,19 @@ from pathlib import Path
 from dbtasks import audit_view
 from dbtasks.backed_up import backups_of
 from dbtasks.card import backup_line, kept_line
-from dbtasks.errors import DbtasksError, ServerUnreachableError
+from dbtasks.errors import DbtasksError, ServerUnreachableError, UsageError
 from dbtasks.guard import admit
 from dbtasks.kept import inside, kept
 from dbtasks.materials import Kept
 from dbtasks.operations import status
 from dbtasks.points import marked_entries
 from dbtasks.project import Project
+from dbtasks.recovery.engines import Provider
+from dbtasks.recovery.engines.choosing import engine_for
+from dbtasks.recovery.goals import BeforeMark
 from dbtasks.selection import choose
 from dbtasks.targets import Target, resolve
-from dbtasks.tiers import Loss, Tier
+from dbtasks.tiers import Loss, RecoveryEngine, Tier
 from dbtasks.trail_query import Filters
 from dbtasks.trail_runs import Run, State, runs
 from dbtasks.values import dataclass
@@ -120,9 +123,17 @@ def _ways(project: Project, tier: Tier, target: Target) -> Iterator[Way]:
     for each in backups_of(project, target)[:_MOST]:
         command = f"invoke restore --tier={tier.name} --backup={each.id}"
         yield Way(what=f"backup {backup_line(each)}", command=command)
+    engine: object = None
+    with suppress(UsageError):  # a provider's, and the connection does not lead there
+        engine = engine_for(project, target)
     for entry, mark in marked_entries(project, tier)[:_MOST]:
-        what = f"point right before entry {entry}, {mark.at.astimezone():%d %b %H:%M:%S}, on a second server"
-        yield Way(what=what, command=f"invoke recover --tier={tier.name} --before={entry}")
+        point = f"point right before entry {entry}, {mark.at.astimezone():%d %b %H:%M:%S}"
+        if isinstance(engine, Provider):
+            where = f"in a new project ({RecoveryEngine(engine.name).in_words})"
+            yield Way(what=f"{point}, {where}", command=engine.way(BeforeMark(mark=mark)))
+        else:
+            command = f"invoke recover --tier={tier.name} --before={entry}"
+            yield Way(what=f"{point}, on a second server", command=command)
 
 
 def _kept(project: Project, tier: Tier, target: Target) -> Iterator[Way]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dbtasks import provision
 from dbtasks.database import Connection
 from dbtasks.errors import DbtasksError, RefusedError
 from dbtasks.recovery import marks, proving, upkeep
-from dbtasks.recovery.engines import Engine
-from dbtasks.recovery.proof import Proof, Unproven
+from dbtasks.recovery.engines import Engine, Provider
+from dbtasks.recovery.engines.choosing import engine_for
+from dbtasks.recovery.proof import Promise, Proof, Unproven
 from dbtasks.recovery.source import Source
-from dbtasks.tiers import Loss
+from dbtasks.tiers import Loss, RecoveryEngine
 from dbtasks.trail import Act, Trail
 from dbtasks.way_back import PutMark
 from dbtasks.workbench import Workbench
@@ -21,33 +21,52 @@ def put_mark(bench: Workbench, step: PutMark) -> str:
     Where that cannot be shown, a tier that may lose nothing refuses; elsewhere it is said.
     """
     target = bench.site.target
-    engine = provision.engine_for(bench.site.project, target)
+    engine = engine_for(bench.site.project, target)
     if engine is None or engine.name != step.engine:
         raise DbtasksError(f"The way to recover [{target.tier.label}] is another one than was planned with.")
     try:
         with bench.open(target.conninfo) as connection:
-            source = Source(connection=connection, conninfo=target.conninfo, permit=bench.clearance)
-            engine.begin(source, lambda line: bench.report("mark", line))
-            mark, proof = _marked(bench, engine, connection)
-            due = upkeep.wants_base(engine, connection)
-            if due and (engine.owned or isinstance(proof, Unproven)):  # a team's own server may take hours
-                mark, proof = _from_a_new_base(bench, engine, source, mark)
+            if isinstance(engine, Provider):
+                mark = _made(bench, connection)
+                proof: Proof | Promise | Unproven = engine.promise(
+                    connection, mark, lambda line: bench.report("mark", line)
+                )
+            else:
+                mark, proof = _proven(bench, engine, connection)
     except DbtasksError as error:
         return _unmarked(bench, str(error), "Mend that, then run the command again.")
     if isinstance(proof, Unproven):
         return _unmarked(bench, proof.why, proof.instead)
     bench.result.facts["mark"] = {**mark.as_data(), "proof": proof.as_data()}
     back = f"invoke recover --tier={bench.plan.tier} --before={bench.site.entry}"
-    return f"{mark.name}, found in {step.engine} after {proof.seconds:.2f} s · to go back to it: {back}"
+    found = "found in" if isinstance(proof, Proof) else "recoverable by the word of"
+    engine_words = RecoveryEngine(step.engine).in_words
+    return f"{mark.name}, {found} {engine_words} after {proof.seconds:.2f} s · to go back to it: {back}"
+
+
+def _proven(bench: Workbench, engine: Engine, connection: Connection) -> tuple[marks.Mark, Proof | Unproven]:
+    """Return a new mark and its proof, if need be from a new base backup."""
+    source = Source(connection=connection, conninfo=bench.site.target.conninfo, permit=bench.clearance)
+    engine.begin(source, lambda line: bench.report("mark", line))
+    mark, proof = _marked(bench, engine, connection)
+    due = upkeep.wants_base(engine, connection)
+    if due and (engine.owned or isinstance(proof, Unproven)):  # a team's own server may take hours
+        return _from_a_new_base(bench, engine, source, mark)
+    return mark, proof
 
 
 def _marked(bench: Workbench, engine: Engine, connection: Connection) -> tuple[marks.Mark, Proof | Unproven]:
-    """Return a new mark and its proof. The trail has it before anything is destroyed, whoever is killed."""
+    mark = _made(bench, connection)
+    return mark, proving.prove(engine, connection, mark)
+
+
+def _made(bench: Workbench, connection: Connection) -> marks.Mark:
+    """Return a new mark. The trail has it before anything is destroyed, whoever is killed."""
     mark = marks.make_mark(connection)
     act = Act(operation=bench.plan.operation.name, tier=bench.plan.tier, target=bench.site.target.masked)
     trail = Trail(bench.site.project.settings.trail, bench.site.project.who)
     trail.note(act, {"mark": mark.as_data()}, of=bench.site.entry)
-    return mark, proving.prove(engine, connection, mark)
+    return mark
 
 
 def _from_a_new_base(

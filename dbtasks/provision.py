@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dbtasks import embedded
 from dbtasks.backups.vault import Vault, check_keys, open_vault
 from dbtasks.errors import BackupError, RefusedError, UsageError
 from dbtasks.evidence import Situation, WayBack
 from dbtasks.project import Project
-from dbtasks.recovery.engines import Engine
-from dbtasks.recovery.engines.choosing import engine_of
+from dbtasks.recovery.engines.choosing import engine_for
 from dbtasks.targets import Target
-from dbtasks.tiers import BackupEngine, Embedded, Tier
+from dbtasks.tiers import BackupEngine, Tier
 from dbtasks.verdicts import Request
 from dbtasks.way_back import Policy
 
@@ -55,10 +53,3 @@ def _vault(project: Project, tier: Tier) -> Vault:
     vault = open_vault(project.settings, project.variables)
     check_keys(vault, tier)
     return vault
-
-
-def engine_for(project: Project, target: Target) -> Engine | None:
-    """Return how the target's server can be recovered to a point in time; `None`: it cannot."""
-    durable = target.is_embedded and target.tier.embedded is Embedded.DURABLE
-    private = embedded.look(project.settings.root, embedded.Kind.DURABLE) if durable else None
-    return engine_of(project.settings, target.tier, private)

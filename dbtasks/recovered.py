@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from dbtasks import provision
 from dbtasks.database import look
 from dbtasks.errors import DbtasksError
 from dbtasks.points import goal_of
 from dbtasks.recovery import recovering, upkeep
 from dbtasks.recovery.differences import Difference, differences
+from dbtasks.recovery.engines import Provider
+from dbtasks.recovery.engines.choosing import engine_for
 from dbtasks.recovery.goals import told
 from dbtasks.recovery.rooms import Recovered
 from dbtasks.way_back import RecoverTo
@@ -21,8 +22,8 @@ _MOST = 12
 def recover(bench: Workbench, step: RecoverTo) -> str:
     """Bring a second server to the goal, and say what is different there. The live one is only looked at."""
     project, target = bench.site.project, bench.site.target
-    engine = provision.engine_for(project, target)
-    if engine is None or engine.name != step.engine:
+    engine = engine_for(project, target)
+    if engine is None or isinstance(engine, Provider) or engine.name != step.engine:
         raise DbtasksError(f"The way to recover [{target.tier.label}] is another one than was planned with.")
     goal = goal_of(project, target.tier, step.goal)
     with closing(look(target.conninfo)) as connection:

@@ -190,6 +190,7 @@ def _recovery(fields: Fields) -> Recovery:
         fetch=fields.texts("fetch") or (),
         base=fields.text("base") or "",
         keep=_time(fields.text("keep") or "7 days"),
+        token=fields.text("token") or "",
     )
 
 

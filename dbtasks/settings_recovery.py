@@ -41,4 +41,12 @@ RECOVERY_KEYS = (
         example="7 days",
         default="7 days",
     ),
+    Key(
+        name="token",
+        summary="The NAME of the variable with the access token of Supabase's management API.",
+        expected="the NAME of the environment variable that holds the token",
+        pattern=r"[A-Za-z_][A-Za-z0-9_]{0,79}",
+        example="SUPABASE_ACCESS_TOKEN",
+        secret=True,
+    ),
 )

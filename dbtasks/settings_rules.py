@@ -66,6 +66,13 @@ def _check_recovery(tier: Tier, fields: Fields) -> None:
         fields.note(
             "engine", "an archive lies somewhere. Add archive, its folder, or fetch, the command that reads it."
         )
+    by_provider = recovery.engine is RecoveryEngine.SUPABASE
+    if by_provider and not recovery.token:
+        fields.note("engine", "Supabase is asked with a token. Add token: the variable that holds it.")
+    for key in ("archive", "fetch", "base") if by_provider else ("token",):
+        if key in fields:
+            beside = "beside engine: supabase" if by_provider else "without engine: supabase"
+            fields.note(key, f"says nothing {beside}. Leave it out.")
 
 
 def _check_person(tier: Tier, fields: Fields, *, demo: bool) -> None:

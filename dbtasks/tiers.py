@@ -51,11 +51,21 @@ class Embedded(enum.StrEnum):
 
 
 class RecoveryEngine(enum.StrEnum):
-    """Where a server's write-ahead log goes, so that the server can be recovered to a point in time."""
+    """Where a server's write-ahead log goes, or who keeps it: what it takes to recover it to a point in time."""
 
     NEVER = "never"
     ARCHIVE = "archive"
     RECEIVEWAL = "receivewal"
+    SUPABASE = "supabase"
+
+    @property
+    def in_words(self) -> str:
+        """The engine, with what a person must know of it.
+
+        >>> RecoveryEngine.ARCHIVE.in_words, RecoveryEngine.SUPABASE.in_words
+        ('archive', 'supabase, not verified live')
+        """
+        return f"{self.value}, not verified live" if self is RecoveryEngine.SUPABASE else self.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +74,7 @@ class Recovery:
 
     `engine` is `None` where nothing is said: then a private durable server's archive counts. `archive` is a folder or
     empty, `fetch` a command in its place; `base` is the folder of the base backups, where it is not the usual one.
+    `token` is the variable with the access token of a provider's API.
     """
 
     engine: RecoveryEngine | None = None
@@ -71,6 +82,7 @@ class Recovery:
     fetch: tuple[str, ...] = ()
     base: str = ""
     keep: timedelta = timedelta(days=7)
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from typing import Literal
 
 from dbtasks.conninfo import parse
 from dbtasks.errors import ConninfoError, Mistake, SettingsError
+from dbtasks.masking import remember
 from dbtasks.project_files import read_project_file
 from dbtasks.settings import Settings
 from dbtasks.settings_keys import DEPRECATED_FLAG
@@ -57,8 +58,8 @@ class Variables:
 def read_variables(settings: Settings, environ: Mapping[str, str]) -> Variables:
     """Return what the environment and `.env` hold, with notices to show.
 
-    The password of every URL that is found is remembered, so that `mask` knows it. `SettingsError` holds every
-    mistake: in `.env`, in the spelling of a URL's variable, and in permissions that would show a URL to others.
+    The password of every URL that is found, and every token, is remembered, so that `mask` knows it. `SettingsError`
+    holds every mistake: in `.env`, in a variable's spelling, and in permissions that would show a URL to others.
     """
     file, mode = _read_file(settings.root)
     environment = {
@@ -69,8 +70,11 @@ def read_variables(settings: Settings, environ: Mapping[str, str]) -> Variables:
     spelled = [_twins(values, name) for name in names for values in (environment, file)]
     for value in (value for found in spelled for value in found):
         _remember(value)
+    tokens = [(tier, tier.recovery.token) for tier in settings.tiers if tier.recovery.token]
+    for value in (value for _, name in tokens for values in (environment, file) for value in _twins(values, name)):
+        remember(value.text)
     mistakes = [_disagreement(found) for found in _unique(spelled) if _differ(found)]
-    in_file = [(tier, value) for tier, name in _url_names(settings) for value in _twins(file, name)]
+    in_file = [(tier, value) for tier, name in (*_url_names(settings), *tokens) for value in _twins(file, name)]
     mistakes += _exposed(in_file, mode)
     if mistakes:
         raise SettingsError(mistakes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from datetime import datetime
 from pathlib import Path
 
 from dbtasks import wal
@@ -40,6 +41,32 @@ class Proof:
             "base": self.base,
             "followed": self.followed,
             "seconds": round(self.seconds, 3),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """What a provider says where nobody else can look: that it can recover to any moment from `since` until `until`.
+
+    `to` is the moment that lies right before the mark.
+    """
+
+    engine: str
+    mark: str
+    to: datetime
+    since: datetime
+    until: datetime
+    seconds: float
+
+    def as_data(self) -> dict[str, object]:
+        return {
+            "engine": self.engine,
+            "mark": self.mark,
+            "to": self.to.isoformat(),
+            "since": self.since.isoformat(),
+            "until": self.until.isoformat(),
+            "seconds": round(self.seconds, 3),
+            "verified_live": False,
         }
 
 

@@ -302,6 +302,8 @@ def test_a_tier_is_recovered_as_its_settings_say_else_by_the_private_servers_own
     assert chosen(Recovery(), private) == Archive(
         folder=data.parent / "archive", shelf=data.parent / "base", owned=True
     )
+    provider = Recovery(engine=RecoveryEngine.SUPABASE, token="A_TOKEN")
+    assert (chosen(provider, private), chosen(provider)) == (chosen(Recovery(), private), None)  # where it stands in
     assert chosen(Recovery(archive="/wal"), private) == Archive(folder=Path("/wal"), shelf=base)
     assert chosen(Recovery(engine=RecoveryEngine.RECEIVEWAL, base="/base")) == Receiver(
         folder=tmp_path / ".dbtasks" / "received" / "stg", shelf=Path("/base"), slot="dbtasks_shop_stg"

@@ -174,6 +174,9 @@ def test_how_a_tier_is_recovered_can_be_said(tmp_path: Path) -> None:
     assert found.tier("prod").recovery == Recovery(
         engine=RecoveryEngine.ARCHIVE, fetch=("get", "{name}", "{path}"), base="/base", keep=timedelta(hours=2)
     )
+    said = "recovery: {engine: supabase, token: SUPABASE_ACCESS_TOKEN}"
+    found = load(project(tmp_path / "b", MINIMAL.replace("consent: person}", f"consent: person, {said}}}")))
+    assert found.tier("prod").recovery == Recovery(engine=RecoveryEngine.SUPABASE, token="SUPABASE_ACCESS_TOKEN")
 
 
 def test_backups_lie_in_a_bucket_where_one_is_named(tmp_path: Path) -> None:

@@ -481,6 +481,21 @@ MISTAKES = (
     ),
     pytest.param(
         "  stg:\n",
+        ("  stg:\n    recovery: {engine: supabase, base: /base}\n"),
+        [
+            "9:24: tiers.stg.recovery.engine: Supabase is asked with a token. Add token: the variable that holds it.",
+            "9:40: tiers.stg.recovery.base: says nothing beside engine: supabase. Leave it out.",
+        ],
+        id="a provider without a token, and with a folder",
+    ),
+    pytest.param(
+        "  stg:\n",
+        ("  stg:\n    recovery: {token: SUPABASE_ACCESS_TOKEN}\n"),
+        ["9:23: tiers.stg.recovery.token: says nothing without engine: supabase. Leave it out."],
+        id="a token for nobody",
+    ),
+    pytest.param(
+        "  stg:\n",
         ("  stg:\n    recovery: {archive: /wal, fetch: [get, now], keep: ever}\n"),
         [
             "9:38: tiers.stg.recovery.fetch: says nothing beside archive. Leave out one of the two.",

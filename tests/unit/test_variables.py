@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from dotenv import dotenv_values
 from dbtasks.conninfo import mask
 from dbtasks.errors import SettingsError
 from dbtasks.settings import Settings, load
+from dbtasks.tiers import Recovery, RecoveryEngine
 from dbtasks.variables import Value, Variables, read_variables
 
 PROJECT = Path(__file__).parents[2]
@@ -244,6 +246,18 @@ def test_the_password_of_every_url_is_known_to_mask(variable: str, source: str, 
         write(shop, f"{variable}={URL.format(password)}\n")
     read_variables(shop, environ)
     assert mask(f"the word {password} in a log") == "the word *** in a log"
+
+
+def test_a_provider_s_token_is_known_to_mask_and_guarded_as_the_url_of_its_tier(shop: Settings) -> None:
+    named = Recovery(engine=RecoveryEngine.SUPABASE, token="supabase_token")
+    tiers = [replace(tier, recovery=named) if tier.name == "prod" else tier for tier in shop.tiers]
+    settings = replace(shop, tiers=tuple(tiers))
+    read_variables(settings, {"SUPABASE_TOKEN": "sbp_5c1e77a0"})
+    assert mask("Bearer sbp_5c1e77a0") == "Bearer ***"
+    write(shop, "supabase_token=sbp_9d2f88b1\n", 0o644)
+    with pytest.raises(SettingsError, match=r"supabase_token leads to \[PROD\]. Run: chmod 600"):
+        read_variables(settings, {})
+    assert mask("sbp_9d2f88b1") == "***"
 
 
 def test_a_url_of_the_file_that_the_environment_beats_is_known_to_mask_too(shop: Settings) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dbtasks.database import Connection
+from dbtasks.errors import RefusedError
+from dbtasks.recovery.goals import Goal
 from dbtasks.recovery.marks import Mark
-from dbtasks.recovery.proof import Unproven
+from dbtasks.recovery.proof import Promise, Unproven
 from dbtasks.recovery.source import Source
 from dbtasks.values import dataclass
 
@@ -59,3 +61,20 @@ class Engine(Protocol):
 
     def forget(self, before: str) -> int:
         """Remove segments older than this one, where they are `owned`, and return how many."""
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """One whose log nobody else can read, and who recovers by itself: it is asked, and a person starts it there."""
+
+    @property
+    def name(self) -> str: ...
+
+    def promise(self, connection: Connection, mark: Mark, report: Callable[[str], None]) -> Promise | Unproven:
+        """Wait until the provider says that it can recover to right before a mark."""
+
+    def way(self, goal: Goal) -> str:
+        """Return how a person has the provider recover to a goal, beside the live server."""
+
+    def refusal(self, goal: Goal) -> RefusedError:
+        """Return why no recovery is begun from here, and the way that there is."""
