@@ -218,7 +218,7 @@ def test_the_project_is_the_one_that_the_connection_leads_to(url: str) -> None:
     [
         f"postgresql://postgres.zyxwvutsrqponmlkjihg:x@db.{PROJECT}.supabase.co/postgres",
         "postgresql://postgres:x@aws-0-eu-central-1.pooler.supabase.com/postgres",
-        f"postgresql://postgres.{PROJECT}:x@pooler.supabase.com.example.org/postgres",
+        f"postgresql://postgres.{PROJECT}:x@aws-0-eu-central-1.pooler.supabase.com.example.org/postgres",
         f"postgresql://postgres:x@db.{PROJECT}.supabase.co.example.org/postgres",
         f"postgresql://postgres:x@xdb.{PROJECT}.supabase.co/postgres",
         f"postgresql://postgres.{PROJECT}:x@db-7.example.org/postgres",
