@@ -80,6 +80,7 @@ def filters(project: Project, wanted: dict[str, str]) -> Filters:
         outcome=given.get("outcome"),
         person=given.get("person"),
         text=given.get("text"),
+        surroundings=given.get("surroundings"),
         entry=whole_number("--entry", given["entry"]) if "entry" in given else None,
         since=parse_moment(given["since"], now) if "since" in given else None,
         until=parse_moment(given["until"], now, end=True) if "until" in given else None,

@@ -25,6 +25,7 @@ from dbtasks.project import open_project
 from dbtasks.recovery_tasks import backup, backups, incident, recover, restore
 from dbtasks.reset_tasks import prepare, prune, reset, undo
 from dbtasks.selection import choose
+from dbtasks.surroundings import Kind
 from dbtasks.task_calls import Options, carry_out, guarded, run_with
 from dbtasks.tiers import Consent
 
@@ -194,6 +195,7 @@ def drift(
     since="from then on: today, yesterday, 2h, 3d, 2026-01-31",
     until="up to then",
     entry="only this entry",
+    agent="only what AI agents did and tried",
     text="only what holds this text",
     limit="how many at the most, the newest",
     verify="verify the chain of hashes instead",
@@ -208,6 +210,7 @@ def audit(
     until: str = "",
     entry: str = "",
     text: str = "",
+    agent: bool = False,
     limit: str = "20",
     format_: str = "text",
     verify: bool = False,
@@ -221,7 +224,8 @@ def audit(
             end(1)
         return
     wanted = {"operation": operation, "outcome": outcome, "person": person, "text": text, "entry": entry}
-    filters = audit_view.filters(project, {**wanted, "tier": tier, "since": since, "until": until})
+    wanted |= {"tier": tier, "since": since, "until": until, "surroundings": Kind.AGENT.value if agent else ""}
+    filters = audit_view.filters(project, wanted)
     audit_view.show(project, Console(), filters, limit=whole_number("--limit", limit), as_json=as_json)
 
 

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 from dbtasks.console import Console
 from dbtasks.operations import check, status
 from dbtasks.overview import Row, in_words, look_over, same_database
 from dbtasks.project import Project
+from dbtasks.surroundings import Kind
 from dbtasks.tiers import Loss
-from dbtasks.trail_query import Filters
+from dbtasks.trail_query import REFUSED, Entry, Filters, read
 from dbtasks.trail_runs import Run, State, runs, unfinished
+
+_LATELY = timedelta(days=7)
 
 
 def show_status(project: Project, console: Console, only: str, *, as_json: bool) -> None:
     """Write one row a tier, or the row of the tier named, and what did not finish."""
     rows = list(look_over(project, status.OPERATION, only))
-    open_runs = list(_open_runs(project))
+    open_runs, tried = list(_open_runs(project)), _agents_tried(project)
     if as_json:
         open_data = [{"entry": run.number, "what": in_words(run)} for run in open_runs]
-        console.data({"tiers": [row.as_data() for row in rows], "unfinished": open_data})
+        agents = [{"entry": each.entry, "what": _tried(each), "code": each.outcome} for each in tried]
+        console.data({"tiers": [row.as_data() for row in rows], "unfinished": open_data, "agents": agents})
         return
     width = max(len(row.target) for row in rows)
     for row in rows:
@@ -35,6 +40,10 @@ def show_status(project: Project, console: Console, only: str, *, as_json: bool)
     for run in open_runs:
         gone = f"(pid {run.first.pid} gone)" if run.state is State.UNFINISHED else f"(on {run.first.host})"
         console.text(f" !      did not finish: {in_words(run)} {gone}. See: invoke audit --entry={run.number}")
+    if tried:
+        times = f"{len(tried)} time{'s' if len(tried) > 1 else ''}"
+        last = f"{_tried(tried[-1])} ({tried[-1].outcome})"
+        console.text(f" !      AI agents were refused {times} in a week, the last: {last}. See: invoke audit --agent")
 
 
 def _open_runs(project: Project) -> Iterator[Run]:
@@ -45,6 +54,17 @@ def _open_runs(project: Project) -> Iterator[Run]:
         later = runs(trail, done, who, limit=1)
         if run.state is not State.RUNNING and not (later and later[-1].number > run.number):
             yield run
+
+
+def _agents_tried(project: Project) -> list[Entry]:
+    """Return what agents were refused within the last week, the newest last."""
+    since = datetime.now(UTC) - _LATELY
+    return list(read(project.settings.trail, Filters(surroundings=Kind.AGENT, outcome=REFUSED, since=since)))
+
+
+def _tried(entry: Entry) -> str:
+    where = f" of {entry.tier.upper()}" if entry.tier else ""
+    return f"{entry.operation}{where} {entry.moment.astimezone():%d %b %H:%M}"
 
 
 def show_check(project: Project, console: Console, only: str, *, as_json: bool) -> bool:

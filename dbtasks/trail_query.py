@@ -77,7 +77,7 @@ class Filters:
     """What to keep; `None` keeps all. `since` is included, `until` is not; both know their time zone.
 
     `entry` finds an entry and its results. `outcome` is a result's outcome, "refused", or a refusal's code.
-    `text` is looked for in every value, without regard to case.
+    `text` is looked for in every value, without regard to case. `surroundings` is what the process was: `agent`, say.
     """
 
     tier: str | None = None
@@ -88,6 +88,7 @@ class Filters:
     until: datetime | None = None
     entry: int | None = None
     text: str | None = None
+    surroundings: str | None = None
 
 
 def read(path: Path, filters: Filters) -> Iterator[Entry]:
@@ -182,7 +183,8 @@ def _stamp(moment: datetime | None) -> bytes:
 def _needles(filters: Filters) -> list[bytes]:
     """Return byte strings that every line which fits must hold, the rarest kind first."""
     needles = [] if filters.entry is None else [b":%d," % filters.entry]  # "entry" or "of"
-    for key, value in (("person", filters.person), ("operation", filters.operation), ("tier", filters.tier)):
+    named = {"surroundings": filters.surroundings, "person": filters.person, "operation": filters.operation}
+    for key, value in (*named.items(), ("tier", filters.tier)):
         if value is not None:
             needles.append(b'"%s":%s' % (key.encode("ascii"), encode(value)))
     if filters.outcome is not None:
@@ -242,7 +244,8 @@ def _is_whole(line: bytes) -> bool:
 
 
 def _fits(entry: Entry, filters: Filters) -> bool:
-    pairs = ((filters.tier, entry.tier), (filters.operation, entry.operation), (filters.person, entry.person))
+    who = ((filters.person, entry.person), (filters.surroundings, entry.surroundings))
+    pairs = ((filters.tier, entry.tier), (filters.operation, entry.operation), *who)
     if any(wanted is not None and wanted != found for wanted, found in pairs):
         return False
     if filters.outcome not in (None, entry.outcome, REFUSED if entry.kind == "refusal" else None):

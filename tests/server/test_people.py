@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import subprocess
 from pathlib import Path
 
@@ -42,3 +43,19 @@ def test_what_is_not_for_a_person_is_refused_and_in_the_trail_and_looking_goes_o
     for environ in ({}, MAIN):
         allowed = project.invoke("undo --tier=stg", **config, **environ)
         assert "cannot be reached" in allowed.err, allowed.text
+
+
+def test_what_an_agent_tried_stands_in_status_and_audit_finds_it(tmp_path: Path) -> None:
+    project = Project(root=tmp_path).write()
+    before = project.invoke("status --format=json", stg_database_url=None)
+    for words in ("seed --tier=prod", "migrate --tier=prod"):
+        assert project.invoke(words, CLAUDECODE="1", USE_PROD_DATABASE="true").code == 3
+    assert project.invoke("migrate --tier=prod").code == 3  # a person's
+    shown, told = project.invoke("status"), project.invoke("status --format=json")
+    found = project.invoke("audit --agent --format=json")
+
+    assert json.loads(before.out)["agents"] == []
+    assert "AI agents were refused 2 times in a week, the last: migrate of PROD" in shown.out, shown.text
+    assert "(E-AGENT). See: invoke audit --agent" in shown.out
+    assert [each["code"] for each in json.loads(told.out)["agents"]] == ["E-AGENT", "E-AGENT"]
+    assert [each["intent"]["operation"] for each in json.loads(found.out)] == ["seed", "migrate"]
