@@ -1,6 +1,7 @@
 """A project of three revisions and four rows, and the ways in which people, scripts and attackers run its commands.
 
-Every command is a real process outside of the test run: see `tests/outside.py`.
+Every command is a real process outside of the test run: see `tests/outside.py`. What nobody types into and nobody
+waits for is forked from one that has loaded its libraries: see `tests/loaded.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import pexpect
 import pyrage
 
 from dbtasks.programs import find_client
-from tests import outside
+from tests import loaded, outside
 from tests.outside import REPOSITORY, Finished
 from tests.sessions import Session
 
@@ -118,8 +119,12 @@ class Project:
 
     def environ(self, **more: str | None) -> dict[str, str]:
         """Return the environment of a command; `None` takes a variable away."""
-        everything = {**outside.environment(), "PYTHONPATH": str(REPOSITORY), **self.urls, **more}
+        everything = {**self._usual(), **self.urls, **more}
         return {name: value for name, value in everything.items() if value is not None}
+
+    @staticmethod
+    def _usual() -> dict[str, str]:
+        return {**outside.environment(), "PYTHONPATH": str(REPOSITORY)}
 
     def with_keys(self) -> Project:
         """Let two people open the backups, one of them the person who types: PROD loses nothing without."""
@@ -136,11 +141,16 @@ class Project:
         return self.run([*INVOKE, *words.split()], given=given, **environ)
 
     def run(self, command: Sequence[str], *, given: str | None = None, **environ: str | None) -> Finished:
+        env = self.environ(**environ)
+        if given is None and tuple(command[:3]) == INVOKE:
+            ended = loaded.run(command[3:], self.root, env, usual=self._usual(), seconds=self.seconds)
+            if ended is not None:
+                return Finished(code=ended[0], out=ended[1], err=ended[2])
         stdin: dict[str, Any] = {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
         done = subprocess.run(
             list(command),
             cwd=self.root,
-            env=self.environ(**environ),
+            env=env,
             capture_output=True,
             text=True,
             timeout=self.seconds,

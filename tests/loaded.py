@@ -1,0 +1,154 @@
+"""Commands of `invoke` that load no libraries: forked from a process that has loaded them and done nothing else.
+
+Hundreds of them run in these tests, and imports, in which nothing happens, are most of what a short one takes. A fork
+has its own environment, folder, words and streams from before its first line on. What runs at a terminal, in the
+background, in a shell or with variables that Python reads when it starts is a process from its first byte.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import importlib.util
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = (
+    "invoke.main",
+    "psycopg",
+    "dbtasks.invoke_tasks",
+    "dbtasks.card",
+    "dbtasks.pipeline",
+    "dbtasks.preparing",
+    "dbtasks.overview_tasks",
+    "dbtasks.drift_view",
+    "dbtasks.audit_view",
+    "dbtasks.seeders.loader",
+)
+AT_START = ("PYTHON", "PYTEST", "DBTASKS_", "LD_", "LC_", "LANG", "TZ")  # what is read before the first line
+_REQUEST_BYTES = 1 << 17
+Ended = tuple[int, str, str]
+
+
+class Loaded:
+    """The process that has loaded everything. It ends when this one does, and forks one command at a time."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.at_start, self.lock = _at_start(environ), threading.Lock()
+        self._way, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.loaded"],
+            env=dict(environ),
+            cwd=Path(__file__).parents[1],
+            stdin=its.fileno(),
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        its.close()
+        atexit.register(self._end)
+
+    def run(self, words: Sequence[str], folder: Path, environ: Mapping[str, str], seconds: float) -> Ended:
+        request = json.dumps({"words": list(words), "folder": str(folder), "environ": dict(environ)}).encode()
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            socket.send_fds(self._way, [request], [out.fileno(), err.fileno()])
+            pid = self._answer(None)
+            try:
+                code = self._answer(seconds)
+            except TimeoutError:
+                os.kill(pid, signal.SIGKILL)
+                self._answer(None)
+                raise subprocess.TimeoutExpired(list(words), seconds, _read(out), _read(err)) from None
+            return code, _read(out), _read(err)
+
+    def _answer(self, seconds: float | None) -> int:
+        self._way.settimeout(seconds)
+        return int(self._way.recv(64))
+
+    def _end(self) -> None:
+        self._way.close()
+        self._process.wait()
+
+
+_starting = threading.Lock()
+_running: list[Loaded] = []
+
+
+def run(
+    words: Sequence[str], folder: Path, environ: Mapping[str, str], *, usual: Mapping[str, str], seconds: float
+) -> Ended | None:
+    """Run `python -m invoke` with these words and no input; return exit code, output and errors.
+
+    `None` where the command has to be a process of its own: its Python would begin with other variables than the
+    `usual` ones, or another command runs just now.
+    """
+    with _starting:
+        if not _running:
+            _running.append(Loaded(usual))
+    ready = _running[0]
+    if _at_start(environ) != ready.at_start or not ready.lock.acquire(blocking=False):
+        return None
+    try:
+        return ready.run(words, folder, environ, seconds)
+    finally:
+        ready.lock.release()
+
+
+def _at_start(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if name.startswith(AT_START)}
+
+
+def _read(file: Any) -> str:
+    file.seek(0)
+    return str(file.read().decode())
+
+
+def serve() -> bool:
+    """Answer requests until nobody can send any. True in a fork: what is left to do there is the command."""
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    way = socket.socket(fileno=0)
+    while True:
+        text, streams, _, _ = socket.recv_fds(way, _REQUEST_BYTES, 2)
+        if not text:
+            return False
+        pid = os.fork()
+        if pid == 0:
+            way.close()
+            become(json.loads(text), *streams)
+            return True
+        for stream in streams:
+            os.close(stream)
+        way.send(str(pid).encode())
+        _, status = os.waitpid(pid, 0)
+        way.send(str(os.waitstatus_to_exitcode(status)).encode())
+
+
+def become(request: Mapping[str, Any], out: int, err: int) -> None:
+    """Be what `python -m invoke` is before its first line."""
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environ"])
+    for source, descriptor in ((os.open(os.devnull, os.O_RDONLY), 0), (out, 1), (err, 2)):
+        if source != descriptor:
+            os.dup2(source, descriptor)
+            os.close(source)
+    spec = importlib.util.find_spec("invoke.__main__")
+    sys.argv = [str(spec.origin) if spec else "invoke", *request["words"]]
+    sys.path[0] = request["folder"]
+
+
+if __name__ == "__main__" and serve():
+    runpy.run_module("invoke", run_name="__main__", alter_sys=True)
