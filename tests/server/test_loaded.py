@@ -28,7 +28,7 @@ sys.exit(7)
 
 def test_a_forked_command_begins_and_ends_as_one_that_loads_everything_itself() -> None:
     with project(**{"tasks.py": TELLS}) as made:
-        environ = made.environ(MORE="of its own")
+        environ = made.environ(MORE="of its own", TERM=None)
         alone = subprocess.run(
             [*INVOKE, "--list"],
             cwd=made.root,
@@ -38,7 +38,7 @@ def test_a_forked_command_begins_and_ends_as_one_that_loads_everything_itself() 
             text=True,
             check=False,
         )
-        forked = made.invoke("--list", MORE="of its own")
+        forked = made.invoke("--list", MORE="of its own", TERM=None)
 
     assert json.loads(forked.out) == json.loads(alone.stdout)
     assert (forked.code, forked.err) == (alone.returncode, alone.stderr) == (7, "and this\n")
