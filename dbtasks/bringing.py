@@ -4,69 +4,87 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dbtasks import kept
+from dbtasks import backed_up, beside, kept, points
 from dbtasks.database import Connection
 from dbtasks.errors import RefusedError
+from dbtasks.looking import Found
 from dbtasks.materials import Kept, Materials
 from dbtasks.project import Project
+from dbtasks.recovery.engines import Provider
+from dbtasks.recovery.engines.choosing import engine_for
 from dbtasks.targets import Target
+from dbtasks.values import dataclass
 from dbtasks.verdicts import Request
 from dbtasks.way_back import Backup
 from dbtasks.wish import Wish
 
 
-def add(
-    materials: Materials,
-    project: Project,
-    request: Request,
-    target: Target,
-    means: tuple[Wish, Connection | None, bool],
-) -> Materials:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What the survey knows by now: the wish, what was found, and how.
+
+    `connection` leads to the coordination database where that alone was asked. `inside`: what was replaced is kept
+    in the target itself.
+    """
+
+    wish: Wish
+    found: Found
+    connection: Connection | None
+    inside: bool
+
+
+def add(materials: Materials, project: Project, request: Request, target: Target, means: Means) -> Materials:
     """Add what `undo` or a restore would bring back, what `prune` would drop, or where a recovery would lead.
 
     RefusedError where there is nothing to bring back, or somebody else does it.
     """
-    operation, (wish, beside, inside) = request.operation, means
+    operation, wish = request.operation, means.wish
     if operation.recovers:
-        from dbtasks import points  # late, as below: each verb needs its own
-        from dbtasks.recovery.engines import Provider
-        from dbtasks.recovery.engines.choosing import engine_for
-
         goal, engine = points.goal_words(project, request.tier, wish.before, wish.to), engine_for(project, target)
         if isinstance(engine, Provider):
             raise engine.refusal(points.goal_of(project, request.tier, goal))
         return replace(materials, goal=goal)
     if operation.restores:
-        from dbtasks import backed_up
-
+        if wish.into:
+            beside.check_name(wish.into)
+            server, _, way = means.found
+            beside.check(project, request.tier, wish.into, server, way)
         backup = backed_up.choose(project, target, wish.backup or "latest")
-        return replace(materials, backup=backup, tables=wish.tables, back_how=wish.back_how)
-    name, tier = project.settings.project, request.tier.name
-    there = (
-        kept.read(beside, name, tier, target.conninfo.database) if beside else kept.kept(target.conninfo, name, tier)
-    )
+        return replace(materials, backup=backup, into=wish.into, tables=wish.tables, back_how=wish.back_how)
     if operation.drops:
-        there = (*there, *kept.inside(target.conninfo))
-        gone = kept.gone(target.conninfo, name, tier)
-        from dbtasks import backed_up
-
-        ended = (*(each for each, over in there if over), *gone)
-        return replace(materials, ended=ended, ended_backups=backed_up.superfluous(project, target))
-    there = kept.inside(target.conninfo, whole=True) if inside else there
-    return _undone(materials, project, target, [each for each, _ in there], (wish, beside is not None or inside))
+        return _dropped(materials, project, target, means)
+    return _undone(materials, project, target, means)
 
 
-def _undone(
-    materials: Materials, project: Project, target: Target, there: list[Kept], means: tuple[Wish, bool]
-) -> Materials:
-    """Add what an undo brings back: what was kept, or where that is older or gone, the backup taken before."""
-    (wish, known), mine = means, kept.maker(project.who)
+def _kept(project: Project, target: Target, means: Means) -> tuple[tuple[Kept, bool], ...]:
+    """Return what was replaced whole, each with whether its time is over."""
+    name, tier, connection = project.settings.project, target.tier.name, means.connection
+    if connection is not None:
+        return kept.read(connection, name, tier, target.conninfo.database)
+    return kept.kept(target.conninfo, name, tier)
+
+
+def _dropped(materials: Materials, project: Project, target: Target, means: Means) -> Materials:
+    """Add what a prune drops: what is over, or the one database that is named."""
     name, tier = project.settings.project, target.tier.name
-    backup = _before(project, target, wish.entry, mine)
-    if backup is not None and (not there or (wish.entry is None and there[0].since < backup.at)):
+    if means.wish.restored:
+        return replace(materials, ended=(kept.restored_as(means.wish.restored, target.conninfo, name, tier),))
+    there = (*_kept(project, target, means), *kept.inside(target.conninfo))
+    ended = (*(each for each, over in there if over), *kept.gone(target.conninfo, name, tier))
+    return replace(materials, ended=ended, ended_backups=backed_up.superfluous(project, target))
+
+
+def _undone(materials: Materials, project: Project, target: Target, means: Means) -> Materials:
+    """Add what an undo brings back: what was kept, or where that is older or gone, the backup taken before."""
+    found = kept.inside(target.conninfo, whole=True) if means.inside else _kept(project, target, means)
+    there, known = [each for each, _ in found], means.connection is not None or means.inside
+    name, tier, mine = project.settings.project, target.tier.name, kept.maker(project.who)
+    entry = means.wish.entry
+    backup = _before(project, target, entry, mine)
+    if backup is not None and (not there or (entry is None and there[0].since < backup.at)):
         return replace(materials, backup=backup)
     try:
-        chosen = kept.choose(there, wish.entry, mine, tier)
+        chosen = kept.choose(there, entry, mine, tier)
     except RefusedError:
         if backup is None:
             raise
@@ -76,8 +94,6 @@ def _undone(
 
 def _before(project: Project, target: Target, entry: int | None, mine: str) -> Backup | None:
     """Return the backup that was taken before an entry destroyed something, by default the newest such."""
-    from dbtasks import backed_up
-
     found = [each for each in backed_up.backups_of(project, target) if each.entry is not None]
     if entry is not None:
         found = [each for each in found if each.entry == entry and each.made_by == mine]

@@ -34,7 +34,7 @@ from dbtasks.survey import Survey
 from dbtasks.targets import Target
 from dbtasks.tiers import RecoveryEngine
 from dbtasks.verdicts import Ask, Decision, Refuse
-from dbtasks.way_back import Backup, CopyBack, PutMark, RecoverTo, RestoreBackup, TakeBackup
+from dbtasks.way_back import Backup, CopyBack, NameBeside, PutMark, RecoverTo, RestoreBackup, TakeBackup
 from dbtasks.wording import one_line
 
 MOST_TABLES = 3
@@ -82,7 +82,7 @@ def steps(plan: Plan, materials: Materials, evidence: Evidence | None = None) ->
             case DropKept():
                 yield from (_fact("would drop", kept_line(each)) for each in materials.ended)
                 yield from (_fact("would drop", f"backup {backup_line(each)}") for each in materials.ended_backups)
-            case TakeBackup() | PutMark() | RestoreBackup() | CopyBack() | RecoverTo():
+            case TakeBackup() | PutMark() | RestoreBackup() | NameBeside() | CopyBack() | RecoverTo():
                 yield from _way_back(step, materials.backup)
             case _:
                 yield from _line(plan, step, evidence)
@@ -248,7 +248,7 @@ def _goes(plan: Plan, keep: timedelta, database: Database | None, schemas: tuple
 
 
 def _way_back(
-    step: TakeBackup | PutMark | RestoreBackup | CopyBack | RecoverTo, backup: Backup | None
+    step: TakeBackup | PutMark | RestoreBackup | NameBeside | CopyBack | RecoverTo, backup: Backup | None
 ) -> Iterator[str]:
     match step:
         case TakeBackup():
@@ -260,6 +260,8 @@ def _way_back(
             yield _fact("marks", f"a restore point first, shown to be recoverable ({engine})")
         case RestoreBackup():
             yield _fact("restores", backup_line(backup) if backup else step.id)
+        case NameBeside():
+            yield _fact("would name", f"the new database {step.name}, beside what is in service, which stays as it is")
         case CopyBack():
             yield _fact("copies back", f"{', '.join(step.tables)}: {step.back.value}")
             yield _fact("from", backup_line(backup) if backup else step.id)
@@ -279,7 +281,8 @@ def kept_line(kept: Kept) -> str:
     until = f"kept until {kept.until.astimezone():%d %b %H:%M}" if kept.until else "kept"
     by = f" · entry {kept.entry} of {kept.made_by}" if kept.entry else ""
     since = f"{kept.since.astimezone():%d %b %H:%M}"
-    return f"{kept.name} · {megabytes(kept.size_bytes)} · replaced {since}{by} · {until}"
+    since = f"restored {since}" if kept.restored else f"replaced {since}"
+    return f"{kept.name} · {megabytes(kept.size_bytes)} · {since}{by} · {until}"
 
 
 def _fact(name: str, text: str) -> str:

@@ -15,7 +15,7 @@ from dbtasks.author import Who
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import Connection, look
 from dbtasks.errors import RefusedError, ServerUnreachableError
-from dbtasks.evidence import own_stamp
+from dbtasks.evidence import Database, Server, own_stamp, own_stamps
 from dbtasks.materials import Kept
 from dbtasks.registry import COORDINATION
 
@@ -68,6 +68,53 @@ def inside(conninfo: Conninfo, *, whole: bool = False) -> tuple[tuple[Kept, bool
     return tuple((_inside(each), each.ended) for each in reversed(there) if not (whole and each.dropping))
 
 
+def restored(conninfo: Conninfo, project: str, tier: str) -> tuple[Kept, ...]:
+    """Return the databases that backups of the tier became beside what is in service, the oldest first."""
+    try:
+        with closing(look(conninfo.with_database(COORDINATION))) as connection:
+            rows = connection.execute(_RESTORED, [project, tier]).fetchall()
+    except (ServerUnreachableError, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+        return ()
+    return tuple(replace(_kept(row)[0], restored=True) for row in rows)
+
+
+_RESTORED = """
+SELECT r.oid, r.name, r.entry, r.made_by, coalesce(r.since, r.made_at), r.keep_until, pg_database_size(d.oid), false
+  FROM dbtasks.registry r JOIN pg_database d ON d.oid::bigint = r.oid AND d.datname = r.name
+ WHERE r.project = %s AND r.tier = %s AND r.kind = 'restored' ORDER BY r.id
+"""
+
+
+def restored_as(name: str, conninfo: Conninfo, project: str, tier: str) -> Kept:
+    """Return the one of that name. RefusedError where there is none, or where somebody has adopted it since."""
+    there = restored(conninfo, project, tier)
+    found = next((each for each in there if each.name == name), None)
+    if found is None:
+        known = ", ".join(each.name for each in there)
+        raise RefusedError(
+            code="E-NOTHING-KEPT",
+            saw=f"No backup of {tier.upper()} was restored as {name}, or it is not there any more.",
+            why=f"There are: {known}." if known else "There is none under another name either.",
+            instead=f"To see what could be restored: invoke backups --tier={tier}",
+        )
+    server, database = _looked_at(conninfo.with_database(name))
+    if database.stamps is None or own_stamps(server, database):
+        what = "a stamp that cannot be read" if database.stamps is None else "a stamp of its own: somebody adopted it"
+        raise RefusedError(
+            code="E-STAMP",
+            saw=f"{name} bears {what}.",
+            why="What is in service is not dropped.",
+            instead="To see what leads where: invoke check",
+        )
+    return found
+
+
+def _looked_at(conninfo: Conninfo) -> tuple[Server, Database]:
+    with closing(look(conninfo)) as connection:
+        server = inspection.look_at_server(connection)
+        return server, inspection.look_at_database(connection, server, None, lambda _oid: None)
+
+
 def _inside(each: schemas.Kept) -> Kept:
     return Kept(
         oid=0,
@@ -118,9 +165,7 @@ def _kept(row: Sequence[object]) -> tuple[Kept, bool]:
 
 def looked_into(chosen: Kept, project: str, tier: str, conninfo: Conninfo) -> Kept:
     """Return a kept database with what it holds. RefusedError where its own stamp is another tier's."""
-    with closing(look(conninfo.with_database(chosen.name))) as connection:
-        server = inspection.look_at_server(connection)
-        database = inspection.look_at_database(connection, server, None, lambda _oid: None)
+    server, database = _looked_at(conninfo.with_database(chosen.name))
     stamp = own_stamp(server, database)
     if stamp is None or (stamp.project, stamp.tier) != (project, tier):
         raise RefusedError(

@@ -41,7 +41,7 @@ def look_around(
     if beside is not None:
         beside.close()
     server, database, server_way = _look(project, request, target)
-    if request.operation.replaces:
+    if request.operation.replaces or request.operation.restores:
         server, database = with_means(server, database, request, target)
     return (server, database, server_way), None
 

@@ -16,7 +16,8 @@ class Kept:
 
     `entry` and `made_by` tell the trail's entry that replaced it, and whose trail that is. `tables` and `rows` are
     looked up only where a person is to read them; `rows` is the planner's estimate. Schemas that were replaced inside
-    a database are known by their `mark`; their `oid` is 0.
+    a database are known by their `mark`; their `oid` is 0. `restored`: it has replaced nothing and was not replaced; a
+    backup became it, beside what is in service.
     """
 
     oid: int
@@ -29,6 +30,7 @@ class Kept:
     tables: int | None = None
     rows: int | None = None
     mark: str | None = None
+    restored: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +43,9 @@ class Materials:
     A downgrade takes `back` revisions, the newest first; `to` is what Alembic is told, `down_to` what the version table
     holds then. `schema` is the fingerprint of the target's schema, `drift` where it differs from what the revisions
     produce, `reason` why that is meant: all only where it is to be accepted. `prove` is what a tier must pass besides
-    being at head, `backup` what is to be restored, `tables` are those of it that are to be copied back, and `back_how`
-    says how much of them. `goal` is the point of the log to recover to.
+    being at head, `backup` what is to be restored, `into` the name that it gets where it is not to take a place,
+    `tables` are those of it that are to be copied back, and `back_how` says how much of them. `goal` is the point of
+    the log to recover to.
     """
 
     revisions: tuple[RevisionBytes, ...] = ()
@@ -67,6 +70,7 @@ class Materials:
     reason: str = ""
     prove: Prove | None = None
     backup: Backup | None = None
+    into: str = ""
     ended_backups: tuple[Backup, ...] = ()
     tables: tuple[str, ...] = ()
     back_how: Back = Back.CHANGED

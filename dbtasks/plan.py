@@ -17,7 +17,7 @@ from dbtasks.evidence import Evidence, Identity
 from dbtasks.risks import Ceiling
 from dbtasks.tiers import Floor
 from dbtasks.values import dataclass
-from dbtasks.way_back import CopyBack, PutMark, RecoverTo, RestoreBackup, TakeBackup
+from dbtasks.way_back import CopyBack, NameBeside, PutMark, RecoverTo, RestoreBackup, TakeBackup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +189,7 @@ Step = (
     | TakeBackup
     | PutMark
     | RestoreBackup
+    | NameBeside
     | CopyBack
     | RecoverTo
 )

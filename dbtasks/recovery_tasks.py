@@ -15,6 +15,7 @@ from dbtasks.operations import backup as backup_
 from dbtasks.operations import copy_back as copy_back_
 from dbtasks.operations import recover as recover_
 from dbtasks.operations import restore as restore_
+from dbtasks.operations import restore_beside as restore_beside_
 from dbtasks.project import open_project
 from dbtasks.task_calls import Options, carry_out, guarded
 
@@ -27,6 +28,7 @@ def backup(_c: Context, tier: str = "", dry_run: bool = False, format_: str = "t
 
 @guarded(
     backup="which one, by its id; latest is the newest that is not damaged",
+    into="as a new database of this name beside the one in service, which stays as it is",
     table="copy only these tables back, separated by commas, into the database as it is",
     back="with --table: missing rows only, changed ones too (usual), or the whole table as it was",
 )
@@ -34,6 +36,7 @@ def restore(
     _c: Context,
     tier: str = "",
     backup: str = "latest",
+    into: str = "",
     table: str = "",
     back: str = "",
     no_backup_because: str = "",
@@ -45,10 +48,20 @@ def restore(
     """Restore a backup beside the database, compare, and swap it in whole; what is there now is kept."""
     if back and not table:
         raise UsageError("--back says how much of --table comes back. Name the tables, too.")
+    if into and table:
+        raise UsageError("--into makes a database of the whole backup, --table copies some of it. Name one of them.")
     options = Options(
-        tier=tier, format_=format_, backup=backup, tables=table, back=back, no_backup_because=no_backup_because
+        tier=tier,
+        format_=format_,
+        backup=backup,
+        into=into,
+        tables=table,
+        back=back,
+        no_backup_because=no_backup_because,
     )
-    operation = copy_back_.OPERATION if table else restore_.OPERATION
+    operation = restore_.OPERATION
+    if table or into:
+        operation = copy_back_.OPERATION if table else restore_beside_.OPERATION
     carry_out(operation, options, dry_run=dry_run, yes=yes, reason=reason)
 
 

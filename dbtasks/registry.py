@@ -52,14 +52,14 @@ ALTER TABLE dbtasks.registry
     ADD COLUMN IF NOT EXISTS was     text,
     DROP CONSTRAINT IF EXISTS registry_kind_check,
     ADD CONSTRAINT registry_kind_check
-        CHECK (kind IN ('building', 'live', 'spare', 'template', 'retired', 'clone', 'backup'));
+        CHECK (kind IN ('building', 'live', 'spare', 'template', 'retired', 'clone', 'backup', 'restored'));
 GRANT USAGE ON SCHEMA dbtasks TO PUBLIC;
 GRANT SELECT ON dbtasks.registry TO PUBLIC;
 """
 
 _IS_MADE = (
     "SELECT EXISTS (SELECT FROM pg_constraint WHERE conrelid = to_regclass('dbtasks.registry')"
-    " AND pg_get_constraintdef(oid) LIKE '%backup%')"
+    " AND pg_get_constraintdef(oid) LIKE '%restored%')"
 )
 
 # What `rows` and `find` read of a row, in the order of `_row`.
@@ -191,7 +191,7 @@ class Registry:
             ).fetchone()
             id_ = cast(int, row[0]) if row else 0
             self.connection.execute("SELECT pg_advisory_lock(%s, %s)", [BUILD_LOCK_CLASS, id_])
-        return Row(id=id_, tier=tier, kind=kind, name=name, oid=None, keep_until=None)
+        return Row(id=id_, tier=tier, kind=kind, name=name, oid=None, keep_until=None, entry=entry)
 
     def release(self, row: Row) -> None:
         """Give up the lock of a database that is not being built any more."""
@@ -238,6 +238,10 @@ class Registry:
         name, was = names
         values = {"kind": "retired", "name": name, "was": was, "oid": oid, "keep": keep, "entry": entry}
         return self._becoming({"tier": tier, **values})
+
+    def becoming_restored(self, tier: str, name: str, oid: int, entry: int) -> tuple[sql.Composed, ...]:
+        """Return the statements that note a database which a backup became beside what is in service."""
+        return self._becoming({"tier": tier, "kind": "restored", "name": name, "oid": oid, "entry": entry})
 
     def _becoming(self, values: dict[str, object]) -> tuple[sql.Composed, ...]:
         unset = {"keep": None, "entry": None, "record": None, "was": None}

@@ -128,7 +128,7 @@ def drop_kept(bench: Workbench, step: DropKept) -> str:
     if step.oids:
         known = bench.registry()
         # What has ended, or is gone and only its row is left: the plan was made once more under the lock.
-        there = known.retired(bench.plan.tier, bench.plan.database)
+        there = (*known.retired(bench.plan.tier, bench.plan.database), *known.rows(bench.plan.tier, "restored"))
         rows = [row for row in there if row.oid in step.oids]
         for done, row in enumerate(rows, start=1):
             known.drop(row)

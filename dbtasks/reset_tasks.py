@@ -61,12 +61,19 @@ def undo(
     carry_out(undo_.OPERATION, options, dry_run=dry_run, yes=yes, reason=reason)
 
 
-@guarded()
+@guarded(restored="drop only this database, which restore --into has made and nobody has adopted")
 def prune(
-    _c: Context, tier: str = "", dry_run: bool = False, format_: str = "text", yes: bool = False, reason: str = ""
+    _c: Context,
+    tier: str = "",
+    restored: str = "",
+    dry_run: bool = False,
+    format_: str = "text",
+    yes: bool = False,
+    reason: str = "",
 ) -> None:
     """Drop replaced databases whose retention has ended; --dry-run shows them first."""
-    carry_out(prune_.OPERATION, Options(tier=tier, format_=format_), dry_run=dry_run, yes=yes, reason=reason)
+    options = Options(tier=tier, format_=format_, restored=restored)
+    carry_out(prune_.OPERATION, options, dry_run=dry_run, yes=yes, reason=reason)
 
 
 @guarded(if_running="do nothing where the tier's private server has been stopped")

@@ -38,7 +38,7 @@ from dbtasks.plan import (
 )
 from dbtasks.site import Result, Site
 from dbtasks.verdicts import Refuse
-from dbtasks.way_back import CopyBack, PutMark, RecoverTo, RestoreBackup, TakeBackup
+from dbtasks.way_back import CopyBack, NameBeside, PutMark, RecoverTo, RestoreBackup, TakeBackup
 from dbtasks.workbench import Workbench
 
 
@@ -137,7 +137,7 @@ def _do(bench: Workbench, step: Step) -> tuple[str, str]:
             return "accept", accepting.accept(bench, step)
         case HandOut():
             return "open", hand_out(bench, step)
-        case TakeBackup() | PutMark() | RestoreBackup() | CopyBack() | RecoverTo():
+        case TakeBackup() | PutMark() | RestoreBackup() | NameBeside() | CopyBack() | RecoverTo():
             return _way_back(bench, step)
         case _:
             assert_never(step)
@@ -158,7 +158,9 @@ def _replace(bench: Workbench, step: SwapIn | BringBack | KeepReady | DropKept) 
             assert_never(step)
 
 
-def _way_back(bench: Workbench, step: TakeBackup | PutMark | RestoreBackup | CopyBack | RecoverTo) -> tuple[str, str]:
+def _way_back(
+    bench: Workbench, step: TakeBackup | PutMark | RestoreBackup | NameBeside | CopyBack | RecoverTo
+) -> tuple[str, str]:
     """Do a step that provides a way back, or goes it."""
     from dbtasks import saving  # late: most plans destroy nothing
 
@@ -171,6 +173,8 @@ def _way_back(bench: Workbench, step: TakeBackup | PutMark | RestoreBackup | Cop
             return "mark", marking.put_mark(bench, step)
         case RestoreBackup():
             return "restore", saving.restore(bench, step)
+        case NameBeside():
+            return "name", saving.name_beside(bench, step)
         case CopyBack():
             return "copy", saving.copy_back(bench, step)
         case RecoverTo():

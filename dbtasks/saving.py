@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing, suppress
+from typing import cast
 
 import psycopg
 
-from dbtasks import backed_up, provision, registry
+from dbtasks import backed_up, provision, registry, snapshots
 from dbtasks.backups import listing, pruning, taking, verifying
 from dbtasks.backups.engines import Beside, Errand
 from dbtasks.backups.engines import Source as Origin
@@ -22,7 +23,7 @@ from dbtasks.recovery import copying, reviving
 from dbtasks.recovery.source import Source
 from dbtasks.recovery.tables import tables_of
 from dbtasks.registry import Row
-from dbtasks.way_back import CopyBack, RestoreBackup, TakeBackup
+from dbtasks.way_back import CopyBack, NameBeside, RestoreBackup, TakeBackup
 from dbtasks.workbench import Workbench
 
 
@@ -113,6 +114,18 @@ def restore(bench: Workbench, step: RestoreBackup) -> str:
     rows = sum(count for _, count in manifest.rows)
     bench.result.facts["restored"] = {"backup": manifest.id, "rows": rows, "tables": len(manifest.rows)}
     return f"{manifest.id}: {len(manifest.rows)} tables, {rows:,} rows, as they were counted"
+
+
+def name_beside(bench: Workbench, step: NameBeside) -> str:
+    """Give what was restored its name. It keeps the stamp of its source, so that no command takes it for the tier."""
+    if bench.built is None:
+        raise RuntimeError("a name without a database that was restored")
+    snapshots.name_beside(bench.registry(), bench.built, bench.built_oid, step.name)
+    bench.built = None
+    facts = bench.result.facts
+    facts["restored"] = {**cast("dict[str, object]", facts["restored"]), "database": step.name}
+    drop = f"invoke prune --tier={bench.plan.tier} --restored={step.name}"
+    return f"{step.name}, which no command takes for [{bench.plan.tier.upper()}] until adopted · to drop it: {drop}"
 
 
 def _found(bench: Workbench, id_: str, digest: str) -> tuple[Vault, Manifest]:

@@ -110,7 +110,8 @@ def _use(database: Database | None) -> Use:
         return Use.TEMPLATE
     if database.registered == "clone":
         return Use.CLONE
-    return Use.LIVE if database.registered in (None, "live") else Use.NOT_LIVE
+    # What a backup became beside the live one is held by its stamp, which is its source's, until somebody adopts it.
+    return Use.LIVE if database.registered in (None, "live", "restored") else Use.NOT_LIVE
 
 
 def _replacing(server: Server, database: Database | None, name: str, floor: Floor) -> Replacing:

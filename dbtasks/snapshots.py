@@ -103,6 +103,27 @@ def swap(registry: Registry, change: Swap, second: Callable[[], Connection]) -> 
     return retired
 
 
+def name_beside(registry: Registry, new: Row, oid: int, name: str) -> None:
+    """Give a database that was built a name, beside what is in service, and note it. One transaction.
+
+    Who is neither its owner nor a superuser, nor was granted it by name, may not connect. RefusedError where there is a
+    database of that name by now.
+    """
+    connection = registry.connection
+    closed = sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name))
+    noted = registry.becoming_restored(new.tier, name, oid, new.entry or 0)
+    await_quiet(connection, oid)
+    try:
+        _transact(connection, "30s", "0", (_rename(new.name, name), closed, *noted))
+    except psycopg.errors.DuplicateDatabase:
+        raise RefusedError(
+            code="E-TAKEN",
+            saw=f"There is a database {name} on the server by now.",
+            why="It was not touched.",
+            instead="Run the command again with another name.",
+        ) from None
+
+
 def _looked_at(connection: Connection, change: Swap) -> tuple[bool, tuple[sql.Composed, ...]]:
     """Return whether anybody is connected to what is swapped, and the statements that dress the new database.
 

@@ -115,8 +115,9 @@ def survey(
     if operation.brings_back or operation.drops or operation.restores or operation.recovers:
         from dbtasks import bringing  # late, as below: most operations neither bring anything back nor destroy
 
-        inside = situation.replacing is Replacing.BY_SCHEMAS
-        materials = bringing.add(materials, project, request, target, (wish, beside, inside))
+        inside, found = situation.replacing is Replacing.BY_SCHEMAS, (server, database, server_way)
+        means = bringing.Means(wish=wish, found=found, connection=beside, inside=inside)
+        materials = bringing.add(materials, project, request, target, means)
     policy = None
     if way_back_is_wanted(request, situation, materials):
         from dbtasks import provision

@@ -61,6 +61,8 @@ class Options:
     fresh: bool = False
     to: str = ""
     backup: str = ""
+    into: str = ""
+    restored: str = ""
     tables: str = ""
     back: str = ""
     before: str = ""
@@ -85,6 +87,8 @@ def carry_out(operation: Operation, options: Options, *, dry_run: bool, yes: boo
             walks=bool(options.through),
             reason=reason if operation.accepts else "",
             backup=options.backup,
+            into=options.into,
+            restored=options.restored,
             tables=_words(options.tables),
             back_how=_how(options.back),
             before=whole_number("--before", options.before) if options.before else None,

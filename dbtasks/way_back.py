@@ -55,6 +55,13 @@ class RestoreBackup:
     digest: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameBeside:
+    """Give the database that was made of a backup this name, beside the one in service, which stays as it is."""
+
+    name: str
+
+
 class Back(enum.Enum):
     """How much of a table comes back."""
 

@@ -13,8 +13,9 @@ class Wish:
     `purpose` says what this process wants the way in for, where there is no command. `entry` is the one to undo.
     `fresh`: built from nothing, whatever is in stock. `to` is the revision that a downgrade leads to,
     `walks`: through the tiers in their order, each to be proven before the next. `reason`: why drift is accepted.
-    `backup` is the one to restore, of which `tables` come back, `back_how` much of them. A recovery goes to right
-    `before` that entry, or `to` a point. `no_backup_because`: why what is destroyed may not be brought back.
+    `backup` is the one to restore, `into` a database of that name beside, or only `tables` of it, `back_how` much of
+    them. `restored` is such a database, to be dropped. A recovery goes to right `before` that entry, or `to` a point.
+    `no_backup_because`: why what is destroyed may not be brought back.
     """
 
     command: tuple[str, ...] = ()
@@ -28,6 +29,8 @@ class Wish:
     walks: bool = False
     reason: str = ""
     backup: str = ""
+    into: str = ""
+    restored: str = ""
     tables: tuple[str, ...] = ()
     back_how: Back = Back.CHANGED
     before: int | None = None

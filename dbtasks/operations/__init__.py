@@ -23,6 +23,7 @@ from dbtasks.operations import (
     recover,
     reset,
     restore,
+    restore_beside,
     seed,
     status,
     undo,
@@ -41,7 +42,7 @@ class Verb(Protocol):
 
 VERBS: tuple[Verb, ...] = (
     *(reset, undo, seed, migrate, downgrade, prepare, prune, adopt, accept),
-    *(backup, restore, copy_back, recover),
+    *(backup, restore, restore_beside, copy_back, recover),
     *(open_, status, check, drift, lint),
 )
 

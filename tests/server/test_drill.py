@@ -58,6 +58,11 @@ def names(url: str) -> set[str]:
         return {str(row[0]) for row in session.execute("SELECT name FROM people").rows or []}
 
 
+def databases(url: str) -> set[str]:
+    with outside.connect(url) as session:
+        return {str(row[0]) for row in session.execute("SELECT datname FROM pg_database").rows or []}
+
+
 def result(done: Any) -> dict[str, Any]:
     assert done.code == 0, done.text
     return dict(said(done)["result"])
@@ -121,6 +126,56 @@ def test_tables_come_back_alone_and_rows_written_since_stay(drill: Project, url:
     undone = drill.invoke(f"undo --tier=stg --entry={said(done)['entry']} --yes")  # by the backup taken before it
     assert undone.code == 0, undone.text
     assert names(url) >= {"damaged", "written after"}
+
+
+def test_a_backup_becomes_a_database_beside_and_nothing_of_the_tier_changes(drill: Project, url: str) -> None:
+    taken = result(drill.invoke("backup --tier=stg --format=json"))["backup"]["id"]
+    write(url, "INSERT INTO people VALUES (8, 'written after')")
+    live = road.dump(url)
+
+    done = drill.invoke(f"restore --tier=stg --backup={taken} --into=back_then --format=json")
+
+    assert result(done)["restored"]["database"] == "back_then"
+    beside = drill.server_url("stg", "back_then")
+    assert names(beside) == names(url) - {"written after"}
+    then, refusals = road.dump(beside), {}
+    for words in ("--into=back_then", "--into=kept_prod", "--into=dbtasks", "--into=Then;"):
+        refused = drill.invoke(f"restore --tier=stg --backup={taken} {words} --format=json")
+        refusals[words] = (refused.code, said(refused)["error"].get("code"))
+    assert refusals == {
+        "--into=back_then": (3, "E-TAKEN"), "--into=kept_prod": (3, "E-NAME"),
+        "--into=dbtasks": (2, "UsageError"), "--into=Then;": (2, "UsageError"),
+    }  # fmt: skip
+    for words in ("seed --tier=stg", "reset --tier=stg --yes", "migrate --tier=stg", "run --tier=stg -- true"):
+        done = drill.invoke(words, stg_database_url=beside)
+        assert (done.code, "E-COPIED" in done.text) == (3, True), done.text
+    assert (road.dump(beside), road.dump(url)) == (then, live)
+    dropped = drill.invoke("prune --tier=stg --restored=back_then --yes")
+    assert dropped.code == 0, dropped.text
+    assert "back_then" not in databases(url)
+    assert road.dump(url) == live
+
+
+@pytest.mark.thorough
+def test_what_was_restored_beside_is_the_tiers_once_adopted_and_is_not_dropped_then(drill: Project, url: str) -> None:
+    taken = result(drill.invoke("backup --tier=stg --format=json"))["backup"]["id"]
+    assert drill.invoke(f"restore --tier=stg --backup={taken} --into=adopted_one").code == 0
+    there = {"stg_database_url": drill.server_url("stg", "adopted_one")}
+    try:
+        adopted = drill.terminal("adopt --tier=stg", road.phrase, **there)
+        assert adopted.code == 0, adopted.text
+        seeded = drill.invoke("seed --tier=stg", **there)
+        assert seeded.code == 0, seeded.text
+        left = drill.invoke("prune --tier=stg --restored=adopted_one --yes --format=json")
+        assert (left.code, said(left)["error"]["code"]) == (3, "E-NOTHING-KEPT")
+        # Who adopts it may not be allowed to write the registry; the stamp in it tells, too.
+        registry = drill.server_url("stg", "dbtasks")
+        write(registry, "UPDATE dbtasks.registry SET kind = 'restored' WHERE name = 'adopted_one'")
+        left = drill.invoke("prune --tier=stg --restored=adopted_one --yes --format=json")
+        assert (left.code, said(left)["error"]["code"]) == (3, "E-STAMP")
+        assert "adopted_one" in databases(url)
+    finally:
+        write(drill.server_url("stg", "postgres"), "DROP DATABASE adopted_one WITH (FORCE)")
 
 
 @pytest.mark.thorough

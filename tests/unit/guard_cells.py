@@ -197,7 +197,7 @@ def effects(request: Request, situation: Situation) -> tuple[Effect, ...]:
             return (Effect.DESTROY if situation.contents is Contents.HOLDS else Effect.ADD, Effect.READ)
         case "copy_back":  # rows that are missing, others too, without a backup
             return (Effect.CHANGE, Effect.DESTROY, Effect.READ)
-        case "backup" | "recover":  # with and without an engine
+        case "backup" | "recover" | "restore_beside":  # with and without an engine, or a backup
             return (Effect.ADD, Effect.READ)
         case "restore":  # with and without a backup
             return (Effect.DESTROY if situation.contents is Contents.HOLDS else Effect.ADD, Effect.READ)

@@ -106,7 +106,8 @@ def is_its_runs_own(cell: Cell) -> bool:
     """D1: a clone for tests serves the run that made it, and never becomes or removes what the tier's people have."""
     seen = cell.situation
     everything_may_go = (seen.floor.may_lose, seen.floor.consent) == (Loss.EVERYTHING, Consent.NONE)
-    serving = {"open", "seed", "migrate", "downgrade", "prepare", "accept", "backup", "copy_back", "recover"}
+    saving = {"backup", "restore_beside", "copy_back", "recover"}
+    serving = saving | {"open", "seed", "migrate", "downgrade", "prepare", "accept"}
     serves = cell.request.operation.name in serving and everything_may_go
     return seen.use is Use.CLONE and seen.stamp is StampState.MATCHES and serves
 

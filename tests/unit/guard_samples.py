@@ -38,6 +38,7 @@ from dbtasks.operations import (
     recover,
     reset,
     restore,
+    restore_beside,
     seed,
     status,
     undo,
@@ -52,6 +53,7 @@ from dbtasks.way_back import Backup, Policy
 from tests.unit.guard_cells import INT, PROD, STG
 
 RESET, SEED, MIGRATE, ADOPT, OPEN = (each.OPERATION for each in (reset, seed, migrate, adopt, open_))
+RESTORE_BESIDE = restore_beside.OPERATION
 STATUS, DOWNGRADE = status.OPERATION, downgrade.OPERATION
 PREPARE, UNDO, PRUNE, ACCEPT = (each.OPERATION for each in (prepare, undo, prune, accept))
 BACK_UP, RESTORE, COPY_BACK, RECOVER = (each.OPERATION for each in (backup, restore, copy_back, recover))
@@ -108,6 +110,7 @@ MATERIALS = Materials(
     command=("uvicorn", "app.main:app"),
     kept=KEPT,
     backup=BACKUP,
+    into="shop_then",
     tables=("bookings",),
     goal="before entry 12",
     ended=(KEPT,),

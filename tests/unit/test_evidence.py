@@ -170,12 +170,13 @@ def test_the_server_says_what_it_is(server: Server, expected: tuple[ServerRole, 
     [
         (DATABASE, Use.LIVE),
         (replace(DATABASE, registered="live"), Use.LIVE),
+        (replace(DATABASE, registered="restored"), Use.LIVE),
         (replace(DATABASE, registered="retired"), Use.NOT_LIVE),
         (replace(DATABASE, registered="spare"), Use.NOT_LIVE),
         (replace(DATABASE, registered="clone"), Use.CLONE),
         (replace(DATABASE, template=True, registered="live"), Use.TEMPLATE),
     ],
-    ids=["unregistered", "live", "retired", "spare", "clone", "template"],
+    ids=["unregistered", "live", "restored", "retired", "spare", "clone", "template"],
 )
 def test_the_registry_and_the_catalogue_say_what_a_database_is_for(database: Database, expected: Use) -> None:
     assert look(database).use is expected

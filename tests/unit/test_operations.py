@@ -33,7 +33,7 @@ from dbtasks.plan import (
 )
 from dbtasks.tiers import Consent, Floor, Loss
 from dbtasks.verdicts import Ask, Proceed, Refuse
-from dbtasks.way_back import Back, CopyBack, PutMark, RecoverTo, RestoreBackup, TakeBackup
+from dbtasks.way_back import Back, CopyBack, NameBeside, PutMark, RecoverTo, RestoreBackup, TakeBackup
 from tests.unit.guard_cells import INT, STG, TIERS, effects, plain_situations, requests
 from tests.unit.guard_oracle import may_connect
 from tests.unit.guard_samples import (
@@ -57,6 +57,7 @@ from tests.unit.guard_samples import (
     RECOVER,
     RESET,
     RESTORE,
+    RESTORE_BESIDE,
     SEED,
     STATUS,
     UNDO,
@@ -72,7 +73,7 @@ every_verb = pytest.mark.parametrize("each", VERBS, ids=NAMES)
 def test_no_two_verbs_share_a_name() -> None:
     assert sorted(NAMES) == [
         "accept", "adopt", "backup", "check", "copy_back", "downgrade", "drift", "lint", "migrate", "open", "prepare",
-        "prune", "recover", "reset", "restore", "seed", "status", "undo",
+        "prune", "recover", "reset", "restore", "restore_beside", "seed", "status", "undo",
     ]  # fmt: skip
 
 
@@ -329,6 +330,14 @@ def test_copying_back_needs_a_way_back_itself_unless_it_only_adds() -> None:
     assert with_policy(COPY_BACK) == (TAKE, MARK, copied)
     assert with_policy(COPY_BACK, replace(MATERIALS, back_how=Back.MISSING)) == (replace(copied, back=Back.MISSING),)
     assert with_policy(COPY_BACK, replace(MATERIALS, tables=())) == ()
+
+
+def test_restoring_beside_adds_a_database_and_touches_nothing_that_is_there() -> None:
+    restored = RestoreBackup(id=BACKUP.id, digest=BACKUP.digest)
+
+    assert with_policy(RESTORE_BESIDE) == (restored, NameBeside(name="shop_then"))
+    assert with_policy(RESTORE_BESIDE, replace(MATERIALS, backup=None)) == ()
+    assert with_policy(RESTORE_BESIDE, replace(MATERIALS, into="")) == ()
 
 
 def test_a_recovery_saves_what_it_has_recovered() -> None:

@@ -35,7 +35,7 @@ from dbtasks.plan import (
 )
 from dbtasks.risks import Ceiling
 from dbtasks.tiers import Consent, Floor, Loss
-from dbtasks.way_back import Back, CopyBack, PutMark, RecoverTo, RestoreBackup, TakeBackup
+from dbtasks.way_back import Back, CopyBack, NameBeside, PutMark, RecoverTo, RestoreBackup, TakeBackup
 from tests.unit.guard_cells import STG
 from tests.unit.guard_samples import BASE, HEAD, IDENTITY, RESET, SEED, evidence_of
 
@@ -56,10 +56,11 @@ SAVE = TakeBackup(engine="pg_dump", sealed_to=("age1qz",))
 MARK = PutMark(engine="archive")
 RESTORE = RestoreBackup(id="20260131T140200Z-0a1b2c", digest="66" * 32)
 COPY = CopyBack(id=RESTORE.id, digest=RESTORE.digest, tables=("bookings",), back=Back.CHANGED)
+BESIDE = NameBeside(name="shop_then")
 RECOVER = RecoverTo(engine="archive", goal="before entry 12")
 STEPS: tuple[Step, ...] = (
     *(BuildAside(), STAMP, APPLY, LOAD, VERIFY, SWAP, KeepReady(), BACK, DROP, HAND, THERE, TAKE, ACCEPT, PROVE),
-    *(SAVE, MARK, RESTORE, COPY, RECOVER),
+    *(SAVE, MARK, RESTORE, BESIDE, COPY, RECOVER),
 )
 PLAN = plan_of(RESET, evidence_of(STG), Effect.DESTROY, STEPS)
 
@@ -69,7 +70,7 @@ def with_step(old: Step, new: Step) -> Plan:
 
 
 def test_the_hash_of_one_plan_is_the_same_in_every_run() -> None:
-    assert PLAN.hash == "136d99e65e82f03bca3b4ca611641082b8c9f4dc85dbb06f9ef55e0eaa411274"
+    assert PLAN.hash == "73935de2f7aa5d1d4892a182cb56384ce9e3c0d2ab6d0581d1863b0a00bd77e2"
 
 
 def test_equal_plans_have_equal_hashes() -> None:
@@ -148,6 +149,7 @@ def test_equal_plans_have_equal_hashes() -> None:
         pytest.param(with_step(MARK, replace(MARK, engine="receivewal")), id="engine of the mark"),
         pytest.param(with_step(RESTORE, replace(RESTORE, id="20260131T140200Z-0a1b2d")), id="backup"),
         pytest.param(with_step(RESTORE, replace(RESTORE, digest="67" * 32)), id="what the backup holds"),
+        pytest.param(with_step(BESIDE, replace(BESIDE, name="shop_now")), id="name of what is restored beside"),
         pytest.param(with_step(COPY, replace(COPY, id="20260131T140200Z-0a1b2d")), id="backup to copy from"),
         pytest.param(with_step(COPY, replace(COPY, digest="67" * 32)), id="what it holds"),
         pytest.param(with_step(COPY, replace(COPY, tables=())), id="tables to copy"),
@@ -189,6 +191,7 @@ def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -
         *(f"TakeBackup.{name}" for name in ("engine", "sealed_to")),
         "PutMark.engine",
         *(f"RestoreBackup.{name}" for name in ("id", "digest")),
+        "NameBeside.name",
         *(f"CopyBack.{name}" for name in ("id", "digest", "tables", "back")),
         *(f"RecoverTo.{name}" for name in ("engine", "goal")),
     }
