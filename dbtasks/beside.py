@@ -1,4 +1,4 @@
-"""A database that a backup becomes beside the one in service: what it may be called, and whether one can be made."""
+"""Databases that backups become beside the one in service: what they may be called, and where they can be made."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dbtasks.errors import RefusedError, UsageError
 from dbtasks.evidence import Replacing, Server
 from dbtasks.project import Project
 from dbtasks.registry import COORDINATION
+from dbtasks.schemas import no_place_to_build
 from dbtasks.tiers import Tier
 from dbtasks.wording import quoted
 
@@ -40,11 +41,11 @@ def check(project: Project, tier: Tier, name: str, server: Server, way: Conninfo
             why="Nothing was changed.",
             instead=f"With another name: {again}",
         )
-    if not (server.can_create and server.registers):
-        lack = Replacing.NO_REGISTRY if server.can_create else Replacing.NO_CREATEDB
+    lack = _lack(server)
+    if lack:
         raise RefusedError(
             code="E-NO-DATABASE",
-            saw=f"No database can be made beside the one in service: {lack.value}.",
+            saw=f"No database can be made beside the one in service: {lack}.",
             why="Nothing was changed.",
             instead=f"To copy tables out of a backup: invoke restore --tier={tier.name} --table=<names>",
         )
@@ -59,3 +60,23 @@ def check(project: Project, tier: Tier, name: str, server: Server, way: Conninfo
             why="A backup becomes a new one. Nothing was changed.",
             instead=f"With another name: {again}.{drop}",
         )
+
+
+def check_place(tier: Tier, server: Server) -> None:
+    """RefusedError where a backup can become a database nowhere, not even while tables are copied out of it."""
+    lack = _lack(server)
+    missing = no_place_to_build() if lack else ()
+    if missing:
+        raise RefusedError(
+            code="E-NO-DATABASE",
+            saw=f"A backup becomes a database while tables are copied out of it: here {lack}, and {missing[0]}.",
+            why="Nothing was changed.",
+            instead=f"Install that, then: invoke restore --tier={tier.name} --table=<names>",
+        )
+
+
+def _lack(server: Server) -> str:
+    """Return why the role can make no database on a server; empty: it can."""
+    if server.can_create:
+        return "" if server.registers else Replacing.NO_REGISTRY.value
+    return Replacing.NO_CREATEDB.value

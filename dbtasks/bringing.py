@@ -45,10 +45,12 @@ def add(materials: Materials, project: Project, request: Request, target: Target
             raise engine.refusal(points.goal_of(project, request.tier, goal))
         return replace(materials, goal=goal)
     if operation.restores:
+        server, _, way = means.found
         if wish.into:
             beside.check_name(wish.into)
-            server, _, way = means.found
             beside.check(project, request.tier, wish.into, server, way)
+        elif wish.tables:
+            beside.check_place(request.tier, server)
         backup = backed_up.choose(project, target, wish.backup or "latest")
         return replace(materials, backup=backup, into=wish.into, tables=wish.tables, back_how=wish.back_how)
     if operation.drops:

@@ -218,6 +218,8 @@ def _loss(case: Case) -> str:
         return f"{operation.name} {'may' if unknown else 'would'} take data from {case.database}"
     if operation.drops:
         return f"{operation.name} would drop for good what is kept of {case.database} and whose time is over"
+    if operation.restores and not operation.replaces:
+        return f"{operation.command} would give rows of {case.database} the values that a backup has"
     if operation.replaces and not operation.builds:
         return f"{operation.name} would take {case.database} as it is now out of service"
     return f"{operation.name} would replace what {case.database} holds"
@@ -230,6 +232,8 @@ def _harmless(case: Case) -> str:
         return f"To see what would be taken back: invoke {operation.name} --tier={tier} --to=<revision> --dry-run"
     if operation.drops or operation.rehearses:
         return f"To see what would go: invoke {operation.name} --tier={tier} --dry-run"
+    if operation.restores:
+        return f"To see what there is: invoke backups --tier={tier}"
     if operation.replaces and not operation.builds:
         return f"To see what is kept: invoke {operation.name} --list --tier={tier}"
     return f"To keep its rows: invoke migrate --tier={tier}"

@@ -26,6 +26,6 @@ def with_means(
     with closing(look(target.conninfo)) as connection:
         names = tuple(schema.name for schema in schemas.schemas_of(connection))
         obstacles = schemas.obstacles(connection)
-    if request.operation.builds:
+    if request.operation.builds or request.operation.restores:  # on the private server
         obstacles = (*obstacles, *schemas.no_place_to_build())
     return server, replace(database, schemas=names, obstacles=obstacles)

@@ -18,6 +18,7 @@ from dbtasks.backups.vault import Vault, open_vault
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import look
 from dbtasks.errors import RefusedError
+from dbtasks.kept import maker
 from dbtasks.moment import Moment
 from dbtasks.recovery import copying, reviving
 from dbtasks.recovery.source import Source
@@ -102,18 +103,13 @@ def _shown(bench: Workbench, vault: Vault, taken: Manifest, errand: Errand) -> M
 def restore(bench: Workbench, step: RestoreBackup) -> str:
     """Make a database of the backup beside what is in service, and see that it holds what the backup says."""
     vault, manifest = _found(bench, step.id, step.digest)
-    known, server = bench.registry(), bench.site.target.conninfo
-    if bench.by_schemas:
-        from dbtasks import elsewhere  # late: most databases are replaced whole
-
-        there = elsewhere.find(
-            bench.clearance, bench.site.project, known.made_by, lambda line: bench.report("build", line)
-        )
-        bench.elsewhere, known, server = there, there.known, there.base
-    bench.built, bench.built_oid = _made(bench, (vault, manifest), known, server)
+    bench.built, bench.built_oid = _made(bench, (vault, manifest), *_server(bench))
     rows = sum(count for _, count in manifest.rows)
     bench.result.facts["restored"] = {"backup": manifest.id, "rows": rows, "tables": len(manifest.rows)}
-    return f"{manifest.id}: {len(manifest.rows)} tables, {rows:,} rows, as they were counted"
+    words = f"{manifest.id}: {len(manifest.rows)} tables, {rows:,} rows, as they were counted"
+    if bench.elsewhere and bench.elsewhere.known.connection.info.server_version // 10000 != manifest.major:
+        words += f"; its schema was not compared, on {bench.elsewhere.shown}: invoke drift --tier={bench.plan.tier}"
+    return words
 
 
 def name_beside(bench: Workbench, step: NameBeside) -> str:
@@ -134,6 +130,22 @@ def _found(bench: Workbench, id_: str, digest: str) -> tuple[Vault, Manifest]:
     return vault, backed_up.find(vault, project, bench.site.target, id_, digest)
 
 
+def _server(bench: Workbench) -> tuple[registry.Registry, Conninfo]:
+    """Return where a backup becomes a database: on the tier's server, or on the private one where it can be none there.
+
+    As `elsewhere` it is closed when the plan ends.
+    """
+    server = bench.clearance.evidence.server
+    if server.can_create and server.registers:
+        return bench.registry(), bench.site.target.conninfo
+    from dbtasks import elsewhere  # late: most roles may create databases
+
+    made_by = maker(bench.site.project.who)
+    there = elsewhere.find(bench.clearance, bench.site.project, made_by, lambda line: bench.report("build", line))
+    bench.elsewhere = there
+    return there.known, there.base
+
+
 def _made(
     bench: Workbench, what: tuple[Vault, Manifest], known: registry.Registry, server: Conninfo
 ) -> tuple[Row, int]:
@@ -146,7 +158,7 @@ def _made(
     try:
         restore_into(bench.clearance, vault, manifest, beside, _hearing(bench, "restore"))
         oid = known.record_built(row)
-        verifying.compare(bench.clearance, manifest, beside)
+        verifying.compare(bench.clearance, manifest, beside, rows_do=bench.elsewhere is not None)
         with closing(bench.open(beside.conninfo)) as connection:
             connection.execute("ANALYZE")
     except BaseException:
@@ -159,16 +171,17 @@ def _made(
 def copy_back(bench: Workbench, step: CopyBack) -> str:
     """Copy tables out of a backup: it becomes a database for as long as that takes."""
     vault, manifest = _found(bench, step.id, step.digest)
-    known, target = bench.registry(), bench.site.target.conninfo
-    row, _ = _made(bench, (vault, manifest), known, target)
+    (known, server), target = _server(bench), bench.site.target.conninfo
+    row, _ = _made(bench, (vault, manifest), known, server)
+    then = server.with_database(row.name)
     try:
         with (
-            closing(look(target.with_database(row.name))) as there,
+            closing(look(then)) as there,
             closing(bench.open(target)) as here,
         ):
             gone = tuple(name for name in step.tables if name not in tables_of(here))
             if gone:
-                old = Source(connection=there, conninfo=target.with_database(row.name), permit=bench.clearance)
+                old = Source(connection=there, conninfo=then, permit=bench.clearance)
                 reviving.bring_back(old, Source(connection=here, conninfo=target, permit=bench.clearance), gone)
             left = [name for name in step.tables if name not in gone]
             done = copying.copy_back(there, here, left, step.back) if left else ()

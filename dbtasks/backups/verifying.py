@@ -67,14 +67,19 @@ def restorable(permit: Permission, look: Look, beside: Beside, report: Report = 
     return _note(look, _verdict(look, Grade.RESTORABLE, rows=() if look.manifest.rows else rows), beside)
 
 
-def compare(permit: Permission, manifest: Manifest, beside: Beside) -> Rows:
-    """Return the restored database's rows. DamagedBackupError where they or the schema are not those of the source."""
+def compare(permit: Permission, manifest: Manifest, beside: Beside, *, rows_do: bool = False) -> Rows:
+    """Return the restored database's rows. DamagedBackupError where they or the schema are not those of the source.
+
+    A server of another version words definitions otherwise: BackupError there, unless equal `rows_do`.
+    """
     with closing(open_to_write(permit, beside.conninfo)) as connection:
         major = connection.info.server_version // 10000
         digest, rows = facts.read_again(connection, manifest.role)
     if manifest.rows and (why := _differing(manifest.rows, rows)):
         raise DamagedBackupError(manifest.id, f"restored, {why}")
     if digest != manifest.schema_digest:
+        if major != manifest.major and rows_do:
+            return rows
         if major != manifest.major:
             raise BackupError(
                 f"The backup {manifest.id} was restored on PostgreSQL {major} with all its rows. It is of PostgreSQL "

@@ -38,6 +38,7 @@ _ROWS = re.compile(r"\d+; 0 (\d+) (TABLE DATA|SEQUENCE SET) ")
 _SCHEMAS = """
 SELECT n.nspname::text FROM pg_namespace n
  WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'dbtasks')
+   AND n.nspname !~ '_dbtasks_[0-9a-f]{8}$'
    AND (NOT EXISTS (SELECT FROM pg_extension e WHERE e.extnamespace = n.oid) OR n.nspname = 'public'
         OR EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND NOT EXISTS (
             SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')))
@@ -137,6 +138,7 @@ def _belongs(line: str, members: set[str]) -> bool:
 
 def _run(pg_dump: Path, conninfo: Conninfo, permit: Permit, archive: Path) -> None:
     options = ["--format=custom", "--compress=0", "--no-sync", "--exclude-schema=dbtasks", f"--file={archive}"]
+    options += ["--exclude-schema=*_dbtasks_????????"]  # of a backup: what was kept when others took its place
     to = way(conninfo, permit)
     # As the one who logs in: sessions of a scratch database begin as somebody who may see less.
     options += [f"--role={conninfo.user}", f"--dbname={to.dbname}"]

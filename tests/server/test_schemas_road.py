@@ -135,6 +135,38 @@ def test_what_may_lose_everything_keeps_what_was_replaced_last(built: Project) -
     assert len(kept(built, "int")) == 2
 
 
+def test_a_backup_goes_into_the_schemas_and_single_tables_out_of_it(built: Project, abroad: Server) -> None:
+    done(built, "reset --tier=stg --yes")  # what is kept now is in the backup, too, and not to be restored
+    taken = said(built.invoke("backup --tier=stg --format=json"))["result"]["backup"]["id"]
+    then, there = in_service(built, "stg"), abroad.databases()
+    assert refused(built, f"restore --tier=stg --backup={taken} --into=beside")["code"] == "E-NO-DATABASE"
+    sql(built, "stg", "DELETE FROM lessons")
+    sql(built, "stg", "INSERT INTO people VALUES (70, 'written since')")
+
+    copied = said(built.invoke(f"restore --tier=stg --backup={taken} --table=lessons --yes --format=json"))["result"]
+    assert [(each["table"], each["added"]) for each in copied["copied"]] == [("lessons", 2)]
+    assert ("written since",) in sql(built, "stg", "SELECT name FROM people")
+    now = in_service(built, "stg")
+    assert "would replace   the schema public inside given_stg in one transaction" in done(
+        built, f"restore --tier=stg --backup={taken} --dry-run"
+    )
+    done(built, f"restore --tier=stg --backup={taken} --yes")
+
+    assert in_service(built, "stg") == then
+    assert "at head (r3)" in done(built, "status --tier=stg")
+    done(built, "undo --tier=stg --yes")
+    assert in_service(built, "stg") == now
+    assert abroad.databases() == there
+
+
+@pytest.mark.thorough
+def test_without_postgresql_to_restore_on_nothing_is_asked(built: Project) -> None:
+    done(built, "backup --tier=stg")
+    for words in ("restore --tier=stg --yes", "restore --tier=stg --table=people --yes"):
+        error = refused(built, words, DBTASKS_PG_BINDIR="/nonexistent")
+        assert 'pip install "dbtasks[embedded]"' in error["message"]
+
+
 def test_an_obstacle_is_named_before_anything_is_built(built: Project, abroad: Server) -> None:
     old = in_service(built, "stg")
     abroad.sql("CREATE PUBLICATION everything FOR ALL TABLES", "given_stg")

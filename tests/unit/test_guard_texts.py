@@ -44,12 +44,14 @@ from tests.unit.guard_samples import (
     ABSENT,
     ADOPT,
     BECAUSE,
+    COPY_BACK,
     DOWNGRADE,
     EMPTY,
     MIGRATE,
     OPEN,
     PRUNE,
     RESET,
+    RESTORE,
     SEED,
     UNDO,
     report_of,
@@ -379,6 +381,20 @@ def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
         ),
         (
             "E-NO-ANSWER",
+            RESTORE,
+            {},
+            f"restore would take shop_stg as it is now out of service, {NOBODY}",
+            "To see what there is: invoke backups --tier=stg. A script that means it passes --yes.",
+        ),
+        (
+            "E-NO-ANSWER",
+            COPY_BACK,
+            {},
+            f"restore --table would give rows of shop_stg the values that a backup has, {NOBODY}",
+            "To see what there is: invoke backups --tier=stg. A script that means it passes --yes.",
+        ),
+        (
+            "E-NO-ANSWER",
             PRUNE,
             {},
             f"prune would drop for good what is kept of shop_stg and whose time is over, {NOBODY}",
@@ -470,7 +486,7 @@ def refusals(stride: int) -> Iterator[tuple[Request, Situation | None, Refuse]]:
 
 COMMAND = re.compile(
     r"invoke (?:reset|restore|recover|backup|undo|seed|migrate|downgrade|prepare|prune|adopt)\b"
-    r"|invoke (?:status|check|drift|lint|run|audit)\b"
+    r"|invoke (?:status|check|backups|drift|lint|run|audit)\b"
 )
 
 
