@@ -49,8 +49,9 @@ def _proven(bench: Workbench, engine: Engine, connection: Connection) -> tuple[m
     source = Source(connection=connection, conninfo=bench.site.target.conninfo, permit=bench.clearance)
     engine.begin(source, lambda line: bench.report("mark", line))
     mark, proof = _marked(bench, engine, connection)
-    due = upkeep.wants_base(engine, connection)
-    if due and (engine.owned or isinstance(proof, Unproven)):  # a team's own server may take hours
+    if isinstance(proof, Proof):
+        return _renewed(bench, engine, source, (mark, proof))
+    if upkeep.wants_base(engine, connection):
         return _from_a_new_base(bench, engine, source, mark)
     return mark, proof
 
@@ -69,6 +70,26 @@ def _made(bench: Workbench, connection: Connection) -> marks.Mark:
     return mark
 
 
+def _renewed(
+    bench: Workbench, engine: Engine, source: Source, proven: tuple[marks.Mark, Proof]
+) -> tuple[marks.Mark, Proof | Unproven]:
+    """Return the mark, and where the base backup has become too old for comfort, one from a new base backup.
+
+    What a team's own server is asked for goes by its age alone: it may take hours. Where it fails, the old one does.
+    """
+    due = upkeep.is_old(engine, source.connection, bench.site.target.tier.recovery.renew)
+    if not due and engine.owned:
+        due = upkeep.wants_base(engine, source.connection)
+    if not due:
+        return proven
+    try:
+        found = _from_a_new_base(bench, engine, source, proven[0])
+    except DbtasksError as error:
+        bench.report("mark", f"no new base backup, though {due}: {error}")
+        return proven
+    return found if isinstance(found[1], Proof) else proven
+
+
 def _from_a_new_base(
     bench: Workbench, engine: Engine, source: Source, mark: marks.Mark
 ) -> tuple[marks.Mark, Proof | Unproven]:
@@ -76,8 +97,8 @@ def _from_a_new_base(
     with engine.brought(source.connection, mark) as found:
         if isinstance(found, Unproven):
             return mark, found
-    keep = bench.site.target.tier.recovery.keep
-    upkeep.make_ready(engine, source, keep, lambda line: bench.report("mark", line))
+    said = bench.site.target.tier.recovery
+    upkeep.make_ready(engine, source, said.keep, lambda line: bench.report("mark", line), said.renew)
     return _marked(bench, engine, source.connection)
 
 

@@ -191,6 +191,7 @@ def _recovery(fields: Fields) -> Recovery:
         base=fields.text("base") or "",
         keep=_time(fields.text("keep") or "7 days"),
         token=fields.text("token") or "",
+        renew=_time(fields.text("renew") or "30 days"),
     )
 
 

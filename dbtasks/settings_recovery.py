@@ -49,4 +49,12 @@ RECOVERY_KEYS = (
         example="SUPABASE_ACCESS_TOKEN",
         secret=True,
     ),
+    Key(
+        name="renew",
+        summary="How old the newest base backup may become before the next mark takes another.",
+        expected="a number of days, hours or minutes",
+        pattern=r"[0-9]{1,4} (?:day|hour|minute)s?",
+        example="14 days",
+        default="30 days",
+    ),
 )

@@ -73,8 +73,9 @@ class Recovery:
     """How a tier can be recovered.
 
     `engine` is `None` where nothing is said: then a private durable server's archive counts. `archive` is a folder or
-    empty, `fetch` a command in its place; `base` is the folder of the base backups, where it is not the usual one.
-    `token` is the variable with the access token of a provider's API.
+    empty, `fetch` a command in its place; `base` is the folder of the base backups, where it is not the usual one. The
+    next mark takes another one when the newest is older than `renew`; those older than `keep` go. `token` is the
+    variable with the access token of a provider's API.
     """
 
     engine: RecoveryEngine | None = None
@@ -83,6 +84,7 @@ class Recovery:
     base: str = ""
     keep: timedelta = timedelta(days=7)
     token: str = ""
+    renew: timedelta = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,17 +33,24 @@ _LONG_REPLAY_BYTES = 512 << 20
 
 
 def make_ready(
-    engine: Engine, source: Source, keep: timedelta, report: Callable[[str], None] = lambda _line: None
+    engine: Engine,
+    source: Source,
+    keep: timedelta,
+    report: Callable[[str], None] = lambda _line: None,
+    renew: timedelta | None = None,
 ) -> None:
     """See to it that the next mark can be proven: the log goes where it should, and a base backup is recent enough.
 
-    Removes what is older than `keep`. RecoveryFailedError says what stands in the way.
+    Takes another where the newest is older than `renew`, and removes what is older than `keep`. RecoveryFailedError
+    says what stands in the way.
     """
     obstacles = engine.obstacles(source.connection)
     if obstacles:
         raise RecoveryFailedError(f"The server cannot be recovered: {'; '.join(obstacles)}.")
     engine.begin(source, report)
     why = wants_base(engine, source.connection)
+    if why is None and renew is not None:
+        why = is_old(engine, source.connection, renew)
     if why is None:
         return
     report(f"a base backup is due: {why}")
@@ -76,6 +83,14 @@ def wants_base(engine: Engine, connection: Connection) -> str | None:
     if here - newest.origin.end > max(_LONG_REPLAY_BYTES, 2 * newest.size_bytes):
         return f"{(here - newest.origin.end) >> 20} MB were written since the newest one"
     return None
+
+
+def is_old(engine: Engine, connection: Connection, renew: timedelta, *, now: datetime | None = None) -> str | None:
+    """Return that the newest base backup is older than `renew`; `None` where it is not, or where there is none."""
+    identifier, _, _ = _where(connection)
+    taken = [each.taken_at for each in base_backups.kept(engine.shelf) if each.origin.system_identifier == identifier]
+    age = (now or datetime.now(UTC)) - max(taken) if taken else timedelta(0)
+    return f"the newest one is {age.days} days old" if age > renew else None
 
 
 def take_base(engine: Engine, source: Source, report: Callable[[str], None]) -> BaseBackup:

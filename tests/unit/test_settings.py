@@ -167,12 +167,16 @@ def test_every_setting_can_be_changed(tmp_path: Path) -> None:
 
 
 def test_how_a_tier_is_recovered_can_be_said(tmp_path: Path) -> None:
-    said = "recovery: {engine: archive, fetch: [get, '{name}', '{path}'], base: /base, keep: 2 hours}"
+    said = "recovery: {engine: archive, fetch: [get, '{name}', '{path}'], base: /base, keep: 2 hours, renew: 1 day}"
     found = load(project(tmp_path, MINIMAL.replace("consent: person}", f"consent: person, {said}}}")))
 
     assert found.tier("int").recovery == Recovery()
     assert found.tier("prod").recovery == Recovery(
-        engine=RecoveryEngine.ARCHIVE, fetch=("get", "{name}", "{path}"), base="/base", keep=timedelta(hours=2)
+        engine=RecoveryEngine.ARCHIVE,
+        fetch=("get", "{name}", "{path}"),
+        base="/base",
+        keep=timedelta(hours=2),
+        renew=timedelta(days=1),
     )
     said = "recovery: {engine: supabase, token: SUPABASE_ACCESS_TOKEN}"
     found = load(project(tmp_path / "b", MINIMAL.replace("consent: person}", f"consent: person, {said}}}")))
