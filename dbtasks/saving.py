@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import closing, suppress
-from typing import cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 import psycopg
 
@@ -17,7 +18,7 @@ from dbtasks.backups.restoring import restore_into
 from dbtasks.backups.vault import Vault, open_vault
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import look
-from dbtasks.errors import RefusedError
+from dbtasks.errors import RefusedError, ServerUnreachableError
 from dbtasks.kept import maker
 from dbtasks.moment import Moment
 from dbtasks.recovery import copying, reviving
@@ -27,12 +28,15 @@ from dbtasks.registry import Row
 from dbtasks.way_back import CopyBack, NameBeside, RestoreBackup, TakeBackup
 from dbtasks.workbench import Workbench
 
+if TYPE_CHECKING:
+    from dbtasks.recovery.rooms import Recovered
+
 
 def take(bench: Workbench, step: TakeBackup) -> str:
     """Take a backup, of the recovered server where there is one, and show that it can be read."""
     project, target = bench.site.project, bench.site.target
     vault = open_vault(project.settings, project.variables)
-    source = bench.recovered.conninfo(bench.plan.database) if bench.recovered else target.conninfo
+    source = _recovered_way(bench, bench.recovered) if bench.recovered else target.conninfo
     asked = bench.plan.operation.saves
     errand = Errand(
         who=project.who,
@@ -64,6 +68,20 @@ def take(bench: Workbench, step: TakeBackup) -> str:
         restore = f"invoke restore --tier={bench.plan.tier} --backup={shown.id}"
         bench.report("next", f"all of it: {restore} · some tables: {restore} --table=<names>")
     return f"{shown.id}, {shown.stored_bytes / 1e6:,.1f} MB, {shown.grade.value}{sealed}"
+
+
+def _recovered_way(bench: Workbench, made: Recovered) -> Conninfo:
+    """Return the way into the recovered server as the tier's own role, where that was there then.
+
+    It will restore what is saved now, and what a superuser has read could only be compared by one.
+    """
+    way = made.conninfo(bench.plan.database)
+    as_the_tiers = replace(way, user=bench.site.target.conninfo.user)
+    try:
+        look(as_the_tiers).close()
+    except ServerUnreachableError:
+        return way
+    return as_the_tiers
 
 
 def _reason(bench: Workbench) -> str:

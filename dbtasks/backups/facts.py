@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import LiteralString, cast
 
+import psycopg
 from psycopg import sql
 
 from dbtasks.backups.manifest import Identity, Shape
 from dbtasks.database import Connection, several
 from dbtasks.drift import read_schema
+from dbtasks.errors import BackupError
 from dbtasks.inspection import look_at_server
 from dbtasks.migrations import ledger
 from dbtasks.values import dataclass
@@ -133,11 +135,20 @@ def count(connection: Connection, tables: Iterable[tuple[str, str]]) -> Rows:
 
 
 def read_again(connection: Connection, role: str) -> tuple[str, Rows]:
-    """Return the digest of a restored database's schema, as `role` would have read it, and its rows."""
+    """Return the digest of a restored database's schema, as `role` would have read it, and its rows.
+
+    BackupError where the connected role may not act as that one.
+    """
     begin(connection)
     tables = cast("list[tuple[str, str]]", connection.execute(_TABLES).fetchall())
     rows = count(connection, tables)
-    connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
+    try:
+        connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
+    except psycopg.errors.InsufficientPrivilege:
+        raise BackupError(
+            f"What the role {role} has backed up cannot be compared by {connection.info.user}, which may not act as "
+            f"it. Run the command as {role}, or as a superuser."
+        ) from None
     digest = read_schema(connection).fingerprint
     connection.execute("ROLLBACK")
     return digest, rows
