@@ -1,12 +1,19 @@
-"""`server start|stop|status`: the embedded servers by hand."""
+"""`server start|stop|status`: the embedded servers, and what receives the log of others, by hand."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from dbtasks import embedded
 from dbtasks.console import Console
 from dbtasks.errors import UsageError
 from dbtasks.project import Project
-from dbtasks.tiers import Embedded
+from dbtasks.recovery.engines.choosing import receiver_of
+from dbtasks.tiers import Embedded, Tier
+
+if TYPE_CHECKING:
+    from dbtasks.recovery.engines.receivewal import Receiver
 
 
 def do(action: str, project: Project, console: Console) -> None:
@@ -36,13 +43,26 @@ def stop(project: Project, console: Console) -> None:
     for kind in embedded.Kind:
         stopped = embedded.stop(project.settings.root, kind)
         console.text(f"{kind.value:<10}  {'stopped' if stopped else 'was not running'}")
+    for tier, receiver in _receivers(project):
+        console.text(f"receiver    {'stopped' if receiver.stop() else 'was not running'}  {tier.label}")
 
 
 def status(project: Project, console: Console) -> None:
-    """Show both."""
+    """Show them."""
     for kind in embedded.Kind:
         server = embedded.look(project.settings.root, kind)
         console.text(f"{kind.value:<10}  never started" if server is None else _line(server))
+    for tier, receiver in _receivers(project):
+        state = "running" if receiver.runs() else "not running; the next mark starts it"
+        console.text(f"receiver    {state}  {tier.label}  {receiver.folder}")
+
+
+def _receivers(project: Project) -> Iterator[tuple[Tier, Receiver]]:
+    """Yield what receives the log of tiers' own servers: a process that goes on when its command has ended."""
+    for tier in project.settings.tiers:
+        receiver = receiver_of(project.settings, tier)
+        if receiver is not None:
+            yield tier, receiver
 
 
 def _line(server: embedded.Server) -> str:

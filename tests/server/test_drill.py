@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from tests import outside
 from tests.server import road
-from tests.server.road import INVOKE, Project, project, said
+from tests.server.road import INVOKE, Project, project, said, without_sequences
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -40,11 +39,6 @@ def url(drill: Project) -> str:
 def dump(url: str) -> str:
     """What STG holds, but for the row that says which database it is: a restored one is another."""
     return road.dump(url, "--exclude-table-data=dbtasks.identity")
-
-
-def without_sequences(text: str) -> str:
-    """Leave out where sequences stand: after a replay they are up to 32 numbers ahead, as after a crash."""
-    return re.sub(r"(?m)^SELECT pg_catalog.setval.*$", "", text)
 
 
 def write(url: str, *statements: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dbtasks import embedded
 from dbtasks.conninfo import Secret
@@ -13,6 +14,9 @@ from dbtasks.recovery.engines.archive import Archive
 from dbtasks.settings import Settings
 from dbtasks.targets import Target
 from dbtasks.tiers import Embedded, RecoveryEngine, Tier
+
+if TYPE_CHECKING:
+    from dbtasks.recovery.engines.receivewal import Receiver
 
 
 def engine_for(project: Project, target: Target) -> Engine | Provider | None:
@@ -33,11 +37,10 @@ def engine_of(settings: Settings, tier: Tier, private: embedded.Server | None) -
     said = tier.recovery
     if said.engine is RecoveryEngine.NEVER:
         return None
-    base = settings.root / (said.base or f".dbtasks/base/{tier.name}")
     if said.engine is RecoveryEngine.RECEIVEWAL:
-        return _receiver(settings, tier, base)
+        return receiver_of(settings, tier)
     if said.archive or said.fetch:
-        return Archive(folder=settings.root / said.archive, shelf=base, command=said.fetch)
+        return Archive(folder=settings.root / said.archive, shelf=_base(settings, tier), command=said.fetch)
     if private is None:
         return None
     return private_archive(private.data.parent)
@@ -48,12 +51,15 @@ def private_archive(place: Path) -> Archive:
     return Archive(folder=place / ARCHIVE, shelf=place / SHELF, owned=True)
 
 
-def _receiver(settings: Settings, tier: Tier, base: Path) -> Engine:
+def receiver_of(settings: Settings, tier: Tier) -> Receiver | None:
+    """Return what receives the log of a tier's server; `None`: nothing of ours does."""
+    if tier.recovery.engine is not RecoveryEngine.RECEIVEWAL:
+        return None
     from dbtasks.recovery.engines.receivewal import Receiver  # late: few tiers have one
 
     return Receiver(
         folder=settings.root / ".dbtasks" / "received" / tier.name,
-        shelf=base,
+        shelf=_base(settings, tier),
         slot=f"dbtasks_{settings.project}_{tier.name}",
     )
 
@@ -69,3 +75,7 @@ def _supabase(project: Project, target: Target) -> Provider:
         variable=tier.recovery.token,
         token=Secret(found.text) if found else None,
     )
+
+
+def _base(settings: Settings, tier: Tier) -> Path:
+    return settings.root / (tier.recovery.base or f".dbtasks/base/{tier.name}")
