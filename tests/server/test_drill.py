@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from dbtasks.programs import find_client
 from tests import outside
 from tests.server import road
 from tests.server.road import INVOKE, Project, project, said, without_sequences
@@ -182,6 +185,36 @@ def test_a_table_that_was_dropped_comes_back_with_its_rows_and_constraints(drill
 
     assert result(done)["made_again"] == ["lessons"]
     assert dump(url) == before
+
+
+@pytest.mark.thorough
+def test_a_dump_from_which_one_row_was_removed_is_no_backup(drill: Project, url: str) -> None:
+    taken = result(drill.invoke("backup --tier=stg --format=json"))["backup"]["id"]
+    whole = drill.invoke(f"backups.verify --tier=stg --backup={taken}")
+    assert (whole.code, f"{taken} is restorable" in whole.out) == (0, True), whole.text
+    write(url, "DELETE FROM people WHERE id = 7")
+    repacked(drill, url, taken)
+    readable = drill.invoke(f"backups.verify --tier=stg --backup={taken} --quick")
+    assert readable.code == 0, readable.text  # every byte is what the manifest says
+
+    done = drill.invoke(f"backups.verify --tier=stg --backup={taken}")
+
+    assert (done.code, "public.people has 2 rows and had 3 rows" in done.text) == (1, True), done.text
+    (found,) = [each for each in said(drill.invoke("backups --tier=stg --format=json")) if each["id"] == taken]
+    assert found["grade"] == "damaged"
+    restored = drill.invoke(f"restore --tier=stg --backup={taken} --yes")
+    assert (restored.code, "had 3 rows" in restored.text, names(url)) == (1, True, {"anna", "ben"}), restored.text
+
+
+def repacked(drill: Project, url: str, id_: str) -> None:
+    """Put a dump of what is there now in a backup's place, with sums in the manifest that are right for it."""
+    folder = drill.root / ".dbtasks" / "backups" / id_
+    dump_, manifest = folder / "database.dump", json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    program = find_client("pg_dump", int(manifest["server_version"].partition(".")[0]))
+    subprocess.run([str(program), "-Fc", "--compress=1", f"--file={dump_}", url], check=True)
+    sums = {"sha256": hashlib.sha256(dump_.read_bytes()).hexdigest(), "bytes": dump_.stat().st_size}
+    manifest |= {**sums, "files": [{"name": dump_.name, **sums}]}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
 def test_a_migration_that_destroys_takes_a_backup_first_and_undo_brings_it_back(drill: Project, url: str) -> None:
