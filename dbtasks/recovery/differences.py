@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from typing import cast
 
 import psycopg
@@ -71,7 +71,7 @@ def differences(
         except (psycopg.errors.QueryCanceled, TimeoutError):
             found.append(_uncompared(name, "there was no time for it"))
         except psycopg.Error as error:
-            found.append(_uncompared(name, str(error).splitlines()[0] if str(error) else type(error).__name__))
+            found.append(_uncompared(name, _why(error, there, here)))
     return tuple(found)
 
 
@@ -105,7 +105,9 @@ def _of_a_table(there: tuple[Connection, Table], here: tuple[Connection, Table],
     key = old.key if old.key == new.key else ()
     counts, samples = (0, 0, 0), tuple[str, ...]()
     if _digest(*there, shared) != _digest(*here, shared):
-        counts, samples = _merged(_rows(*there, shared, key), _rows(*here, shared, key), deadline, keyed=bool(key))
+        # Closed while their transactions are open: what fails on one server must not spoil the other one's.
+        with closing(_rows(*there, shared, key)) as rows_there, closing(_rows(*here, shared, key)) as rows_here:
+            counts, samples = _merged(rows_there, rows_here, deadline, keyed=bool(key))
     lost, added, changed = counts
     return Difference(
         table=old.shown,
@@ -117,6 +119,13 @@ def _of_a_table(there: tuple[Connection, Table], here: tuple[Connection, Table],
         columns_here=tuple(name for name in new.columns if name not in shared),
         samples=samples,
     )
+
+
+def _why(error: psycopg.Error, there: Connection, here: Connection) -> str:
+    for connection, server in ((there, "recovered"), (here, "live")):
+        if connection.closed:
+            return f"the {server} server went away"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _uncompared(name: str, why: str) -> Difference:
@@ -136,7 +145,7 @@ def _digest(connection: Connection, table: Table, columns: tuple[str, ...]) -> t
 
 def _rows(
     connection: Connection, table: Table, columns: tuple[str, ...], key: tuple[str, ...]
-) -> Iterator[tuple[str, int]]:
+) -> Generator[tuple[str, int], None, None]:
     """Yield key and hash of each row, by key in the order of its bytes; a row without a key is its own."""
     query = sql.SQL("SELECT {}, hashtextextended({}, 0) FROM {} ORDER BY convert_to({}, 'UTF8')").format(
         row_text(key or columns), row_text(columns), table.identifier, row_text(key or columns)

@@ -201,6 +201,7 @@ class Trial:
         wanted = stored.old if operation.done or (operation.toggles and outcome == "new") else stored.new
         assert now == wanted, f"the next run made another database:\n{differences(wanted, now)}"
         assert operation.done is None or operation.done(ground), "the next run did not do it"
+        assert operation.left(ground) == [], "the next run has left that"
         there, rows = ground.databases(operation.home), ground.registry(operation.home)
         assert there == {row.name: row.oid for row in rows}, f"{there} is there, registered are {rows}"
         kinds = {row.kind for row in (*rows, *self.tried_out())}

@@ -20,7 +20,10 @@ from typing import Any
 import psycopg
 
 from dbtasks import embedded
+from dbtasks.embedded.account import choose_account
 from dbtasks.programs import find_client
+from dbtasks.recovery import rooms
+from dbtasks.recovery.rooms import Recovered
 from dbtasks.trail_proof import verify
 from tests.faults.points import WIDTH
 from tests.outside import REPOSITORY
@@ -81,6 +84,7 @@ class Ground:
         self._sessions: dict[tuple[str, str], psycopg.Connection[tuple[Any, ...]]] = {}
         self._clients: list[psycopg.Connection[tuple[Any, ...]]] = []
         self._trail_from = 0
+        self.known: dict[str, str] = {}  # what stands in a command's words as {name}
 
     # Commands
 
@@ -115,7 +119,7 @@ class Ground:
         request = {
             "folder": str(self.root),
             "environ": self.environ | environ,
-            "words": words.split(),
+            "words": words.format(**self.known).split(),
             "output": str(output),
         }
         assert self._nursery.stdin is not None
@@ -141,6 +145,7 @@ class Ground:
         for session in (*self._sessions.values(), *self._clients):
             session.close()
         self._nursery.communicate()
+        self.end_recovered()
 
     # Servers
 
@@ -199,6 +204,15 @@ class Ground:
 
     def stop(self, tier: str) -> None:
         embedded.stop(self.root, KINDS[tier])
+
+    def recovered(self) -> tuple[Recovered, ...]:
+        """Return the recovered servers that run and are noted."""
+        return rooms.found(self.root, choose_account())
+
+    def end_recovered(self) -> None:
+        """End these, and let what else is left of recoveries be as it is until somebody sweeps."""
+        for each in self.recovered():
+            rooms.drop(each)
 
     # What is there
 
@@ -291,3 +305,4 @@ def ground() -> Iterator[Ground]:
             yield it
         finally:
             it.close()
+            rooms.sweep(made.root, choose_account())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tests.faults import pending, states
+from tests.faults import pending, states, ways_back
 from tests.faults.ground import NAMES, Ground
 from tests.faults.states import REVISIONS, Stocked, two_to_swap, unseeded
 from tests.server.road import FILES
@@ -15,17 +15,22 @@ def _nothing(_ground: Ground) -> None:
     """There is nothing to do."""
 
 
+def _no_more(_ground: Ground) -> list[str]:
+    return []
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One command in one of its ways.
 
     `ready` is done once on a ground, `arrange` before each run: it makes the state that is called old; `last` comes
     right before the command. `says` is what only this way of it prints. `done` tells whether the command's own result
-    is there (`None`: a part of it), for commands that leave the tier's database as it is. `toggles`: once more takes it
-    back. `steps`: several revisions, each of which may stand without the next; `down`: they are taken back. `tries`:
-    something is built on the private server first, to be looked at. `until` ends the points that are tried, and `every`
-    how many of them are passed over, where other operations have the same. `inside`: schemas are replaced inside of a
-    database where none can be created.
+    is there (`None`: a part of it), for commands that leave the tier's database as it is, and `left` what it has left
+    over, of which nothing may be there once it was run again. `toggles`: once more takes it back. `steps`: several
+    revisions, each of which may stand without the next; `down`: they are taken back. `tries`: something is built on the
+    private server first, to be looked at. `until` ends the points that are tried, and `every` how many of them are
+    passed over, where other operations have the same; of points that have the pattern `alike` one in a hundred is tried.
+    `inside`: schemas are replaced inside of a database where none can be created.
     """
 
     name: str
@@ -36,6 +41,7 @@ class Operation:
     last: Callable[[Ground], None] = _nothing
     says: str
     done: Callable[[Ground], bool | None] | None = None
+    left: Callable[[Ground], list[str]] = _no_more
     toggles: bool = False
     inside: bool = False
     steps: bool = False
@@ -43,6 +49,7 @@ class Operation:
     tries: bool = False
     until: str = ""
     every: int = 1
+    alike: str = ""
     servers: bool = True
     moments: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -217,32 +224,49 @@ def _others() -> tuple[Operation, ...]:
             inside=True,
             toggles=True,
         ),
+        _stocked("prune of STG", "dropped dbtasks_small_stg_retired0", f"prune {_STG}", ended, done=_pruned),
+    )
+
+
+def _ways_back() -> tuple[Operation, ...]:
+    return (
         Operation(
             name="restore of STG",
             says="as they were counted",
             words=f"restore {_STG}",
             tier="stg",
-            ready=states.backed_up,
-            arrange=states.before_a_restore,
+            ready=ways_back.backed_up,
+            arrange=ways_back.before_a_restore,
         ),
         Operation(
             name="restore of tables of STG",
             says="copy      from",
             words=f"restore {_STG} --table=people,lessons",
             tier="stg",
-            ready=states.backed_up,
-            arrange=states.before_a_restore,
+            ready=ways_back.backed_up,
+            arrange=ways_back.before_a_restore,
         ),
         Operation(
             name="backup of STG",
             says="readable",
             words="backup --tier=stg",
             tier="stg",
-            arrange=states.no_backup,
-            done=states.has_backup,
+            arrange=ways_back.no_backup,
+            done=ways_back.has_backup,
+            left=ways_back.unfinished,
             servers=False,
         ),
-        _stocked("prune of STG", "dropped dbtasks_small_stg_retired0", f"prune {_STG}", ended, done=_pruned),
+        Operation(
+            name="recover of STG",
+            says="differs   people",
+            words="recover --tier=stg --before={entry}",
+            tier="stg",
+            ready=ways_back.marked,
+            arrange=ways_back.nothing_recovered,
+            done=ways_back.is_recovered,
+            left=ways_back.half_recovered,
+            alike="/recovered/[^/]*/data/",
+        ),
     )
 
 
@@ -292,4 +316,4 @@ def _migrations() -> tuple[Operation, ...]:
 
 def operations() -> tuple[Operation, ...]:
     """Return what is tried, each with a state of its own."""
-    return (*_resets(), *_others(), *_migrations())
+    return (*_resets(), *_others(), *_ways_back(), *_migrations())

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from tests.faults.campaign import Kill, Trial, kills, parsed, server_kills
 
+_ALIKE = 100
 _WHOM = ("own", "all", "own", "all", "server")  # at random moments, in turn
 
 
@@ -56,7 +57,7 @@ class Plan:
         """Return the kills of one operation; where points are passed over the last two, since that is a short time."""
         operation, chance = trial.operation, random.Random(f"{self.seed} {trial.operation.name}")  # noqa: S311
         step = self.every * operation.every
-        own = self._of_part(trial, self.own(trial))
+        own = self._of_part(trial, _thinned(trial, self.own(trial), chance))
         chosen = own[chance.randrange(step) :: step]
         chosen += [kill for kill in own[-2:] if kill not in chosen]
         if operation.servers and self.servers:
@@ -89,3 +90,11 @@ class Plan:
         found = [kill for kill in found if self.at.search(lines[kill.at - 1])]
         found = [kill for kill in found if self.part.has(f"{parsed(lines[kill.at - 1])[1]} {kill.after}")]
         return found[chance.randrange(self.every) :: self.every]
+
+
+def _thinned(trial: Trial, own: list[Kill], chance: random.Random) -> list[Kill]:
+    """Return the kills without most of those at points that are alike: one in a hundred is left, at any of them."""
+    lines, pattern = trial.counted.points, trial.operation.alike
+    many = [kill for kill in own if pattern and re.search(pattern, lines[kill.at - 1])]
+    few = many[chance.randrange(_ALIKE) :: _ALIKE]
+    return [kill for kill in own if kill in few or kill not in many]

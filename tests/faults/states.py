@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from tests.faults.ground import NAMES, Ground
 
@@ -49,17 +47,17 @@ _APP = "SELECT 1 FROM pg_roles WHERE rolname = 'app'"
 _MAKE_APP = "CREATE ROLE app LOGIN IN ROLE pg_read_all_data"
 _COMMENT = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
 INSIDE = "inside_int"  # a database of a role that may not create another, on the durable server
-_STOCK = ("building", "spare", "template", "retired")
+STOCK = ("building", "spare", "template", "retired")
 
 
 def begin(ground: Ground, tier: str) -> None:
     """Make both tiers what a reset makes of them, with nothing in stock, and dress the one that counts."""
     for each in dict.fromkeys(("int", tier)):
-        clear(ground, each, *_STOCK)
+        clear(ground, each, *STOCK)
         ground.works(f"reset --tier={each} --yes")
         if not ground.sql(each, _APP):
             ground.sql(each, _MAKE_APP)
-    clear(ground, tier, *_STOCK)
+    clear(ground, tier, *STOCK)
     ground.sql(tier, _AROUND.format(name=NAMES[tier]))
 
 
@@ -126,7 +124,7 @@ class Stocked:
 
     def arrange(self, ground: Ground) -> None:
         has_spare = any(row.kind == "spare" for row in ground.registry(self.tier))
-        kinds = _STOCK if not self.spare else ("building", "template", "retired")
+        kinds = STOCK if not self.spare else ("building", "template", "retired")
         clear(ground, self.tier, *kinds, keep=self.keep)
         if self.spare and not has_spare:
             ground.works(f"prepare --tier={self.tier}")
@@ -141,7 +139,7 @@ class Stocked:
 
 
 def nothing_in_stock(ground: Ground) -> None:
-    clear(ground, "int", *_STOCK)
+    clear(ground, "int", *STOCK)
     edit(ground, "int")
 
 
@@ -177,7 +175,7 @@ def two_to_swap(tier: str, *, newer: bool) -> Callable[[Ground], None]:
 
     def arrange(ground: Ground) -> None:
         if sum(row.kind == "retired" for row in ground.registry(tier)) != 1:
-            clear(ground, tier, *_STOCK)
+            clear(ground, tier, *STOCK)
             edit(ground, tier)
             ground.works(f"reset --tier={tier} --yes")
             clear(ground, tier, "template")
@@ -187,32 +185,6 @@ def two_to_swap(tier: str, *, newer: bool) -> Callable[[Ground], None]:
             ground.works(f"undo --tier={tier} --yes")
 
     return arrange
-
-
-def backed_up(ground: Ground) -> None:
-    """Take a backup of a database in which somebody has worked."""
-    edit(ground, "stg")
-    ground.works("backup --tier=stg")
-
-
-def before_a_restore(ground: Ground) -> None:
-    """Let the database be one in which nobody has worked, and nothing else be there but the backup."""
-    if is_edited(ground, "stg", NAMES["stg"]):
-        ground.works("reset --tier=stg --yes")
-    clear(ground, "stg", *_STOCK)
-
-
-def no_backup(ground: Ground) -> None:
-    shutil.rmtree(_vault(ground), ignore_errors=True)
-
-
-def has_backup(ground: Ground) -> bool:
-    """Whether a whole backup is there; what is not whole bears another name."""
-    return any(path.parent.suffix != ".partial" for path in _vault(ground).glob("*/manifest.json"))
-
-
-def _vault(ground: Ground) -> Path:
-    return ground.root / ".dbtasks" / "backups"
 
 
 def begin_inside(ground: Ground) -> None:

@@ -72,7 +72,9 @@ class Ground:
 
     @contextmanager
     def recovered(self, goal: Goal | Mark, engine: Engine | None = None) -> Iterator[Recovered]:
-        """Recover, and drop what came up afterwards."""
+        """Recover, and drop what came up afterwards. A mark of ours is waited for until it is in the archive."""
+        if isinstance(goal, Mark) and engine is None:
+            proven(self, goal)
         goal = BeforeMark(mark=goal) if isinstance(goal, Mark) else goal
         made = recover(self.request(goal, engine), lambda _line: None)
         try:

@@ -181,3 +181,31 @@ def test_what_there_is_no_time_for_is_told_and_not_called_alike(ground: Ground, 
 
     assert {(each.only_there, each.why) for each in found.values()} == {(None, "there was no time for it")}
     assert "unchanged" in found
+
+
+def test_a_table_that_cannot_be_read_keeps_no_other_one_from_being_compared(ground: Ground, damaged: Recovered) -> None:
+    whole = counts(compared(damaged, ground))
+    with looking(damaged) as there, look(ground.conninfo) as here:
+        # Whatever fails there while rows come from the other server: here the name of the cursor is taken.
+        here.execute("DECLARE dbtasks_rows CURSOR WITH HOLD FOR SELECT 1")
+        found = {each.table: each for each in differences(there, here)}
+
+    failed = {name for name, each in found.items() if each.why}
+    assert failed == {"people", "lessons", "log", "notes", "touched", ODD}
+    assert {found[name].why for name in failed} == {'cursor "dbtasks_rows" already exists'}
+    assert counts({name: found[name] for name in ("doomed", "fresh")}) == {
+        name: whole[name] for name in found.keys() & {"doomed", "fresh"}
+    }
+    assert found["unchanged"].is_none
+
+
+def test_a_server_that_goes_away_while_tables_are_compared_is_named(ground: Ground, damaged: Recovered) -> None:
+    def end(table: str) -> None:
+        if table == "log":
+            ground.run(f"SELECT pg_terminate_backend({here.info.backend_pid}, 10000)")
+
+    with looking(damaged) as there, look(ground.conninfo) as here:
+        found = {each.table: each for each in differences(there, here, report=end)}
+
+    assert {name for name, each in found.items() if not each.why} == {ODD, "doomed", "fresh", "lessons"}
+    assert {each.why for each in found.values()} == {"", "the live server went away"}
