@@ -119,6 +119,10 @@ class Conninfo:
         keep_readable(name)
         return dataclasses.replace(self, database=name)
 
+    def with_password(self, password: str) -> Conninfo:
+        """Return the same connection with a password that was found elsewhere."""
+        return dataclasses.replace(self, password=Secret(password))
+
     def read_only(self) -> Conninfo:
         """Return the same connection whose sessions only read by default; a session can still say otherwise."""
         others = tuple(option for option in self.options if option[0] != "options")

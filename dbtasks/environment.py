@@ -10,6 +10,7 @@ from dbtasks.project import Project
 from dbtasks.settings_keys import DEPRECATED_FLAG
 from dbtasks.surroundings import Kind
 from dbtasks.targets import Target
+from dbtasks.variables import IN_A_FILE
 
 # What `run` leaves for a `dbtasks.database_url()` in the command. It grants nothing: who can set it has the URL.
 HANDED_TIER = "DBTASKS_HANDED_TIER"
@@ -26,13 +27,14 @@ def _with_one_database(project: Project, url: str) -> dict[str, str]:
     names = [name for tier in settings.tiers for name in (tier.url_variable, tier.runtime_url_variable) if name]
     names += [settings.migrations.scratch] if settings.migrations.scratch else []
     names += [tier.recovery.token for tier in settings.tiers if tier.recovery.token]
-    secrets = [value.text for name in names if (value := project.variables.get(name)) is not None and value.text]
+    secrets = project.variables.known(names)
+    names += [f"{name}{IN_A_FILE}" for name in names]
     clean = scrub(
         dict(project.environ),
         url_variables=settings.migrations.url_variables,
         tier_url_variables=tuple(names),
         flags=(*(tier.flag for tier in settings.tiers if tier.flag), DEPRECATED_FLAG),
-        secrets=tuple(secrets),
+        secrets=secrets,
         url=url,
         declared=settings.migrations.variables,
     )

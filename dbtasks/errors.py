@@ -59,6 +59,13 @@ class UrlNotConfiguredError(UsageError):
         super().__init__(f"{label} database URL not configured. Set {variable} in {where}, then run: invoke check")
 
 
+class CredentialError(DbtasksError):
+    """A tier's own command did not tell its password."""
+
+    def __init__(self, label: str, problem: str) -> None:
+        super().__init__(f"[{label}] got no password from its credential command: {problem}.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
     """One mistake in a file: where, what was expected and found, what to do.

@@ -129,9 +129,11 @@ def changes(environ: Mapping[str, str], names: Names, url: str, drivers: Mapping
     """Return what must be set, or with `None` removed, so that the environment leads to `url` and nowhere else.
 
     Without a URL the variables become empty: one that is set is not set again by an application's `load_dotenv()`.
+    What a `_FILE` of theirs names is a way in as well.
     """
-    wanted: dict[str, str | None] = {name: None for name in environ if name.upper() in names.flags or _never(name)}
     own = (names.default,) if url else ()
+    gone = names.flags | {f"{name}_FILE".upper() for name in (*names.others, *own)}
+    wanted: dict[str, str | None] = {name: None for name in environ if name.upper() in gone or _never(name)}
     for name in (*names.others, *own):
         for spelling in _spellings(name):
             wanted[spelling] = url.replace("://", f"{drivers.get(name.upper(), '')}://", 1)

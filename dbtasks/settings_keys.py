@@ -94,6 +94,12 @@ TIER_KEYS = (
         required=True,
         secret=True,
     ),
+    words(
+        "credential",
+        "A command that writes the password, where the URL has none: asked when it is needed, kept nowhere.",
+        "a command, word by word",
+        "[op, read, op://shop/prod/password]",
+    ),
     Key(
         name="runtime_url",
         summary="The NAME of the variable that a managed runtime connects with. Needs runtime.markers.",

@@ -151,6 +151,7 @@ def _draft(name: str, fields: Fields, groups: Mapping[str, frozenset[str]]) -> D
         runtime_url_variable=fields.text("runtime_url"),
         runtime_markers=tuple(Marker(variable=variable, value=value) for variable, value in markers.items()),
         allow=read_allowed(fields, groups),
+        credential=fields.texts("credential") or (),
     )
     return Draft(tier=tier, fields=fields, certain=None not in (said_consent, said_loss))
 

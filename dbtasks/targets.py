@@ -48,6 +48,10 @@ def _resolve(
     value = variables.get(tier.url_variable)
     if value is not None:
         conninfo = parse(value.text, variable=value.variable)
+        if tier.credential:
+            from dbtasks.credentials import with_credential  # late: few tiers have a command for that
+
+            conninfo = with_credential(conninfo, tier, settings.root)
         return Target(tier=tier, conninfo=conninfo, variable=value.variable, masked=conninfo.masked)
     if tier.embedded is Embedded.NEVER:
         where = "the environment" if tier.consent is Consent.PERSON else "the environment or in .env"

@@ -188,6 +188,7 @@ class Tier:
     runtime_url_variable: str | None = None
     runtime_markers: tuple[Marker, ...] = ()
     allow: tuple[Allowed, ...] | None = None
+    credential: tuple[str, ...] = ()
 
     @property
     def floor(self) -> Floor:

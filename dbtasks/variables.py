@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Literal
@@ -22,6 +22,8 @@ from dbtasks.values import dataclass
 from dbtasks.wording import quoted
 
 ENV_FILE = ".env"
+IN_A_FILE = "_FILE"
+_LONGEST_BYTES = 16_384
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _OTHERS = 0o066  # the group and everybody else: reading and writing
 
@@ -38,7 +40,10 @@ class Value:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variables:
-    """What is set. A name and its upper-case twin are one variable, and one that is empty counts as unset."""
+    """What is set. A name and its upper-case twin are one variable, and one that is empty counts as unset.
+
+    In the environment a URL may also lie in a file, which a variable of that name with `_FILE` behind it tells.
+    """
 
     environment: Mapping[str, Value] = field(repr=False)
     file: Mapping[str, Value] = field(repr=False)
@@ -48,11 +53,23 @@ class Variables:
         """Return the value that counts; `SettingsError` when two spellings of `name` are set and differ."""
         for values in (self.environment, self.file):
             found = _twins(values, name)
-            if _differ(found):
-                raise SettingsError([_disagreement(found)])
+            files = _twins(values, f"{name}{IN_A_FILE}") if values is self.environment else []
+            if _differ(found) or _differ(files) or (found and files):
+                raise SettingsError([_disagreement(found + files)])
             if found:
                 return found[0]
+            if files:
+                return _read_secret(files[0])
         return None
+
+    def known(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the texts of these variables, as far as they can be read."""
+        texts = []
+        for name in names:
+            with contextlib.suppress(SettingsError):
+                value = self.get(name)
+                texts += [value.text] if value is not None else []
+        return tuple(texts)
 
 
 def read_variables(settings: Settings, environ: Mapping[str, str]) -> Variables:
@@ -112,6 +129,26 @@ def _blank_lines(text: str) -> int:
     """Return how many lines stand before a binding: python-dotenv counts from the end of the binding before."""
     before = text[: len(text) - len(text.lstrip())]
     return len(re.findall(r"\r\n|\n|\r", before))
+
+
+def _read_secret(where: Value) -> Value:
+    """Return what the file holds that a variable names: a single line."""
+    try:
+        with Path(where.text).open("rb") as file:
+            content = file.read(_LONGEST_BYTES + 1)
+        text = content.decode().strip()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it holds no text"
+        raise SettingsError([_unusable(where, f"the file that it names cannot be read: {why}.")]) from None
+    if not text or len(content) > _LONGEST_BYTES or len(text.splitlines()) > 1:
+        raise SettingsError([_unusable(where, "the file that it names holds no single line with a URL.")])
+    value = Value(text=text, source="environment", variable=where.variable)
+    _remember(value)
+    return value
+
+
+def _unusable(where: Value, text: str) -> Mistake:
+    return Mistake(file=where.source, line=where.line, path=where.variable, text=text)
 
 
 def _url_names(settings: Settings) -> Iterator[tuple[Tier, str]]:

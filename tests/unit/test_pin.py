@@ -29,8 +29,16 @@ OTHERS = (
         ({"DBTASKS_HANDED_URL": PROD}, {"DBTASKS_HANDED_URL": None}),
         ({"database_url": PROD, "STG_DATABASE_URL": PROD}, {"database_url": "", "STG_DATABASE_URL": ""}),
         ({"USE_TEST_DATABASE": "true", "PATH": "/bin", "MY_URL": PROD, "test_database_url": URL}, {}),
+        (
+            {
+                "DATABASE_URL_FILE": "/run/prod",
+                "stg_database_url_FILE": "/run/stg",
+                "TEST_DATABASE_URL_FILE": "/run/int",
+            },
+            {"DATABASE_URL_FILE": None, "stg_database_url_FILE": None},
+        ),
     ],
-    ids=["flag", "flag in another case", "libpq", "handed over", "urls", "the rest"],
+    ids=["flag", "flag in another case", "libpq", "handed over", "urls", "the rest", "files that hold a URL"],
 )
 def test_what_leads_elsewhere_is_changed_and_nothing_else(
     environ: dict[str, str], expected: dict[str, str | None]
@@ -42,6 +50,8 @@ def test_once_the_url_is_known_every_variable_leads_there() -> None:
     wanted = dict.fromkeys((*OTHERS, "test_database_url", "TEST_DATABASE_URL"), URL)
     assert changes({"DATABASE_URL": PROD}, NAMES, URL, {}) == wanted
     assert changes(dict.fromkeys(wanted, URL), NAMES, URL, {}) == {}
+    in_a_file = dict.fromkeys(wanted, URL) | {"TEST_DATABASE_URL_FILE": "/run/int"}
+    assert changes(in_a_file, NAMES, URL, {}) == {"TEST_DATABASE_URL_FILE": None}
 
 
 def test_a_variable_keeps_the_driver_that_it_named_in_every_spelling() -> None:

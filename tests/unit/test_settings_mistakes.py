@@ -189,7 +189,7 @@ MISTAKES = (
         [
             (
                 "13:5: tiers.stg.port: unknown key. The keys here are: label, colour, aliases, after, "
-                "flag, url, runtime_url, runtime, may_lose, consent, scripts_may_answer, name_has_word, "
+                "flag, url, credential, runtime_url, runtime, may_lose, consent, scripts_may_answer, name_has_word, "
                 "seeds, retention, migrate, recovery, backup, embedded, allow."
             )
         ],
@@ -201,7 +201,7 @@ MISTAKES = (
         [
             (
                 "13:5: tiers.stg.(a key): unknown key. The keys here are: label, colour, aliases, after, "
-                "flag, url, runtime_url, runtime, may_lose, consent, scripts_may_answer, name_has_word, "
+                "flag, url, credential, runtime_url, runtime, may_lose, consent, scripts_may_answer, name_has_word, "
                 "seeds, retention, migrate, recovery, backup, embedded, allow."
             )
         ],

@@ -296,3 +296,49 @@ def test_the_process_environment_is_not_touched(shop: Settings) -> None:
     before = dict(os.environ)
     read_variables(shop, os.environ)
     assert dict(os.environ) == before
+
+
+# A URL in a file
+
+
+def test_a_url_may_lie_in_a_file_that_the_environment_names(shop: Settings, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    url = URL.format("w0rd-in-a-file")
+    secret.write_text(f"{url}\n")
+    write(shop, "database_url=from-env-file\n")
+    found = read_variables(shop, {"DATABASE_URL_FILE": str(secret), "stg_database_url": "here"})
+
+    assert found.get("database_url") == Value(text=url, source="environment", variable="DATABASE_URL_FILE")
+    assert "w0rd-in-a-file" not in mask("it is w0rd-in-a-file")
+    assert found.known(["database_url", "stg_database_url", "app_database_url"]) == (url, "here")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "the file that it names cannot be read: No such file or directory."),
+        (b"", "the file that it names holds no single line with a URL."),
+        (b"one\ntwo\n", "the file that it names holds no single line with a URL."),
+        (b"x" * 20_000, "the file that it names holds no single line with a URL."),
+        (b"\xff\xfe", "the file that it names cannot be read: it holds no text."),
+    ],
+    ids=["missing", "empty", "two lines", "endless", "no text"],
+)
+def test_a_file_that_holds_no_url_is_told_only_to_who_asks_for_it(
+    content: bytes | None, said: str, shop: Settings, tmp_path: Path
+) -> None:
+    if content is not None:
+        (tmp_path / "secret").write_bytes(content)
+    found = read_variables(shop, {"DATABASE_URL_FILE": str(tmp_path / "secret"), "stg_database_url": "here"})
+
+    with pytest.raises(SettingsError) as caught:
+        found.get("database_url")
+    assert str(caught.value.mistakes[0]) == f"environment: DATABASE_URL_FILE: {said}"
+    assert found.known(["database_url", "stg_database_url"]) == ("here",)
+
+
+def test_a_variable_and_its_file_are_not_both_set(shop: Settings, tmp_path: Path) -> None:
+    found = read_variables(shop, {"DATABASE_URL_FILE": str(tmp_path / "secret"), "database_url": "here"})
+
+    with pytest.raises(SettingsError, match="database_url and DATABASE_URL_FILE are one variable"):
+        found.get("database_url")
