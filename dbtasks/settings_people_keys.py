@@ -20,6 +20,7 @@ OPERATIONS = (
     "accept",
     "backup",
     "restore",
+    "restore_beside",
     "copy_back",
     "recover",
     "open",
