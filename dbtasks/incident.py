@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from dbtasks import audit_view
+from dbtasks import audit_view, base_backups
 from dbtasks.backed_up import backups_of
 from dbtasks.card import backup_line, kept_line
 from dbtasks.errors import DbtasksError, ServerUnreachableError, UsageError
@@ -20,7 +20,7 @@ from dbtasks.materials import Kept
 from dbtasks.operations import status
 from dbtasks.points import marked_entries
 from dbtasks.project import Project
-from dbtasks.recovery.engines import Provider
+from dbtasks.recovery.engines import Engine, Provider
 from dbtasks.recovery.engines.choosing import engine_for
 from dbtasks.recovery.goals import BeforeMark
 from dbtasks.selection import choose
@@ -123,17 +123,28 @@ def _ways(project: Project, tier: Tier, target: Target) -> Iterator[Way]:
     for each in backups_of(project, target)[:_MOST]:
         command = f"invoke restore --tier={tier.name} --backup={each.id}"
         yield Way(what=f"backup {backup_line(each)}", command=command)
-    engine: object = None
-    with suppress(UsageError):  # a provider's, and the connection does not lead there
+    yield from _points(project, tier, target)
+
+
+def _points(project: Project, tier: Tier, target: Target) -> Iterator[Way]:
+    """Yield the moments that the server could be recovered to: those that were marked, then any."""
+    engine: Engine | Provider | None = None
+    with suppress(UsageError):  # a provider is named, and the connection does not lead there
         engine = engine_for(project, target)
+    recover, provider = f"invoke recover --tier={tier.name}", engine if isinstance(engine, Provider) else None
+    where = f"in a new project ({RecoveryEngine(provider.name).in_words})" if provider else "on a second server"
     for entry, mark in marked_entries(project, tier)[:_MOST]:
-        point = f"point right before entry {entry}, {mark.at.astimezone():%d %b %H:%M:%S}"
-        if isinstance(engine, Provider):
-            where = f"in a new project ({RecoveryEngine(engine.name).in_words})"
-            yield Way(what=f"{point}, {where}", command=engine.way(BeforeMark(mark=mark)))
-        else:
-            command = f"invoke recover --tier={tier.name} --before={entry}"
-            yield Way(what=f"{point}, on a second server", command=command)
+        command = provider.way(BeforeMark(mark=mark)) if provider else f"{recover} --before={entry}"
+        yield Way(
+            what=f"point right before entry {entry}, {mark.at.astimezone():%d %b %H:%M:%S}, {where}", command=command
+        )
+    if provider:
+        yield Way(what=f"any other moment that it keeps, {where}", command=f"{recover} --to=<time>")
+    elif engine is not None and not isinstance(engine, Provider):
+        with suppress(DbtasksError):  # a base backup that nobody can read
+            for first in base_backups.kept(engine.shelf)[:1]:
+                what = f"any moment since {first.taken_at.astimezone():%d %b %H:%M:%S}, {where}"
+                yield Way(what=what, command=f"{recover} --to=<time>")
 
 
 def _kept(project: Project, tier: Tier, target: Target) -> Iterator[Way]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import datetime
 
 from dbtasks.database import look
-from dbtasks.errors import DbtasksError
+from dbtasks.errors import DbtasksError, UsageError
 from dbtasks.points import goal_of
 from dbtasks.recovery import recovering, upkeep
 from dbtasks.recovery.differences import Difference, differences
-from dbtasks.recovery.engines import Provider
+from dbtasks.recovery.engines import Engine, Provider
 from dbtasks.recovery.engines.choosing import engine_for
-from dbtasks.recovery.goals import told
+from dbtasks.recovery.goals import AtTime, BeforeMark, Goal, told
+from dbtasks.recovery.marks import make_mark
+from dbtasks.recovery.proof import Unproven
 from dbtasks.recovery.rooms import Recovered
+from dbtasks.recovery.source import Source
 from dbtasks.way_back import RecoverTo
 from dbtasks.workbench import Workbench
 
@@ -20,7 +24,7 @@ _MOST = 12
 
 
 def recover(bench: Workbench, step: RecoverTo) -> str:
-    """Bring a second server to the goal, and say what is different there. The live one is only looked at."""
+    """Bring a second server to the goal, and say what is different there. Of the live one, only the log changes."""
     project, target = bench.site.project, bench.site.target
     engine = engine_for(project, target)
     if engine is None or isinstance(engine, Provider) or engine.name != step.engine:
@@ -28,6 +32,8 @@ def recover(bench: Workbench, step: RecoverTo) -> str:
     goal = goal_of(project, target.tier, step.goal)
     with closing(look(target.conninfo)) as connection:
         at_least = upkeep.settings_of(connection)
+    if not isinstance(goal, BeforeMark):  # whose log was brought when it was put
+        _bring_log(bench, engine, goal)
     wanted = recovering.Request(
         root=project.settings.root,
         engine=engine,
@@ -42,6 +48,31 @@ def recover(bench: Workbench, step: RecoverTo) -> str:
     place = f"psql -h {made.socket} -p {made.port} -U {made.superuser} {bench.plan.database}"
     bench.report("look", f"{place} · read-only; when done: invoke recover --end={made.id}")
     return f"to {told(goal)}, from the base backup {made.base}"
+
+
+def _bring_log(bench: Workbench, engine: Engine, goal: Goal) -> None:
+    """See to it that the log up to now can be had: the last of it is not archived before its file is full.
+
+    What stands in the way is told, and no more: the point may lie before that.
+    """
+    try:
+        with bench.open(bench.site.target.conninfo) as connection:
+            # A commit, since the server knows by the next one that it has passed a time.
+            now, _ = connection.execute("SELECT clock_timestamp(), txid_current()").fetchone() or (None, None)
+            if isinstance(goal, AtTime) and isinstance(now, datetime) and goal.at > now:
+                raise UsageError(
+                    f"{told(goal)} has not come yet: by the server's clock it is {now.isoformat(sep=' ')}."
+                )
+            source = Source(connection=connection, conninfo=bench.site.target.conninfo, permit=bench.clearance)
+            engine.begin(source, lambda line: bench.report("recover", line))
+            with engine.brought(connection, make_mark(connection)) as found:
+                why = found.why if isinstance(found, Unproven) else ""
+    except UsageError:
+        raise
+    except DbtasksError as error:
+        why = str(error)
+    if why:
+        bench.report("recover", f"without what the server wrote last: {why}")
 
 
 def _compare(bench: Workbench, made: Recovered) -> None:

@@ -131,7 +131,7 @@ def await_goal(
             raise RecoveryFailedError(f"The recovered server did not come up.\n{last_lines(log)}")
         if told.restored and time.monotonic() - shown > 1:
             shown = time.monotonic()
-            report(f"replaying: {told.restored} segments so far")
+            report(f"replaying: {told.restored} segment{'s' if told.restored != 1 else ''} so far")
         time.sleep(_PAUSE_S)
     return Standing(lsn=_replayed(setup, conninfo, pid), judgement=told)
 

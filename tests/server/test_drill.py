@@ -266,6 +266,24 @@ def test_a_database_that_was_dropped_is_built_from_its_backup_under_its_old_name
 
 
 @pytest.mark.thorough
+def test_rows_that_somebody_has_just_deleted_by_psql_are_found_by_the_time_alone(drill: Project, url: str) -> None:
+    """Of an idle server the last of the log is archived only when somebody asks for it."""
+    before = names(url)
+    with outside.connect(url) as session:
+        ((at,),) = session.execute("SELECT replace(clock_timestamp()::text, ' ', 'T')").rows or []
+    write(url, "DELETE FROM people WHERE name = 'written before'")
+
+    found = result(drill.run([*INVOKE, "recover", "--tier=stg", f"--to={at}", "--format=json"]))
+
+    recovered = found["recovered"]
+    there = f"postgresql://{recovered['superuser']}@/drill_stg?host={recovered['socket']}&port={recovered['port']}"
+    assert (names(there), "written before" in before) == (before, True)
+    assert drill.invoke(f"recover --end={recovered['id']}").code == 0
+    later = drill.run([*INVOKE, "recover", "--tier=stg", "--to=2999-01-01T00:00:00+00:00"])
+    assert (later.code, "has not come yet" in later.text) == (2, True), later.text
+
+
+@pytest.mark.thorough
 @pytest.mark.usefixtures("url")
 def test_an_incident_page_names_every_way_back_with_its_command(drill: Project) -> None:
     taken = result(drill.invoke("backup --tier=stg --format=json"))["backup"]["id"]
@@ -275,6 +293,7 @@ def test_an_incident_page_names_every_way_back_with_its_command(drill: Project) 
 
     assert page.code == 0, page.text
     commands = (
+        "recover --tier=stg --to=<time>",
         f"undo --tier=stg --entry={entry}",
         f"restore --tier=stg --backup={taken}",
         f"recover --tier=stg --before={entry}",
