@@ -37,6 +37,7 @@ class GuardedTask(Task[Callable[..., Any]]):
         with told(Console(), as_json=kwargs.get("format_") == "json"):
             if args and isinstance(args[0], Context):
                 one_tier_only(sys.argv[1:])
+                nothing_unread(sys.argv[1:])
                 if args[0].config.run.dry:
                     self._be_dry(kwargs)
             return super().__call__(*args, **kwargs)
@@ -117,13 +118,7 @@ def one_tier_only(words: list[str]) -> None:
     Traceback (most recent call last):
     dbtasks.errors.UsageError: reset names its tier and seed does not. Name the tier of each, or run them one by one.
     """
-    segments: list[list[str]] = []
-    for word in words[: words.index("--")] if "--" in words else words:
-        if word in TIER_TASKS:
-            segments.append([word])
-        elif segments:
-            segments[-1].append(word)
-    said = [(segment[0], any(word.startswith(("--tier", "--through")) for word in segment)) for segment in segments]
+    said = [(task, any(word.startswith(("--tier", "--through")) for word in flags)) for task, *flags in _tasks(words)]
     named = [task for task, names_tier in said if names_tier]
     implied = [task for task, names_tier in said if not names_tier]
     if named and implied:
@@ -132,9 +127,35 @@ def one_tier_only(words: list[str]) -> None:
         )
 
 
-TIER_TASKS = frozenset(
-    {"reset", "undo", "seed", "migrate", "downgrade", "prepare", "prune", "adopt", "drift", "shell", "run"}
-)
+def nothing_unread(words: list[str]) -> None:
+    """Refuse words after two dashes that nobody would read: a `--dry-run` among them would be none.
+
+    >>> nothing_unread(["reset", "--tier=int", "run", "--", "psql", "--dry-run"])
+    >>> nothing_unread(["reset", "--tier=int", "--", "--dry-run"])
+    Traceback (most recent call last):
+    dbtasks.errors.UsageError: reset takes nothing after --, and would not read --dry-run. Leave the two dashes out.
+    """
+    task, rest = next(reversed(_tasks(words)), ["run"])[0], after_two_dashes(words)
+    if rest and task != "run":
+        raise UsageError(
+            f"{task} takes nothing after --, and would not read {' '.join(rest)}. Leave the two dashes out."
+        )
+
+
+def _tasks(words: list[str]) -> list[list[str]]:
+    """Return the tasks for one tier each, with the words up to the next one."""
+    segments: list[list[str]] = []
+    for word in words[: words.index("--")] if "--" in words else words:
+        if word in TIER_TASKS:
+            segments.append([word])
+        elif segments:
+            segments[-1].append(word)
+    return segments
+
+
+_CHANGING = ("reset", "undo", "seed", "migrate", "downgrade", "prepare", "prune", "adopt", "restore", "backups.prune")
+_SHOWING = ("drift", "shell", "run", "backup", "backups.verify", "recover")
+TIER_TASKS = frozenset({*_CHANGING, *_SHOWING})
 LOOKING_TASKS = frozenset({"status", "check", "lint", "audit"})
 
 

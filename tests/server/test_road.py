@@ -65,6 +65,8 @@ def test_json_of_a_refusal_is_one_document_on_standard_output(home: Project) -> 
         ("reset --tier=stgg", {}, "unknown tier: 'stgg'. Did you mean stg? The tiers are: int, stg, prod."),
         ("reset --tier=int seed", {}, "reset names its tier and seed does not."),
         ("reset --tier=int seed --tier=prod seed", {}, "reset names its tier and seed does not."),
+        ("backup --tier=stg restore --backup=latest", {}, "backup names its tier and restore does not."),
+        ("reset -- --dry-run", {}, "reset takes nothing after --, and would not read --dry-run."),
         ("reset", {"USE_STG_DATABASE": "true", "USE_PROD_DATABASE": "true"}, "are both on"),
         ("seed --tier=int", {"USE_STG_DATABASE": "true"}, "contradict each other"),
         ("seed", {"USE_STG_DATABASE": "yes"}, "USE_STG_DATABASE: expected true or false, found 'yes'."),
@@ -75,7 +77,8 @@ def test_json_of_a_refusal_is_one_document_on_standard_output(home: Project) -> 
         ("server halt", {}, "server: expected start, stop, status, found 'halt'."),
     ],
     ids=[
-        "near name", "one tier named", "one of three unnamed", "two flags", "flag against tier", "flag not a truth",
+        "near name", "one tier named", "one of three unnamed", "of a restore", "after two dashes",
+        "two flags", "flag against tier", "flag not a truth",
         "through and tier", "format", "limit", "no command", "server action",
     ],
 )  # fmt: skip
