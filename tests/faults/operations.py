@@ -29,7 +29,7 @@ class Operation:
     over, of which nothing may be there once it was run again. `toggles`: once more takes it back. `steps`: several
     revisions, each of which may stand without the next; `down`: they are taken back. `tries`: something is built on the
     private server first, to be looked at. `until` ends the points that are tried, and `every` how many of them are
-    passed over, where other operations have the same; of points that have the pattern `alike` one in a hundred is tried.
+    passed over, where other operations have the same; of points with the pattern `alike` one in a hundred is tried.
     `inside`: schemas are replaced inside of a database where none can be created.
     """
 
