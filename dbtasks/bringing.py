@@ -40,10 +40,12 @@ def add(materials: Materials, project: Project, request: Request, target: Target
     """
     operation, wish = request.operation, means.wish
     if operation.recovers:
-        goal, engine = points.goal_words(project, request.tier, wish.before, wish.to), engine_for(project, target)
+        words, engine = points.goal_words(project, request.tier, wish.before, wish.to), engine_for(project, target)
+        goal = points.goal_of(project, request.tier, words)
         if isinstance(engine, Provider):
-            raise engine.refusal(points.goal_of(project, request.tier, goal))
-        return replace(materials, goal=goal)
+            raise engine.refusal(goal)
+        points.check_server(goal, means.found[0].system_identifier, request.tier)
+        return replace(materials, goal=words)
     if operation.restores:
         server, _, way = means.found
         if wish.into:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import closing, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 import psycopg
 
 from dbtasks import backed_up, provision, registry, snapshots
-from dbtasks.backups import listing, pruning, taking, verifying
+from dbtasks.backups import listing, pruning, retention, taking, verifying
 from dbtasks.backups.engines import Beside, Errand
 from dbtasks.backups.engines import Source as Origin
 from dbtasks.backups.manifest import Manifest
@@ -18,7 +19,7 @@ from dbtasks.backups.restoring import restore_into
 from dbtasks.backups.vault import Vault, open_vault
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import look
-from dbtasks.errors import RefusedError, ServerUnreachableError
+from dbtasks.errors import DbtasksError, RefusedError, ServerUnreachableError
 from dbtasks.kept import maker
 from dbtasks.moment import Moment
 from dbtasks.recovery import copying, reviving
@@ -55,7 +56,14 @@ def take(bench: Workbench, step: TakeBackup) -> str:
         errand,
         _hearing(bench, "backup"),
     )
-    _is_of_the_target(bench, taken)
+    try:
+        _is_of_the_target(bench, taken)
+    except RefusedError:
+        with suppress(
+            DbtasksError
+        ):  # where the store takes nothing back, its manifest tells that it is no backup of this
+            pruning.prune(bench.clearance, vault, (taken,), target.conninfo)
+        raise
     shown = _shown(bench, vault, taken, errand)
     bench.result.facts["backup"] = {
         "id": shown.id,
@@ -219,7 +227,8 @@ def drop(bench: Workbench, ids: tuple[str, ...]) -> tuple[str, ...]:
     project, target = bench.site.project, bench.site.target
     vault = open_vault(project.settings, project.variables)
     there = listing.list_backups(vault, bench.plan.project, bench.plan.tier, (target.conninfo,))
-    gone = [each for each in there.backups if each.id in ids]
+    over = retention.superfluous(there.backups, target.tier.backup, datetime.now(UTC))
+    gone = [each for each in over if each.id in ids]
     return pruning.prune(bench.clearance, vault, gone, target.conninfo, _hearing(bench, "prune"))
 
 

@@ -168,6 +168,11 @@ def _bases(request: Request) -> list[BaseBackup]:
     every = base_backups.kept(request.engine.shelf)
     own = [each for each in every if each.origin.system_identifier == request.system_identifier]
     goal = request.goal
+    if not own:
+        raise RecoveryFailedError(
+            f"There is no base backup of this server in {request.engine.shelf}. They lie where marks are made: run "
+            "this on that machine and in that folder, or let both name one place in the tier's recovery.base."
+        )
     match goal:
         case BeforeMark(mark=mark):
             own = [each for each in own if each.origin.end <= mark.lsn and each.origin.timeline == mark.timeline]

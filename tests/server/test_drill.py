@@ -109,6 +109,21 @@ def test_a_recovery_beside_the_live_server_shows_what_is_different_and_brings_it
     assert without_sequences(dump(url)) == without_sequences(before)
 
 
+@pytest.mark.usefixtures("url")
+def test_a_point_that_cannot_be_meant_is_told_before_anything_is_done(drill: Project) -> None:
+    entry = entry_of(drill.invoke("reset --tier=stg --yes --format=json"))
+    elsewhere = {"stg_database_url": drill.server_url("int", "drill_int")}
+    asked: tuple[tuple[str, str, dict[str, str]], ...] = (
+        ("--to=0001-01-01T00:00", "no server has a log of 0001-01-01T00:00", {}),
+        (f"--to={'x' * 64}", "expected a time, a position or a restore point's name", {}),
+        ("--before=99999", "in the trail of the machine and the folder that they were made from", {}),
+        (f"--before={entry}", "was put into the log of another server than [STG] leads to now", elsewhere),
+    )
+    for words, told, environ in asked:
+        done = drill.invoke(f"recover --tier=stg {words}", **environ)
+        assert (done.code, told in done.text) == (2, True), done.text
+
+
 @pytest.mark.thorough
 def test_tables_come_back_alone_and_rows_written_since_stay(drill: Project, url: str) -> None:
     taken = result(drill.invoke("backup --tier=stg --format=json"))["backup"]["id"]
