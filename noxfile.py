@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -64,6 +67,27 @@ def public_projects(session: nox.Session) -> None:
     """Public projects from PyPI, each in its own environment, migrated through every tier; keeps the environments."""
     install(session)
     nox_sessions.tests(session, "-m", "public", "-n", "0", "tests/public")
+
+
+@nox.session
+def pgbackrest(session: nox.Session) -> None:
+    """Backups and recovery by pgBackRest, on a server of this machine's; root gets the program by apt-get."""
+    if not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        session.skip("no PostgreSQL of the system's own below /usr/lib/postgresql, which pgBackRest would know")
+    if not (shutil.which("pgbackrest") or _provided("pgbackrest")):
+        session.skip("pgBackRest is not installed: apt-get install pgbackrest, which only root can do")
+    install(session)
+    nox_sessions.tests(session, "-m", "pgbackrest", "-n", "auto", "--dist", "loadfile", "tests/server")
+
+
+def _provided(package: str) -> bool:
+    """Return whether a package of the system's could be installed."""
+    if not (shutil.which("apt-get") and os.geteuid() == 0):
+        return False
+    commands = (["apt-get", "-qq", "update"], ["apt-get", "-qq", "install", "--yes", package])
+    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    codes = [subprocess.run(command, env=environ, check=False).returncode for command in commands]
+    return codes[-1] == 0
 
 
 @nox.session

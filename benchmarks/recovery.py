@@ -25,7 +25,7 @@ from dbtasks.recovery.proof import Proof
 from dbtasks.recovery.proving import prove
 from dbtasks.recovery.recovering import Request, recover
 from dbtasks.recovery.rooms import drop
-from dbtasks.recovery.source import Source
+from dbtasks.recovery.source import Source, settings_of
 
 _MOST_MS = 100
 
@@ -112,7 +112,7 @@ def _bare(engine: Engine, source: Source) -> None:
 
 def _base(engine: Engine, source: Source) -> None:
     upkeep.take_base(engine, source, lambda _line: None)
-    for each in base_backups.kept(engine.shelf)[:-1]:
+    for each in engine.bases.kept()[:-1]:
         base_backups.remove(each)
 
 
@@ -130,7 +130,7 @@ def _recovered(root: Path, engine: Engine, source: Source) -> None:
     mark = _proven(engine, source)
     identifier = mark.system_identifier
     goal = BeforeMark(mark=mark)
-    at_least = upkeep.settings_of(source.connection)
+    at_least = settings_of(source.connection)
     request = Request(root=root, engine=engine, system_identifier=identifier, goal=goal, at_least=at_least)
     drop(recover(request, lambda _line: None))
 

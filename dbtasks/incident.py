@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from dbtasks import audit_view, base_backups
+from dbtasks import audit_view
 from dbtasks.backed_up import backups_of
 from dbtasks.card import backup_line, kept_line
 from dbtasks.errors import DbtasksError, ServerUnreachableError, UsageError
@@ -142,7 +142,7 @@ def _points(project: Project, tier: Tier, target: Target) -> Iterator[Way]:
         yield Way(what=f"any other moment that it keeps, {where}", command=f"{recover} --to=<time>")
     elif engine is not None and not isinstance(engine, Provider):
         with suppress(DbtasksError):  # a base backup that nobody can read
-            for first in base_backups.kept(engine.shelf)[:1]:
+            for first in engine.bases.kept()[:1]:
                 what = f"any moment since {first.taken_at.astimezone():%d %b %H:%M:%S}, {where}"
                 yield Way(what=what, command=f"{recover} --to=<time>")
 

@@ -29,6 +29,9 @@ def provide(
         return situation, Policy(mark=mark)
     if because and not operation.saves:
         return replace(situation, way_back=WayBack.WAIVED), Policy(mark=mark)
+    if operation.recovers and tier.backup.engine not in (BackupEngine.PG_DUMP, BackupEngine.NEVER):
+        # Of the recovered server, which nobody else knows and which is read-only.
+        tier = replace(tier, backup=replace(tier.backup, engine=BackupEngine.PG_DUMP))
     try:
         vault = _vault(project, tier)
     except (BackupError, UsageError, RefusedError) as error:
@@ -36,7 +39,8 @@ def provide(
             raise
         said = error.saw if isinstance(error, RefusedError) else str(error)
         return replace(situation, no_way_back=said.splitlines()[0].removesuffix(".")), Policy(mark=mark)
-    sealed = vault.recipients.shown if vault.recipients else ()
+    own = tier.backup.engine is not BackupEngine.PGBACKREST
+    sealed = vault.recipients.shown if vault.recipients and own else ()
     policy = Policy(backup=tier.backup.engine.value, sealed_to=sealed, mark=mark)
     return replace(situation, way_back=WayBack.PROVIDED), policy
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from dbtasks.database import look
 from dbtasks.errors import DbtasksError, UsageError
 from dbtasks.points import goal_of
-from dbtasks.recovery import recovering, upkeep
+from dbtasks.recovery import recovering
 from dbtasks.recovery.differences import Difference, differences
 from dbtasks.recovery.engines import Engine, Provider
 from dbtasks.recovery.engines.choosing import engine_for
@@ -16,7 +16,7 @@ from dbtasks.recovery.goals import AtTime, BeforeMark, Goal, told
 from dbtasks.recovery.marks import make_mark
 from dbtasks.recovery.proof import Unproven
 from dbtasks.recovery.rooms import Recovered
-from dbtasks.recovery.source import Source
+from dbtasks.recovery.source import Source, settings_of, superuser_of
 from dbtasks.way_back import RecoverTo
 from dbtasks.workbench import Workbench
 
@@ -31,7 +31,7 @@ def recover(bench: Workbench, step: RecoverTo) -> str:
         raise DbtasksError(f"The way to recover [{target.tier.label}] is another one than was planned with.")
     goal = goal_of(project, target.tier, step.goal)
     with closing(look(target.conninfo)) as connection:
-        at_least = upkeep.settings_of(connection)
+        at_least, superuser = settings_of(connection), superuser_of(connection)
     if not isinstance(goal, BeforeMark):  # whose log was brought when it was put
         _bring_log(bench, engine, goal)
     wanted = recovering.Request(
@@ -40,6 +40,7 @@ def recover(bench: Workbench, step: RecoverTo) -> str:
         system_identifier=bench.plan.server,
         goal=goal,
         at_least=at_least,
+        superuser=superuser,
     )
     made = recovering.recover(wanted, lambda line: bench.report("recover", line))
     bench.recovered = made

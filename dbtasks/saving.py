@@ -26,6 +26,7 @@ from dbtasks.recovery import copying, reviving
 from dbtasks.recovery.source import Source
 from dbtasks.recovery.tables import tables_of
 from dbtasks.registry import Row
+from dbtasks.tiers import BackupEngine
 from dbtasks.way_back import CopyBack, NameBeside, RestoreBackup, TakeBackup
 from dbtasks.workbench import Workbench
 
@@ -37,6 +38,7 @@ def take(bench: Workbench, step: TakeBackup) -> str:
     """Take a backup, of the recovered server where there is one, and show that it can be read."""
     project, target = bench.site.project, bench.site.target
     vault = open_vault(project.settings, project.variables)
+    tier = provision.as_strict_as(target.tier, bench.clearance.evidence.situation)
     source = _recovered_way(bench, bench.recovered) if bench.recovered else target.conninfo
     asked = bench.plan.operation.saves
     errand = Errand(
@@ -48,7 +50,7 @@ def take(bench: Workbench, step: TakeBackup) -> str:
         bench.clearance,
         Origin(
             project=bench.plan.project,
-            tier=provision.as_strict_as(target.tier, bench.clearance.evidence.situation),
+            tier=replace(tier, backup=replace(tier.backup, engine=BackupEngine(step.engine))),
             conninfo=source,
             version_tables=project.settings.migrations.version_tables,
         ),
@@ -119,7 +121,7 @@ def _is_of_the_target(bench: Workbench, taken: Manifest) -> None:
 
 
 def _shown(bench: Workbench, vault: Vault, taken: Manifest, errand: Errand) -> Manifest:
-    if vault.recipients is not None and vault.identities is None:
+    if taken.sealed_to and vault.identities is None:
         bench.report("backup", "whether it can be opened was not tried: no private key is at hand")
         return taken
     look = verifying.Look(vault=vault, manifest=taken, errand=errand)

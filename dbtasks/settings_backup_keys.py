@@ -65,4 +65,12 @@ BACKUP_KEYS = (
         example="30 days",
         default="30 days",
     ),
+    Key(
+        name="full",
+        summary="How old pgBackRest's last full backup may be; until then, what it takes is incremental.",
+        expected="a number of days, hours or minutes",
+        pattern=r"[0-9]{1,4} (?:day|hour|minute)s?",
+        example="7 days",
+        default="7 days",
+    ),
 )

@@ -190,6 +190,8 @@ def _recovery(fields: Fields) -> Recovery:
         archive=fields.text("archive") or "",
         fetch=fields.texts("fetch") or (),
         base=fields.text("base") or "",
+        stanza=fields.text("stanza") or "",
+        config=fields.text("config") or "",
         keep=_time(fields.text("keep") or "7 days"),
         token=fields.text("token") or "",
         renew=_time(fields.text("renew") or "30 days"),
@@ -198,11 +200,12 @@ def _recovery(fields: Fields) -> Recovery:
 
 def _backup(fields: Fields) -> BackupPolicy:
     usual = BackupPolicy()
-    engine, keep, age = (fields.text(name) for name in ("engine", "keep", "age"))
+    engine, keep, age, full = (fields.text(name) for name in ("engine", "keep", "age", "full"))
     return BackupPolicy(
         engine=BackupEngine(engine) if engine else usual.engine,
         keep=int(keep.split()[0]) if keep else usual.keep,
         age=_time(age) if age else usual.age,
+        full=_time(full) if full else usual.full,
     )
 
 

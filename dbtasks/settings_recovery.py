@@ -34,6 +34,20 @@ RECOVERY_KEYS = (
         example="/mnt/base",
     ),
     Key(
+        name="stanza",
+        summary="What pgBackRest knows the server as.",
+        expected="the name of a stanza",
+        pattern=r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}",
+        example="shop",
+    ),
+    Key(
+        name="config",
+        summary="The configuration file of pgBackRest, where it is not the usual one.",
+        expected=_PATH_EXPECTED,
+        pattern=PATH,
+        example="/etc/pgbackrest/shop.conf",
+    ),
+    Key(
         name="keep",
         summary="How far back a recovery can go; older base backups go.",
         expected="a number of days, hours or minutes",

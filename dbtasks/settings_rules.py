@@ -49,6 +49,8 @@ def check_each(draft: Draft, *, demo: bool) -> None:
         fields.note("flag", f"{DEPRECATED_FLAG} is an old word for the default tier. Choose another name.")
     if tier.name in tier.aliases:
         fields.note("aliases", f"{quoted(tier.name)} is this tier's name already. Delete it.", item=tier.name)
+    if tier.backup.engine is BackupEngine.PGBACKREST and not tier.recovery.stanza:
+        fields.note("backup", "pgBackRest knows each server by a name. Add stanza under recovery.")
     _check_recovery(tier, fields.section("recovery"))
     if tier.runtime_url_variable and tier.runtime_url_variable.lower() == tier.url_variable.lower():
         fields.note("runtime_url", "the same variable as url. A managed runtime has a role of its own: name another.")
@@ -62,6 +64,8 @@ def _check_recovery(tier: Tier, fields: Fields) -> None:
         if not any(f"{{{name}}}" in word for word in recovery.fetch):
             fields.note("fetch", f"does not say where {{{name}}} belongs. Write it into one of the words.")
     nowhere = not (recovery.archive or recovery.fetch) and tier.embedded is not Embedded.DURABLE
+    if recovery.engine is RecoveryEngine.PGBACKREST and not recovery.stanza:
+        fields.note("engine", "pgBackRest knows each server by a name. Add stanza.")
     if recovery.engine is RecoveryEngine.ARCHIVE and nowhere:
         fields.note(
             "engine", "an archive lies somewhere. Add archive, its folder, or fetch, the command that reads it."

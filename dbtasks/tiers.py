@@ -56,6 +56,7 @@ class RecoveryEngine(enum.StrEnum):
     NEVER = "never"
     ARCHIVE = "archive"
     RECEIVEWAL = "receivewal"
+    PGBACKREST = "pgbackrest"
     SUPABASE = "supabase"
 
     @property
@@ -74,7 +75,8 @@ class Recovery:
 
     `engine` is `None` where nothing is said: then a private durable server's archive counts. `archive` is a folder or
     empty, `fetch` a command in its place; `base` is the folder of the base backups, where it is not the usual one. The
-    next mark takes another one when the newest is older than `renew`; those older than `keep` go. `token` is the
+    next mark takes another one when the newest is older than `renew`; those older than `keep` go. `stanza` is what
+    pgBackRest knows the server as, `config` its configuration file, where it is not the usual one. `token` is the
     variable with the access token of a provider's API.
     """
 
@@ -82,6 +84,8 @@ class Recovery:
     archive: str = ""
     fetch: tuple[str, ...] = ()
     base: str = ""
+    stanza: str = ""
+    config: str = ""
     keep: timedelta = timedelta(days=7)
     token: str = ""
     renew: timedelta = timedelta(days=30)
@@ -144,16 +148,21 @@ class BackupEngine(enum.StrEnum):
 
     PG_DUMP = "pg_dump"
     COPY = "copy"
+    PGBACKREST = "pgbackrest"
     NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupPolicy:
-    """What takes a tier's backups, and which are kept: the newest `keep`, and all that are younger than `age`."""
+    """What takes a tier's backups, and which are kept: the newest `keep`, and all that are younger than `age`.
+
+    `full` is for pgBackRest: how old the last full backup may be, before the next one is no incremental one.
+    """
 
     engine: BackupEngine = BackupEngine.PG_DUMP
     keep: int = 10
     age: timedelta = timedelta(days=30)
+    full: timedelta = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

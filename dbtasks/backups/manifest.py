@@ -40,11 +40,14 @@ class Grade(enum.StrEnum):
 
 
 class Form(enum.StrEnum):
-    """What the artefact is: pg_dump's custom format, its directory format, or a database on the source's server."""
+    """What the artefact is: pg_dump's custom format, its directory format, a database on the source's server, or a
+    backup of the whole server in a repository of its own.
+    """
 
     CUSTOM = "custom"
     DIRECTORY = "directory"
     DATABASE = "database"
+    REPOSITORY = "repository"
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,12 +75,27 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     locale: str = ""
 
 
+class Kept(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A backup in a repository of pgBackRest: of which stanza, its label, its kind, and in which of several places.
+
+    `mark` is the point of the log that it is restored to, and `superuser` is who sees everything there.
+    """
+
+    stanza: str
+    label: str
+    kind: str
+    place: int
+    superuser: str
+    mark: dict[str, str | int | bool]
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A backup. Times are the server's, `seconds` what taking it took, `entry` the trail's number of the intent.
 
-    `rows` are exact, from the snapshot that was dumped; empty for a copy, which nobody has read. `sha256` and `bytes`
-    are the artefact's before it was sealed. `sealed_to` are the recipients in short; empty: it is not sealed. `role`
-    is who read it, `roles` are those that must exist where it is restored.
+    `rows` are exact, from the snapshot that was dumped; empty for a copy, which nobody has read, and for a repository's
+    where somebody wrote meanwhile. `sha256` and `bytes` are the artefact's before it was sealed; in a repository, those
+    of the list of files and of the files. `sealed_to` are the recipients in short; empty: it is not sealed. `role` is
+    who read it, `roles` are those that must exist where it is restored.
     """
 
     id: _Id
@@ -112,6 +130,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tool_version: str
     copy: str = ""
     copy_oid: int = 0
+    kept: Kept | msgspec.UnsetType = msgspec.UNSET
     grade: Grade = Grade.WRITTEN
     checked_at: datetime | None = None
     format: int = FORMAT

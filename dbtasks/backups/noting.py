@@ -8,8 +8,8 @@ from typing import Any
 
 from dbtasks.backups.dumping import Made
 from dbtasks.backups.engines import Taking
-from dbtasks.backups.facts import Facts
-from dbtasks.backups.manifest import Form, Manifest
+from dbtasks.backups.facts import Facts, Rows
+from dbtasks.backups.manifest import Form, Kept, Manifest
 from dbtasks.masking import mask
 from dbtasks.values import dataclass
 
@@ -20,6 +20,17 @@ class Taken:
 
     finished: datetime
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What came to be in a repository: `sha256` is of its list of files, `version` the program's."""
+
+    kept: Kept
+    rows: Rows
+    sha256: str
+    bytes: int
+    version: str
 
 
 def of_dump(job: Taking, facts: Facts, made: Made, taken: Taken) -> Manifest:
@@ -51,6 +62,22 @@ def of_copy(job: Taking, facts: Facts, copied: tuple[str, int], size: int, taken
         sealed_to=(),
         copy=name,
         copy_oid=oid,
+        **_of_any(job, facts, taken),
+    )
+
+
+def of_repository(job: Taking, facts: Facts, stored: Stored, taken: Taken) -> Manifest:
+    """Return the manifest of a backup in a repository."""
+    return Manifest(
+        engine="pgbackrest",
+        form=Form.REPOSITORY,
+        client_version=stored.version,
+        rows=stored.rows,
+        files=(),
+        sha256=stored.sha256,
+        bytes=stored.bytes,
+        sealed_to=(),
+        kept=stored.kept,
         **_of_any(job, facts, taken),
     )
 

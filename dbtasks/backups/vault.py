@@ -8,9 +8,10 @@ from dbtasks.backups import sealing
 from dbtasks.backups.local import Local
 from dbtasks.backups.sealing import Identities, Recipients
 from dbtasks.backups.store import Store
-from dbtasks.errors import RefusedError
+from dbtasks.errors import BackupError, RecoveryFailedError, RefusedError
+from dbtasks.recovery.repository import Repository, repository_of
 from dbtasks.settings import Settings
-from dbtasks.tiers import Loss, Tier
+from dbtasks.tiers import BackupEngine, Loss, Tier
 from dbtasks.values import dataclass
 from dbtasks.variables import Variables
 
@@ -19,12 +20,24 @@ RECIPIENTS_WANTED = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vault:
-    """`recipients` is `None` where nothing is sealed, `identities` where no private key is at hand."""
+    """`recipients` is `None` where nothing is sealed, `identities` where no private key is at hand.
+
+    `repositories` are pgBackRest's, by their tiers; `root` is the project's folder, where servers are recovered to.
+    """
 
     store: Store
     recipients: Recipients | None = None
     identities: Identities | None = None
     jobs: int = 1
+    repositories: tuple[tuple[str, Repository], ...] = ()
+    root: Path = Path()
+
+    def repository(self, tier: str) -> Repository:
+        """Return the tier's repository. BackupError where the settings name none."""
+        for name, repository in self.repositories:
+            if name == tier:
+                return repository
+        raise BackupError(f"tiers.{tier}.recovery names no stanza, by which pgBackRest knows the server.")
 
 
 def open_vault(settings: Settings, variables: Variables) -> Vault:
@@ -39,6 +52,10 @@ def open_vault(settings: Settings, variables: Variables) -> Vault:
         recipients=sealing.recipients(said.recipients, settings.root) if said.recipients else None,
         identities=sealing.identities(settings.root / Path(value.text).expanduser(), value.variable) if value else None,
         jobs=said.jobs,
+        repositories=tuple(
+            (tier.name, repository_of(settings.root, tier.recovery)) for tier in settings.tiers if tier.recovery.stanza
+        ),
+        root=settings.root,
     )
 
 
@@ -56,6 +73,8 @@ def check_keys(vault: Vault, tier: Tier) -> str:
     Shown by sealing and opening something. RefusedError where nobody could open the backup, or, of a tier that may
     lose nothing, where that cannot be shown or only one key could.
     """
+    if tier.backup.engine is BackupEngine.PGBACKREST:
+        return _check_cipher(vault, tier)
     strict, who, having = tier.may_lose is Loss.NOTHING, vault.recipients, vault.identities
     if strict and (who is None or len(who) < RECIPIENTS_WANTED):
         raise _refused(
@@ -80,6 +99,22 @@ def check_keys(vault: Vault, tier: Tier) -> str:
             "Name its public key there, or set the variable that backups.identity names to a key that fits.",
         )
     return ""
+
+
+def _check_cipher(vault: Vault, tier: Tier) -> str:
+    """The same of a repository, which has its own cipher: whoever cannot read it, cannot look into it either."""
+    try:
+        open_to_all = "none" in vault.repository(tier.name).info().ciphers
+    except RecoveryFailedError as error:
+        raise BackupError(str(error)) from error
+    if open_to_all and tier.may_lose is Loss.NOTHING:
+        raise _refused(
+            tier,
+            "Its repository of pgBackRest is not encrypted: whoever can read the files can read the rows.",
+            f"Set repo1-cipher-type there and create the stanza anew, or write engine: pg_dump under "
+            f"tiers.{tier.name}.backup.",
+        )
+    return "not encrypted: whoever can read the repository can read the rows" if open_to_all else ""
 
 
 def _refused(tier: Tier, saw: str, instead: str) -> RefusedError:

@@ -66,6 +66,20 @@ class Account:
         )
         return done.returncode, done.stdout.decode(errors="replace")
 
+    def call(self, command: list[str], *, timeout_s: float) -> tuple[int, bytes, str]:
+        """Run a program to its end: exit code, output, and what it wrote to its standard error."""
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=child_environment(),
+            cwd=_ROOT,
+            timeout=timeout_s,
+            check=False,
+            **self._drop(),
+        )
+        return done.returncode, done.stdout, done.stderr.decode(errors="replace")
+
     def launch(
         self, command: list[str], *, log: Path, inherit: tuple[int, ...], more: Mapping[str, str] | None = None
     ) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from dbtasks import base_backups, wal
+from dbtasks import wal
 from dbtasks.base_backups import BaseBackup
 from dbtasks.database import Connection
 from dbtasks.errors import ProgramNotFoundError
@@ -50,12 +50,12 @@ def prove(engine: Engine, connection: Connection, mark: Mark, *, patience_s: flo
 
 def base_for(engine: Engine, mark: Mark) -> BaseBackup | Unproven:
     """Return the newest base backup from which a mark can be reached on its own timeline."""
-    kept = [each for each in base_backups.kept(engine.shelf) if each.origin.system_identifier == mark.system_identifier]
+    kept = [each for each in engine.bases.kept() if each.origin.system_identifier == mark.system_identifier]
     fitting = [each for each in kept if each.origin.end <= mark.lsn and each.origin.timeline == mark.timeline]
     if fitting:
         return max(fitting, key=lambda each: each.origin.end)
     if not kept:
-        return Unproven(why=f"There is no base backup of this server in {engine.shelf}.", instead=_TAKE)
+        return Unproven(why=f"There is no base backup of this server in {engine.bases.shown}.", instead=_TAKE)
     return Unproven(why="No base backup was made before the mark, and on its timeline.", instead=_TAKE)
 
 

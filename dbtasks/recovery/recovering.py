@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from dbtasks import base_backups, wal
+from dbtasks import wal
 from dbtasks.base_backups import BaseBackup
 from dbtasks.embedded import places
 from dbtasks.embedded.account import Account, choose_account
@@ -27,13 +27,18 @@ _HEADERS_BYTES = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to recover. `at_least` are the live server's settings (`upkeep.settings_of`), where it can be asked."""
+    """What to recover.
+
+    `at_least` are the live server's settings (`source.settings_of`), where it can be asked, and `superuser` is its own,
+    for base backups that do not say who was theirs.
+    """
 
     root: Path
     engine: Engine
     system_identifier: int
     goal: Goal
     at_least: Mapping[str, str]
+    superuser: str = ""
 
 
 def recover(request: Request, report: Callable[[str], None]) -> Recovered:
@@ -76,7 +81,7 @@ def _made(
     begun = time.monotonic()
     unpacking.check_room(base, room.folder)
     report(f"unpacking the base backup {base.id} ({base.size_bytes >> 20} MB)")
-    unpacking.unpack(base, room.data, account)
+    request.engine.bases.lay_out(base, room.data, account)
     at_least = dict(request.at_least)
     for _ in range(_TRIES):
         setup = Setup(
@@ -134,7 +139,7 @@ def _recovered(request: Request, setup: Setup, port: int) -> Recovered:
         folder=setup.room.folder,
         socket=setup.room.socket,
         port=port,
-        superuser=setup.base.origin.superuser,
+        superuser=setup.base.origin.superuser or request.superuser,
         goal=goals.told(request.goal),
         base=setup.base.id,
         lsn="",
@@ -165,7 +170,7 @@ def _lacking(request: Request, setup: Setup) -> str:
 
 def _bases(request: Request) -> list[BaseBackup]:
     """Return the base backups to begin from, the best one first."""
-    every = base_backups.kept(request.engine.shelf)
+    every = request.engine.bases.kept()
     own = [each for each in every if each.origin.system_identifier == request.system_identifier]
     goal = request.goal
     if not own:
@@ -184,6 +189,6 @@ def _bases(request: Request) -> list[BaseBackup]:
             pass
     if not own:
         raise RecoveryFailedError(
-            f"There is no base backup in {request.engine.shelf} from which {goals.told(goal)} could be reached."
+            f"There is no base backup in {request.engine.bases.shown} from which {goals.told(goal)} could be reached."
         )
     return sorted(own, key=lambda each: each.origin.end, reverse=True)

@@ -67,7 +67,7 @@ def prepare(setup: Setup) -> int:
     port = ports.any_free()
     command = f"/bin/sh {shlex.quote(str(script))} %f %p".replace(str(script), str(script).replace("%", "%%"))
     settings = {
-        **{name: value for name, value in origin.settings if not value.isdigit()},
+        **{name: value for name, value in {**setup.at_least, **dict(origin.settings)}.items() if not value.isdigit()},
         **_largest(dict(origin.settings), setup.at_least),
         **_ALWAYS,
         "cluster_name": f"{RECOVERED_NAME}{room.id}",

@@ -26,7 +26,7 @@ from dbtasks.recovery.proof import Proof, Unproven
 from dbtasks.recovery.proving import prove
 from dbtasks.recovery.recovering import Request, recover
 from dbtasks.recovery.rooms import Recovered
-from dbtasks.recovery.source import Source
+from dbtasks.recovery.source import Source, settings_of, superuser_of
 from tests.server import abroad
 from tests.server.road import Server, dump, own
 
@@ -47,6 +47,12 @@ class Ground:
         return Source(connection=self.connection, conninfo=self.conninfo, permit=Scratch(self.conninfo))
 
     @property
+    def shelf(self) -> Path:
+        """The folder of the base backups."""
+        assert isinstance(self.engine, Archive | Receiver)
+        return self.engine.shelf
+
+    @property
     def identifier(self) -> int:
         (row,) = self.rows("SELECT system_identifier FROM pg_control_system()")
         return int(str(row))
@@ -61,13 +67,13 @@ class Ground:
         return make_mark(self.connection)
 
     def request(self, goal: Goal, engine: Engine | None = None) -> Request:
-        at_least = upkeep.settings_of(self.connection)
         return Request(
             root=self.root,
             engine=engine or self.engine,
             system_identifier=self.identifier,
             goal=goal,
-            at_least=at_least,
+            at_least=settings_of(self.connection),
+            superuser=superuser_of(self.connection),
         )
 
     @contextmanager

@@ -92,7 +92,7 @@ def test_what_came_before_the_mark_is_there_and_what_came_after_is_not(either: G
 
 
 def test_the_private_server_can_be_recovered_from_its_first_moment_on(ground: Ground) -> None:
-    first, *_ = base_backups.kept(ground.engine.shelf)
+    first, *_ = base_backups.kept(ground.shelf)
 
     assert first.origin.system_identifier == ground.identifier
     assert first.origin.begin < ground.mark().lsn
@@ -255,7 +255,7 @@ def test_a_segment_that_is_missing_on_the_way_is_named_by_the_proof_and_by_the_r
     between, mark = ground.mark(), ground.mark()
     proven(ground, mark)
     engine = copy_of(ground, elsewhere)
-    newest = base_backups.kept(engine.shelf)[-1].origin
+    newest = engine.bases.kept()[-1].origin
     first = wal.segments(1, newest.begin, newest.begin + 1, newest.segment_bytes)[0]
     for name, why in ((between.segment, "the log ends before the point"), (first, "the archive could not be reached")):
         (engine.folder / name).unlink()
@@ -366,7 +366,7 @@ def test_what_no_recovery_needs_any_more_goes_and_nothing_else(ground: Ground) -
     gone = upkeep.prune(ground.engine, ground.identifier, timedelta(minutes=59), now=now)
 
     assert taken[0].id in gone
-    assert [each.id for each in base_backups.kept(ground.engine.shelf)] == [taken[1].id]
+    assert [each.id for each in base_backups.kept(ground.shelf)] == [taken[1].id]
     first = wal.segment(1, taken[1].origin.begin + 1, mark.segment_bytes)
     assert min(ground.engine.names() or ()) == first
     with ground.recovered(mark) as recovered:

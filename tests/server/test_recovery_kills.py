@@ -94,7 +94,7 @@ def run(ground: Ground, mark: Mark, *, kill: str = "", file_bytes: int = 0, url:
         "file_bytes": file_bytes,
         "url": url,
         "archive": str(ground.engine.folder),
-        "shelf": str(ground.engine.shelf),
+        "shelf": str(ground.shelf),
         "root": str(ground.root),
         "mark": mark.as_data(),
     }
@@ -162,15 +162,15 @@ def test_a_full_disk_ends_in_one_sentence_and_leaves_nothing(ground: Ground, mar
 
 @pytest.mark.thorough
 def test_a_disk_that_fills_up_during_a_base_backup_ends_in_one_sentence(ground: Ground, mark: Mark) -> None:
-    before = [each.id for each in base_backups.kept(ground.engine.shelf)]
+    before = [each.id for each in base_backups.kept(ground.shelf)]
     code, error = run(ground, mark, file_bytes=1 << 20, url=ground.conninfo.url(ground.source.permit))
 
     assert code == 1
     assert error.splitlines()[-1].startswith(
         "dbtasks.errors.RecoveryFailedError: No base backup could be kept: [Errno 27]"
     )
-    assert [each.id for each in base_backups.kept(ground.engine.shelf)] == before
-    assert (list(ground.engine.shelf.glob("*.partial")), processes(ground.engine.shelf)) == ([], [])
+    assert [each.id for each in base_backups.kept(ground.shelf)] == before
+    assert (list(ground.shelf.glob("*.partial")), processes(ground.shelf)) == ([], [])
 
 
 @pytest.mark.thorough
@@ -191,12 +191,12 @@ def test_two_recoveries_at_once_leave_each_other_alone(ground: Ground, mark: Mar
 def test_a_base_backup_that_was_killed_is_none_and_is_swept(ground: Ground, mark: Mark, step: str) -> None:
     when, module, name = step.split()
     permit = ground.source.permit
-    before = [each.id for each in base_backups.kept(ground.engine.shelf)]
+    before = [each.id for each in base_backups.kept(ground.shelf)]
     code, error = run(ground, mark, kill=f"{when} {RECOVERY}{module} {name}", url=ground.conninfo.url(permit))
     assert code == -9, error
-    assert [each.id for each in base_backups.kept(ground.engine.shelf)] == before
+    assert [each.id for each in base_backups.kept(ground.shelf)] == before
 
     made = upkeep.take_base(ground.engine, ground.source, lambda _line: None)
-    assert list(ground.engine.shelf.glob("*.partial")) == []
-    assert processes(ground.engine.shelf) == []
+    assert list(ground.shelf.glob("*.partial")) == []
+    assert processes(ground.shelf) == []
     base_backups.remove(made)

@@ -21,10 +21,12 @@ from dbtasks.recovery import goals
 from dbtasks.recovery.engines import Fetching
 from dbtasks.recovery.engines.archive import Archive
 from dbtasks.recovery.engines.choosing import engine_of
+from dbtasks.recovery.engines.pgbackrest import PgBackRest
 from dbtasks.recovery.engines.receivewal import Receiver
 from dbtasks.recovery.goals import AtName, AtPosition, AtTime, BeforeMark
 from dbtasks.recovery.judging import Judgement, judge
 from dbtasks.recovery.marks import Mark, mark_from
+from dbtasks.recovery.repository import Repository
 from dbtasks.recovery.unpacking import DamagedBaseError, unpack
 from dbtasks.settings import load
 from dbtasks.tiers import Recovery, RecoveryEngine, Tier
@@ -305,6 +307,9 @@ def test_a_tier_is_recovered_as_its_settings_say_else_by_the_private_servers_own
     provider = Recovery(engine=RecoveryEngine.SUPABASE, token="A_TOKEN")
     assert (chosen(provider, private), chosen(provider)) == (chosen(Recovery(), private), None)  # where it stands in
     assert chosen(Recovery(archive="/wal"), private) == Archive(folder=Path("/wal"), shelf=base)
+    assert chosen(Recovery(engine=RecoveryEngine.PGBACKREST, stanza="shop"), private) == PgBackRest(
+        repository=Repository(stanza="shop")
+    )
     assert chosen(Recovery(engine=RecoveryEngine.RECEIVEWAL, base="/base")) == Receiver(
         folder=tmp_path / ".dbtasks" / "received" / "stg", shelf=Path("/base"), slot="dbtasks_shop_stg"
     )

@@ -470,6 +470,18 @@ MISTAKES = (
     ),
     pytest.param(
         "  stg:\n",
+        "  stg:\n    recovery: {engine: pgbackrest}\n",
+        ["9:24: tiers.stg.recovery.engine: pgBackRest knows each server by a name. Add stanza."],
+        id="pgbackrest of no stanza",
+    ),
+    pytest.param(
+        "  stg:\n",
+        "  stg:\n    backup: {engine: pgbackrest}\n",
+        ["9:13: tiers.stg.backup: pgBackRest knows each server by a name. Add stanza under recovery."],
+        id="its backups of no stanza",
+    ),
+    pytest.param(
+        "  stg:\n",
         ("  stg:\n    recovery: {engine: archive}\n"),
         [
             (

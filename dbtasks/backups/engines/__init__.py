@@ -103,6 +103,7 @@ class Engine(Protocol):
 ENGINES = {
     "pg_dump": "dbtasks.backups.engines.pg_dump",
     "copy": "dbtasks.backups.engines.copy",
+    "pgbackrest": "dbtasks.backups.engines.pgbackrest",
 }
 
 

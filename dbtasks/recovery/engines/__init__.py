@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from dbtasks.base_backups import BaseBackup
 from dbtasks.database import Connection
+from dbtasks.embedded.account import Account
 from dbtasks.errors import RefusedError
 from dbtasks.recovery.goals import Goal
 from dbtasks.recovery.marks import Mark
@@ -29,6 +32,29 @@ class Fetching:
     body: str
 
 
+class Bases(Protocol):
+    """Where base backups are."""
+
+    @property
+    def shown(self) -> str:
+        """What people know the place as."""
+
+    def kept(self) -> tuple[BaseBackup, ...]:
+        """Return what is there, the oldest first; DbtasksError where that cannot be told."""
+
+    def take(self, source: Source, report: Callable[[str], None]) -> BaseBackup:
+        """Take one while the server goes on; RecoveryFailedError says why not."""
+
+    def lay_out(self, base: BaseBackup, data: Path, account: Account) -> None:
+        """Make the data directory of it, which does not exist yet; DamagedBaseError where it is not what was taken."""
+
+    def prune(self, system_identifier: int, since: datetime) -> tuple[tuple[str, ...], str | None]:
+        """Remove a server's that no recovery to a time since then needs, where they are dbtasks' own.
+
+        Returns their ids, and the first segment that what is left needs; `None` where nothing may go.
+        """
+
+
 class Engine(Protocol):
     """One way. Nothing in it decides whether an operation may go on."""
 
@@ -36,8 +62,7 @@ class Engine(Protocol):
     def name(self) -> str: ...
 
     @property
-    def shelf(self) -> Path:
-        """The folder of the base backups."""
+    def bases(self) -> Bases: ...
 
     @property
     def owned(self) -> bool:

@@ -17,6 +17,7 @@ from dbtasks.programs import child_environment
 from dbtasks.recovery.engines import PATIENCE_S, Fetching
 from dbtasks.recovery.marks import GRANT, Mark
 from dbtasks.recovery.proof import Unproven
+from dbtasks.recovery.shelf import Shelf
 from dbtasks.recovery.source import Source
 from dbtasks.values import dataclass
 
@@ -35,15 +36,12 @@ class Archive:
     owned: bool = False
     name: str = "archive"
 
+    @property
+    def bases(self) -> Shelf:
+        return Shelf(folder=self.shelf)
+
     def obstacles(self, connection: Connection) -> tuple[str, ...]:
-        row = connection.execute(_SETTINGS).fetchone()
-        level, mode = (str(value) for value in row) if row else ("", "")
-        found = []
-        if level == "minimal":
-            found.append("wal_level is minimal: set it to replica and restart the server")
-        if mode == "off":
-            found.append("archive_mode is off: set it to on, with an archive_command, and restart the server")
-        return tuple(found)
+        return obstacles(connection)
 
     def begin(self, source: Source, report: Callable[[str], None]) -> None:
         """Nothing: the server does it."""
@@ -51,7 +49,8 @@ class Archive:
     @contextmanager
     def brought(self, connection: Connection, mark: Mark, patience_s: float = PATIENCE_S) -> Iterator[Path | Unproven]:
         if not self.command:
-            yield self._waited(connection, mark, patience_s, self._lies_there) or self.folder
+            there = (self._lies_there, f"it is not in {self.folder}")
+            yield waited(connection, mark, patience_s, there) or self.folder
             return
         with tempfile.TemporaryDirectory(prefix="dbtasks-wal-") as folder:
             into = Path(folder)
@@ -60,7 +59,8 @@ class Archive:
                 path = into / name
                 return path.exists() or (self._fetch(name, path) and path.exists() and path.stat().st_size == size)
 
-            yield self._waited(connection, mark, patience_s, fetched) or into
+            there = (fetched, "the command that fetches it does not get it")
+            yield waited(connection, mark, patience_s, there) or into
 
     def names(self) -> frozenset[str] | None:
         if self.command:
@@ -108,40 +108,54 @@ class Archive:
             return False
         return done.returncode == 0
 
-    def _waited(
-        self, connection: Connection, mark: Mark, patience_s: float, there: Callable[[str, int], bool]
-    ) -> Unproven | None:
-        """Wait for the segments of a mark: `None` when all of them are there."""
-        begun = time.monotonic()
-        looked, said_since = 0.0, None
-        while not self._all_there(mark, there):
-            now = time.monotonic()
-            if now - looked >= _LOOK_EVERY_S or now - begun > patience_s:
-                looked = now
-                found = _archiver(connection, mark)
-                if isinstance(found, Unproven):
-                    return found
-                said_since = (said_since or now) if found else None
-                if said_since is not None and now - said_since > _SAID_TO_BE_THERE_S:
-                    return self._elsewhere(mark)
-                if now - begun > patience_s:
-                    return _late(connection, mark, patience_s)
-            time.sleep(_PAUSE_S)
-        return None
 
-    def _all_there(self, mark: Mark, there: Callable[[str, int], bool]) -> bool:
-        try:
-            return all(there(name, mark.segment_bytes) for name in mark.segments)
-        except OSError:
-            return False  # what cannot be looked at is not there
+def obstacles(connection: Connection) -> tuple[str, ...]:
+    """Return what of a server's own settings keeps it from archiving, each with what to do."""
+    row = connection.execute(_SETTINGS).fetchone()
+    level, mode = (str(value) for value in row) if row else ("", "")
+    found = []
+    if level == "minimal":
+        found.append("wal_level is minimal: set it to replica and restart the server")
+    if mode == "off":
+        found.append("archive_mode is off: set it to on, with an archive_command, and restart the server")
+    return tuple(found)
 
-    def _elsewhere(self, mark: Mark) -> Unproven:
-        where = "the command that fetches it does not get it" if self.command else f"it is not in {self.folder}"
-        return Unproven(
-            why=f"The server says that it archived {mark.segment}, and {where}: "
-            "its archive_command puts files elsewhere, or nowhere.",
-            instead="Let archive_command and the tier's recovery settings name the same place, then run this again.",
-        )
+
+def waited(
+    connection: Connection, mark: Mark, patience_s: float, where: tuple[Callable[[str, int], bool], str]
+) -> Unproven | None:
+    """Wait for the segments of a mark: `None` when all of them are there.
+
+    `where` is how to look for a segment of that name and size, and the words for its not being there.
+    """
+    (there, not_there), begun = where, time.monotonic()
+    looked, said_since = 0.0, None
+    while not _all_there(mark, there):
+        now = time.monotonic()
+        if now - looked >= _LOOK_EVERY_S or now - begun > patience_s:
+            looked = now
+            found = _archiver(connection, mark)
+            if isinstance(found, Unproven):
+                return found
+            said_since = (said_since or now) if found else None
+            if said_since is not None and now - said_since > _SAID_TO_BE_THERE_S:
+                return Unproven(
+                    why=f"The server says that it archived {mark.segment}, and {not_there}: "
+                    "its archive_command puts files elsewhere, or nowhere.",
+                    instead="Let archive_command and the tier's recovery settings name the same place, "
+                    "then run this again.",
+                )
+            if now - begun > patience_s:
+                return _late(connection, mark, patience_s)
+        time.sleep(_PAUSE_S)
+    return None
+
+
+def _all_there(mark: Mark, there: Callable[[str, int], bool]) -> bool:
+    try:
+        return all(there(name, mark.segment_bytes) for name in mark.segments)
+    except OSError:
+        return False  # what cannot be looked at is not there
 
 
 def _archiver(connection: Connection, mark: Mark) -> bool | Unproven:

@@ -11,6 +11,7 @@ from dbtasks.embedded.first_backup import ARCHIVE, SHELF
 from dbtasks.project import Project
 from dbtasks.recovery.engines import Engine, Provider
 from dbtasks.recovery.engines.archive import Archive
+from dbtasks.recovery.repository import repository_of
 from dbtasks.settings import Settings
 from dbtasks.targets import Target
 from dbtasks.tiers import Embedded, RecoveryEngine, Tier
@@ -39,6 +40,10 @@ def engine_of(settings: Settings, tier: Tier, private: embedded.Server | None) -
         return None
     if said.engine is RecoveryEngine.RECEIVEWAL:
         return receiver_of(settings, tier)
+    if said.engine is RecoveryEngine.PGBACKREST:
+        from dbtasks.recovery.engines.pgbackrest import PgBackRest  # late: few tiers have one
+
+        return PgBackRest(repository=repository_of(settings.root, said))
     if said.archive or said.fetch:
         return Archive(folder=settings.root / said.archive, shelf=_base(settings, tier), command=said.fetch)
     if private is None:

@@ -28,6 +28,7 @@ from dbtasks.programs import Programs, find_client
 from dbtasks.recovery.engines import PATIENCE_S, Fetching
 from dbtasks.recovery.marks import Mark
 from dbtasks.recovery.proof import Unproven
+from dbtasks.recovery.shelf import Shelf
 from dbtasks.recovery.source import Source
 from dbtasks.values import dataclass
 
@@ -45,6 +46,10 @@ class Receiver:
     slot: str
     owned: bool = True
     name: str = "receivewal"
+
+    @property
+    def bases(self) -> Shelf:
+        return Shelf(folder=self.shelf)
 
     def obstacles(self, connection: Connection) -> tuple[str, ...]:
         row = connection.execute(_SETTINGS).fetchone()
