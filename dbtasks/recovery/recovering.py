@@ -175,8 +175,8 @@ def _bases(request: Request) -> list[BaseBackup]:
     goal = request.goal
     if not own:
         raise RecoveryFailedError(
-            f"There is no base backup of this server in {request.engine.shelf}. They lie where marks are made: run "
-            "this on that machine and in that folder, or let both name one place in the tier's recovery.base."
+            f"There is no base backup of this server in {request.engine.bases.shown}. They lie where marks are made: "
+            "run this on that machine and in that folder, or let both name one place in the tier's recovery settings."
         )
     match goal:
         case BeforeMark(mark=mark):
