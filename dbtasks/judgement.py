@@ -200,7 +200,7 @@ def _destroying_asks(case: Case) -> Refuse | Ask | None:
         return refuse_agent(request)
     yes_counts = floor.scripts_may_answer and request.surroundings.kind is not Kind.PYTEST
     if request.surroundings.kind is Kind.TERMINAL or (yes_counts and request.yes):
-        return _ask_for_name(case, request.operation.name.capitalize(), yes_counts=yes_counts)
+        return _ask_for_name(case, request.operation.name.replace("_", " ").capitalize(), yes_counts=yes_counts)
     return refuse(
         "E-NO-ANSWER",
         f"{_loss(case)}, and nobody is here to be asked ({request.surroundings.because}).",

@@ -212,7 +212,8 @@ def copy_back(bench: Workbench, step: CopyBack) -> str:
                 old = Source(connection=there, conninfo=then, permit=bench.clearance)
                 reviving.bring_back(old, Source(connection=here, conninfo=target, permit=bench.clearance), gone)
             left = [name for name in step.tables if name not in gone]
-            done = copying.copy_back(there, here, left, step.back) if left else ()
+            with reviving.taken_away_again(lambda: bench.open(target), gone):
+                done = copying.copy_back(there, here, left, step.back) if left else ()
     finally:
         with suppress(psycopg.Error):  # else the next run sweeps it
             known.drop(row)

@@ -199,7 +199,7 @@ def _refused(saw: str) -> RefusedError:
         code="E-COPY-BACK",
         saw=saw,
         why="Nothing was changed.",
-        instead="The recovered server stays, read-only; its rows can be read and dumped there.",
+        instead="Name other tables, or let all of it come back beside what is there: leave out --table.",
     )
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 
+from psycopg import sql
+
+from dbtasks.database import Connection
 from dbtasks.errors import RecoveryFailedError
 from dbtasks.masking import mask
 from dbtasks.programs import child_environment, find_client
@@ -35,6 +39,20 @@ def bring_back(there: Source, live: Source, names: Sequence[str]) -> tuple[str, 
     restore += [*([] if superuser else ["--no-owner", "--no-privileges"]), f"--dbname={where} {database}"]
     _piped((dump, one), (restore, other))
     return tuple(names)
+
+
+@contextmanager
+def taken_away_again(opened: Callable[[], Connection], names: Sequence[str]) -> Iterator[None]:
+    """Where the block fails, take away what was made again before it: then nothing was changed at all."""
+    try:
+        yield
+    except BaseException:
+        if names:
+            with closing(opened()) as live:
+                known = tables_of(live)
+                there = sql.SQL(", ").join(known[name].identifier for name in names if name in known)
+                live.execute(sql.SQL("DROP TABLE {}").format(there))
+        raise
 
 
 Call = tuple[Sequence[str], Mapping[str, str]]

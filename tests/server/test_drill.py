@@ -191,6 +191,28 @@ def test_what_was_restored_beside_is_the_tiers_once_adopted_and_is_not_dropped_t
 
 
 @pytest.mark.thorough
+def test_a_table_that_was_made_again_goes_again_where_another_one_cannot_be_copied_back(
+    drill: Project, url: str
+) -> None:
+    write(
+        url,
+        "CREATE TABLE hangs (person int REFERENCES people ON DELETE CASCADE)",
+        "CREATE TABLE mine (id serial PRIMARY KEY, text text)",
+        "INSERT INTO mine (text) VALUES ('ours')",
+    )
+    assert drill.invoke("backup --tier=stg").code == 0
+    write(url, "DROP TABLE mine")
+    before = dump(url)
+
+    refused = drill.invoke("restore --tier=stg --table=mine,people --back=whole --yes")
+
+    assert (refused.code, "E-COPY-BACK" in refused.text, "Name hangs, too." in refused.text) == (3, True, True)
+    assert dump(url) == before
+    done = drill.invoke("restore --tier=stg --table=mine,people,hangs --back=whole --yes")
+    assert (done.code, "mine made again" in done.text) == (0, True), done.text
+
+
+@pytest.mark.thorough
 def test_a_table_that_was_dropped_comes_back_with_its_rows_and_constraints(drill: Project, url: str) -> None:
     before = dump(url)
     taken = result(drill.invoke("backup --tier=stg --format=json"))["backup"]["id"]
