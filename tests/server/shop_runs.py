@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +11,7 @@ from dbtasks.conninfo import remember
 from dbtasks.migrations import tries
 from dbtasks.migrations.events import Event
 from dbtasks.migrations.job import Job
+from tests.loaded_worker import Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +26,17 @@ class Ran:
 def run(job: Job, secret: str) -> Ran:
     """Run an upgrade and return how it went."""
     remember(secret)
+    _start_workers_quickly()
     reported: list[Event] = []
     try:
         return Ran(applied=tries.run(job, reported.append), reported=reported)
     except Exception as error:
         return Ran(applied=(), reported=reported, error=(type(error), {"args": error.args, **vars(error)}))
+
+
+@functools.cache
+def _start_workers_quickly() -> None:
+    Workers({name: value for name, value in os.environ.items() if name != "PYTHONPATH"}).instead()
 
 
 def result(ran: Ran) -> tuple[str, ...]:

@@ -1,33 +1,50 @@
-"""A command that is forked from a process with its libraries finds what one finds that loads them itself."""
+"""Commands and workers that are forked from a process with their libraries find what others find, who load them."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 
-from tests.server.road import INVOKE, project
+from tests.outside import REPOSITORY
+from tests.server.road import INVOKE, Project, project
 
-TELLS = """
+WORKER = REPOSITORY / "dbtasks" / "migrations" / "worker.py"
+TELL = """
 import json, os, signal, sys
+
+def tell():
+    files = [name for name in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{name}")]
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGCHLD)
+    return json.dumps({
+        "words": sys.argv, "path": sys.path, "flags": list(sys.flags), "main": sys.modules["__main__"].__file__,
+        "environ": {name: value for name, value in os.environ.items() if "://" not in value},
+        "variables": sorted(os.environ), "folder": os.getcwd(), "terminal": os.isatty(0),
+        "files": sorted(each for each in files if int(each) < 200), "umask": os.umask(0o077),
+        "heeds": [str(signal.getsignal(each)) for each in signals], "leads": os.getsid(0) == os.getpid(),
+        "mask": str(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+        "encodings": [each.encoding for each in (sys.stdin, sys.stdout, sys.stderr)],
+    })
+"""
+TASKS = f"""
 from dbtasks.invoke_tasks import namespace
 
 ns = namespace()
-names = [name for name in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{name}")]
-told = {
-    "words": sys.argv, "path": sys.path, "flags": list(sys.flags), "main": sys.modules["__main__"].__file__,
-    "environ": dict(os.environ), "folder": os.getcwd(), "files": sorted(names), "terminal": os.isatty(0),
-    "heeds": [str(signal.getsignal(each)) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGCHLD)],
-    "mask": str(signal.pthread_sigmask(signal.SIG_BLOCK, [])), "umask": os.umask(0o077),
-    "encodings": [each.encoding for each in (sys.stdin, sys.stdout, sys.stderr)], "read": sys.stdin.read(),
-}
-print(json.dumps(told))
+{TELL}
+print(tell())
 print("and this", file=sys.stderr)
-sys.exit(7)
+sys.exit(sys.stdin.read() or 7)
+"""
+REVISION = f"""
+{TELL}
+with open("told", "w") as file:
+    file.write(tell())
+print("its last words", flush=True)
+os._exit(5)
 """
 
 
 def test_a_forked_command_begins_and_ends_as_one_that_loads_everything_itself() -> None:
-    with project(**{"tasks.py": TELLS}) as made:
+    with project(**{"tasks.py": TASKS}) as made:
         environ = made.environ(MORE="of its own", TERM=None)
         alone = subprocess.run(
             [*INVOKE, "--list"],
@@ -42,3 +59,21 @@ def test_a_forked_command_begins_and_ends_as_one_that_loads_everything_itself() 
 
     assert json.loads(forked.out) == json.loads(alone.stdout)
     assert (forked.code, forked.err) == (alone.returncode, alone.stderr) == (7, "and this\n")
+
+
+def in_the_background(made: Project) -> str:
+    return made.start("reset", TERM=None).communicate(timeout=60)[0]
+
+
+def test_a_forked_worker_begins_and_ends_as_one_that_loads_everything_itself() -> None:
+    with project() as made:
+        made.revision("r1", REVISION)
+        found = []
+        for run in (lambda: made.invoke("reset", TERM=None).err, lambda: in_the_background(made)):
+            text = run()
+            found.append(json.loads((made.root / "told").read_text(encoding="utf-8")))
+            (made.root / "told").unlink()
+            assert "the worker ended without a word (exit status 5): its last words" in text
+
+    assert found[0] == found[1]
+    assert found[0]["words"] == [str(WORKER)]
