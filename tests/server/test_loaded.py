@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from typing import Any
 
 from tests.outside import REPOSITORY
 from tests.server.road import INVOKE, Project, project
@@ -61,19 +62,20 @@ def test_a_forked_command_begins_and_ends_as_one_that_loads_everything_itself() 
     assert (forked.code, forked.err) == (alone.returncode, alone.stderr) == (7, "and this\n")
 
 
-def in_the_background(made: Project) -> str:
-    return made.start("reset", TERM=None).communicate(timeout=60)[0]
+def told(made: Project, said: str) -> Any:
+    """Return what the worker of a command wrote down, whose end the command has told."""
+    assert "the worker ended without a word (exit status 5): its last words" in said
+    path = made.root / "told"
+    text = path.read_text(encoding="utf-8")
+    path.unlink()
+    return json.loads(text)
 
 
 def test_a_forked_worker_begins_and_ends_as_one_that_loads_everything_itself() -> None:
     with project() as made:
         made.revision("r1", REVISION)
-        found = []
-        for run in (lambda: made.invoke("reset", TERM=None).err, lambda: in_the_background(made)):
-            text = run()
-            found.append(json.loads((made.root / "told").read_text(encoding="utf-8")))
-            (made.root / "told").unlink()
-            assert "the worker ended without a word (exit status 5): its last words" in text
+        forked = told(made, made.invoke("reset", TERM=None).err)
+        alone = told(made, made.start("reset", TERM=None).communicate(timeout=60)[0])
 
-    assert found[0] == found[1]
-    assert found[0]["words"] == [str(WORKER)]
+    assert forked == alone
+    assert forked["words"] == [str(WORKER)]
