@@ -11,6 +11,7 @@ from dbtasks.errors import ServerUnreachableError
 from dbtasks.evidence import Contents, Database, Evidence, Table, own_stamp
 from dbtasks.inspection import count_rows
 from dbtasks.materials import Kept, Materials
+from dbtasks.measures import LiftGuards, PutGuards, told
 from dbtasks.migration_rules import torn_words
 from dbtasks.plan import (
     AcceptDrift,
@@ -41,18 +42,8 @@ MOST_TABLES = 3
 MOST_SESSIONS = 5
 _WIDTH = 16
 
-_OneLine = (
-    BuildAside
-    | PutStamp
-    | RecordBaseline
-    | ApplyRevisions
-    | TakeBack
-    | LoadSeeds
-    | Verify
-    | Prove
-    | KeepReady
-    | HandOut
-)
+_Revisions = RecordBaseline | ApplyRevisions | TakeBack
+_OneLine = BuildAside | PutStamp | _Revisions | LoadSeeds | Verify | Prove | KeepReady | HandOut
 
 
 def before_asking(seen: Survey, target: Target, newest: Backup | None) -> Iterator[str]:
@@ -84,6 +75,8 @@ def steps(plan: Plan, materials: Materials, evidence: Evidence | None = None) ->
                 yield from (_fact("would drop", f"backup {backup_line(each)}") for each in materials.ended_backups)
             case TakeBackup() | PutMark() | RestoreBackup() | NameBeside() | CopyBack() | RecoverTo():
                 yield from _way_back(step, materials.backup)
+            case PutGuards() | LiftGuards():
+                yield from (_fact(*each) for each in told(step, materials.beware))
             case _:
                 yield from _line(plan, step, evidence)
     if evidence is not None:
@@ -189,9 +182,7 @@ def _line(plan: Plan, step: _OneLine, evidence: Evidence | None) -> Iterator[str
             yield _fact("would let in", f"{command}, {'read-only' if step.read_only else 'free to write'}")
 
 
-def _revisions(
-    plan: Plan, step: RecordBaseline | ApplyRevisions | TakeBack, evidence: Evidence | None
-) -> Iterator[str]:
+def _revisions(plan: Plan, step: _Revisions, evidence: Evidence | None) -> Iterator[str]:
     number = f"{len(step.revisions)} revision{'s' if len(step.revisions) != 1 else ''}"
     match step:
         case RecordBaseline() if step.unknown:

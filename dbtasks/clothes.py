@@ -78,12 +78,24 @@ def _settings(connection: Connection, old: int, name: sql.Identifier) -> Iterato
         " FROM pg_db_role_setting WHERE setdatabase::bigint = %s",
         [old],
     ).fetchall()
+    left = connection.execute(_LEFT_TO_HARDEN, [old]).fetchone() == (True,)
     for role, assignment in rows:
         key, _, value = str(assignment).partition("=")
+        if left and role is not None and key in OF_PEOPLE:
+            continue
         whom = sql.SQL("DATABASE {}").format(name)
         if role is not None:
             whom = sql.SQL("ROLE {} IN ").format(sql.Identifier(str(role))) + whom
         yield sql.SQL("ALTER {} SET {} TO {}").format(whom, sql.Identifier(*key.split(".")), _setting_value(key, value))
+
+
+# What `harden` has given to people's roles in a guarded database, a role that is no superuser cannot give them in
+# another, in which `harden` is to put all its guards again.
+OF_PEOPLE = frozenset({"default_transaction_read_only", "statement_timeout"})
+_LEFT_TO_HARDEN = """
+SELECT d.datistemplate AND NOT r.rolsuper FROM pg_database d, pg_roles r
+ WHERE d.oid::bigint = %s AND r.rolname = session_user
+"""
 
 
 def _setting_value(key: str, value: str) -> sql.Composable:

@@ -36,7 +36,8 @@ class Operation:
     `rehearses` one whose revisions run on what is in service, so that they are tried out elsewhere first, `takes_back`
     one that runs the downgrades of revisions, with what they destroy, `accepts` one that records a person's word that
     something unexpected is meant, `saves` one that takes a backup, `restores` one that takes from a backup,
-    `recovers` one that replays the server's log elsewhere.
+    `recovers` one that replays the server's log elsewhere, `administers` one that goes in as the administrator, where
+    the tier names one, `lifts` one that takes guards away.
     `asked_as` is how the command line asks for one that has no task of its name.
     """
 
@@ -57,6 +58,8 @@ class Operation:
     saves: bool = False
     restores: bool = False
     recovers: bool = False
+    administers: bool = False
+    lifts: bool = False
     stamps: Stamping = Stamping.NEVER
     asked_as: str = ""
 

@@ -24,7 +24,7 @@ def for_worker(project: Project, url: str) -> dict[str, str]:
 
 def _with_one_database(project: Project, url: str) -> dict[str, str]:
     settings = project.settings
-    names = [name for tier in settings.tiers for name in (tier.url_variable, tier.runtime_url_variable) if name]
+    names = [name for tier in settings.tiers for name in tier.url_variables]
     names += [settings.migrations.scratch] if settings.migrations.scratch else []
     names += [tier.recovery.token for tier in settings.tiers if tier.recovery.token]
     secrets = project.variables.known(names)

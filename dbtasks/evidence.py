@@ -91,7 +91,8 @@ class Database:
     `schemas` are those that others could replace, `obstacles` what stands in the way of that; `None`: not looked at.
     `lacking` is what the role may not do that a migration must, in words. `torn` left their transaction and did not
     come back, while nobody migrates there; `leftovers` are the indexes that are invalid then.
-    `unproven` is what it failed at when it was last to be proven.
+    `unproven` is what it failed at when it was last to be proven. `passes` is the role that the guards inside it let
+    pass, where `harden` has put some.
     """
 
     oid: int
@@ -117,6 +118,7 @@ class Database:
     leftovers: tuple[str, ...] = ()
     unproven: str = ""
     lacking: tuple[str, ...] = ()
+    passes: str = ""
 
 
 class StampState(enum.Enum):

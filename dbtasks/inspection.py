@@ -14,6 +14,7 @@ from psycopg import sql
 
 from dbtasks.database import Connection, several
 from dbtasks.evidence import Database, Identity, Server, Session, Stamp, Table
+from dbtasks.hardening.reading import passing
 from dbtasks.identity import floor_from
 from dbtasks.revision_facts import VersionTables, revision_facts
 from dbtasks.tiers import Consent, Floor, Loss
@@ -44,17 +45,19 @@ _OF_A_DATABASE = """
 """
 
 _DATABASE = f"""
-SELECT {_OF_A_DATABASE}, pg_database_size(d.oid), to_regclass('dbtasks.identity') IS NOT NULL
+SELECT {_OF_A_DATABASE}, pg_database_size(d.oid), to_regclass('dbtasks.identity') IS NOT NULL,
+       to_regclass('dbtasks.hardening') IS NOT NULL
   FROM pg_database d WHERE d.datname = current_database()
 """  # noqa: S608 - our own text
 
-# Settings of a database that a role which is no superuser cannot give to another one.
+# Settings that a role which is no superuser cannot give to another database. What `harden` has put, it puts anew.
 _UNSETTABLE = """
 SELECT split_part(assignment, '=', 1)
   FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS assignment
   LEFT JOIN pg_settings p ON p.name = split_part(assignment, '=', 1)
  WHERE s.setdatabase::bigint = %s
    AND (p.name IS NULL OR p.context = 'superuser' OR s.setrole::regrole::text NOT IN ('-', session_user))
+   AND NOT (%s AND s.setrole <> 0 AND p.name IN ('default_transaction_read_only', 'statement_timeout'))
 """
 
 # Registered as the tier's live one, and bearing its name: then the registry's word stands for the stamp.
@@ -78,12 +81,14 @@ WITH mine AS (
     SELECT 'pg_class'::regclass AS classid, oid AS objid FROM pg_class
      WHERE relnamespace IN (SELECT oid FROM mine)
        AND NOT (relnamespace = to_regnamespace('dbtasks')
-                AND relname ~ '^(identity|ledger|kept|seeds|drift|unproven)(_|$)')
+                AND relname ~ '^(identity|ledger|kept|seeds|drift|unproven|hardening)(_|$)')
     UNION ALL
     SELECT 'pg_type'::regclass, oid FROM pg_type
      WHERE typnamespace IN (SELECT oid FROM mine) AND typrelid = 0 AND typelem = 0
     UNION ALL
-    SELECT 'pg_proc'::regclass, oid FROM pg_proc WHERE pronamespace IN (SELECT oid FROM mine)
+    SELECT 'pg_proc'::regclass, oid FROM pg_proc
+     WHERE pronamespace IN (SELECT oid FROM mine)
+       AND NOT (pronamespace = to_regnamespace('dbtasks') AND proname LIKE 'guard\\_%')
     UNION ALL
     SELECT 'pg_namespace'::regclass, oid FROM pg_namespace
      WHERE oid IN (SELECT oid FROM mine) AND nspname NOT IN ('public', 'dbtasks')
@@ -159,7 +164,7 @@ def look_at_database(
     row = connection.execute(_DATABASE).fetchone()
     if row is None:
         raise PermissionError("the database's own row in pg_database cannot be read")
-    oid, name, owner, owned, template, slots, prepared, has_settings, size, has_identity = row
+    oid, name, owner, owned, template, slots, prepared, has_settings, size, has_identity, has_guards = row
     return Database(
         oid=cast(int, oid),
         name=str(name),
@@ -170,11 +175,12 @@ def look_at_database(
         user_objects=cast(int, _one(connection, _USER_OBJECTS)),
         logical_slots=tuple(cast(list[str], slots or [])),
         prepared=cast(int, prepared),
-        unsettable=_unsettable(connection, server, oid) if has_settings else (),
+        unsettable=_unsettable(connection, server, oid, template) if has_settings else (),
         sessions=tuple(_sessions(connection)),
         tables=tuple(Table(name=str(name), rows=cast(int, rows)) for name, rows in connection.execute(_TABLES)),
         stamps=_stamps(connection) if has_identity else (),
         registered=registered(cast(int, oid)),
+        passes=passing(connection) if has_guards else "",
         **(revision_facts(connection, tables) if tables else {}),
     )
 
@@ -207,17 +213,17 @@ def look_from_beside(
         user_objects=1,
         logical_slots=tuple(cast(list[str], slots or [])),
         prepared=cast(int, prepared),
-        unsettable=_unsettable(connection, server, oid) if has_settings else (),
+        unsettable=_unsettable(connection, server, oid, template) if has_settings else (),
         stamps=(stamp,),
         registered="live",
     )
     return server, database, bool(registers)
 
 
-def _unsettable(connection: Connection, server: Server, oid: object) -> tuple[str, ...]:
+def _unsettable(connection: Connection, server: Server, oid: object, template: object) -> tuple[str, ...]:
     if server.superuser:
         return ()
-    return tuple(str(name) for (name,) in connection.execute(_UNSETTABLE, [oid]).fetchall())
+    return tuple(str(name) for (name,) in connection.execute(_UNSETTABLE, [oid, template]).fetchall())
 
 
 def _recorded(project: str, record: Mapping[str, object], server: Server, oid: int) -> Stamp | None:

@@ -13,6 +13,7 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import Task
 
+from dbtasks.access_tasks import harden
 from dbtasks.command_line import after_two_dashes, checked_format, end, whole_number
 from dbtasks.console import Console
 from dbtasks.errors import UsageError
@@ -239,7 +240,7 @@ def server(_c: Context, action: str) -> None:
 
 TASKS: tuple[Task[Any], ...] = (
     reset, undo, seed, migrate, downgrade, prepare, prune, adopt, shell, run, status, check, drift, lint, audit, server,
-    backup, restore, recover, incident,
+    backup, restore, recover, incident, harden,
 )  # fmt: skip
 
 

@@ -211,6 +211,8 @@ def _destroying_asks(case: Case) -> Refuse | Ask | None:
 def _loss(case: Case) -> str:
     """Return what would be lost, in each operation's own words."""
     operation = case.request.operation
+    if operation.lifts:
+        return f"{operation.command} would take the guards away that stand inside {case.database}"
     if operation.takes_back:
         return f"{operation.name} would take back revisions of {case.database}, with what they have made"
     if operation.rehearses:
@@ -228,6 +230,8 @@ def _loss(case: Case) -> str:
 def _harmless(case: Case) -> str:
     """Return the command that loses nothing and answers what the refused one was for."""
     operation, tier = case.request.operation, case.request.tier.name
+    if operation.lifts:
+        return f"To see which guards stand: invoke harden --check --tier={tier}"
     if operation.takes_back:
         return f"To see what would be taken back: invoke {operation.name} --tier={tier} --to=<revision> --dry-run"
     if operation.drops or operation.rehearses:

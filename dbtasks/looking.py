@@ -84,7 +84,7 @@ def _glance(beside: Connection | None, project: Project, request: Request, targe
     if found is None:
         return None
     server, database, registers = found
-    if not server.can_create:
+    if not server.can_create or database.template:  # whether that is a guard, only the database can tell
         return None
     # A stamp that asks more than the settings do is looked at where it is.
     if any(stamp.floor != request.tier.floor for stamp in database.stamps or ()):

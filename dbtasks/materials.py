@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from dbtasks.measures import Measure
 from dbtasks.plan import Prove, RevisionBytes
 from dbtasks.risks import Ceiling
 from dbtasks.values import dataclass
@@ -45,7 +46,8 @@ class Materials:
     produce, `reason` why that is meant: all only where it is to be accepted. `prove` is what a tier must pass besides
     being at head, `backup` what is to be restored, `into` the name that it gets where it is not to take a place,
     `tables` are those of it that are to be copied back, and `back_how` says how much of them. `goal` is the point of
-    the log to recover to.
+    the log to recover to. `measures` are the guards that are to be put, `passes` the role that they let pass, `beware`
+    what they do not stop.
     """
 
     revisions: tuple[RevisionBytes, ...] = ()
@@ -75,3 +77,6 @@ class Materials:
     tables: tuple[str, ...] = ()
     back_how: Back = Back.CHANGED
     goal: str = ""
+    passes: str = ""
+    measures: tuple[Measure, ...] = ()
+    beware: tuple[str, ...] = ()

@@ -114,7 +114,7 @@ class Names:
     """The environment variables that a project's settings speak of, in upper case: spellings differ in case only."""
 
     def __init__(self, settings: Settings) -> None:
-        urls = [name for tier in settings.tiers for name in (tier.url_variable, tier.runtime_url_variable) if name]
+        urls = [name for tier in settings.tiers for name in tier.url_variables]
         self.flags = frozenset(tier.flag.upper() for tier in settings.tiers if tier.flag)
         self.default = settings.default.url_variable
         self.tiers = frozenset(name.upper() for name in urls) - {self.default.upper()}

@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING
 
 from dbtasks.console import Console
 from dbtasks.effects import Operation
-from dbtasks.errors import (
-    ConsentNotGivenError,
-    DbtasksError,
-    PlanChangedError,
-    RefusedError,
-)
+from dbtasks.errors import ConsentNotGivenError, DbtasksError, PlanChangedError, RefusedError
 from dbtasks.evidence import Evidence
 from dbtasks.guard import Clearance, admit, clear, decide
 from dbtasks.plan import Plan
@@ -180,7 +175,8 @@ class _Road:
         tier = self.call.choice.tier
         if self.call.managed:
             return resolve_runtime(self.project.variables, tier)
-        target = resolve(self.project.settings, self.project.variables, tier, self._note)
+        as_, project = self.call.operation.administers, self.project
+        target = resolve(project.settings, project.variables, tier, self._note, admin=as_)
         if target is None:  # start is on, so only a tier without any way in gets here
             raise DbtasksError(f"[{tier.label}] leads nowhere. Run: invoke check")
         return target

@@ -14,6 +14,7 @@ from datetime import timedelta
 from dbtasks.canonical import canonical
 from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence, Identity
+from dbtasks.measures import LiftGuards, PutGuards
 from dbtasks.risks import Ceiling
 from dbtasks.tiers import Floor
 from dbtasks.values import dataclass
@@ -192,6 +193,8 @@ Step = (
     | NameBeside
     | CopyBack
     | RecoverTo
+    | PutGuards
+    | LiftGuards
 )
 
 

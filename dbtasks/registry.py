@@ -266,9 +266,12 @@ class Registry:
     def drop(self, row: Row) -> None:
         """Drop a registered database and its row. Only a row's own oid and name are ever dropped."""
         known = self.connection.execute(
-            "SELECT 1 FROM pg_database WHERE datname = %s AND (%s::bigint IS NULL OR oid::bigint = %s)",
+            "SELECT datistemplate FROM pg_database WHERE datname = %s AND (%s::bigint IS NULL OR oid::bigint = %s)",
             [row.name, row.oid, row.oid],
         ).fetchone()
+        if known == (True,):  # it was in service once, and `harden` kept it from being dropped
+            unflag = sql.SQL("ALTER DATABASE {} IS_TEMPLATE false")
+            self.connection.execute(unflag.format(sql.Identifier(row.name)))
         if known:
             self.connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(row.name)))
         self.connection.execute("DELETE FROM dbtasks.registry WHERE id = %s", [row.id])

@@ -75,6 +75,9 @@ def _swap(bench: Workbench, new: Row, new_oid: int, keep: timedelta, *, dressed:
     bench.result.facts |= {"swap_ms": milliseconds, "kept": retired if keep else None}
     way_back = f" · undo: invoke undo --tier={tier}" if retired and keep else ""
     bench.report("swap", f"{'brought back' if not dressed else 'swapped in'}, {milliseconds} ms{way_back}")
+    was = bench.clearance.evidence.database
+    if was is not None and was.passes and dressed:
+        bench.report("beware", f"no guards stand inside the new database: invoke harden --tier={tier}")
 
 
 def keep_ready(bench: Workbench) -> str:

@@ -18,6 +18,7 @@ from dbtasks.database import let_write, session_lock, telling_failures
 from dbtasks.environment import for_command
 from dbtasks.errors import PlanChangedError, ServerUnreachableError
 from dbtasks.guard import Clearance, decide
+from dbtasks.measures import LiftGuards, PutGuards
 from dbtasks.moment import Moment
 from dbtasks.plan import (
     AcceptDrift,
@@ -75,7 +76,13 @@ def _locked(bench: Workbench) -> Iterator[None]:
             connection = let_write(bench.clearance, site.beside)
             registers = bench.clearance.evidence.server.registers
         else:
-            connection = registry.open_registry(bench.clearance, conninfo, site.server_way)
+            # What an administrator made would be closed to those who do the daily work.
+            as_admin = plan.operation.administers
+            connection = (
+                bench.open(conninfo.with_database(registry.COORDINATION))
+                if as_admin
+                else registry.open_registry(bench.clearance, conninfo, site.server_way)
+            )
             registers = registry.may_write(connection)
         if registers:
             bench.registers(connection)
@@ -135,6 +142,10 @@ def _do(bench: Workbench, step: Step) -> tuple[str, str]:
             from dbtasks import accepting  # late: most plans accept nothing
 
             return "accept", accepting.accept(bench, step)
+        case PutGuards() | LiftGuards():
+            from dbtasks import guarding
+
+            return "harden", guarding.put(bench, step) if isinstance(step, PutGuards) else guarding.lift(bench, step)
         case HandOut():
             return "open", hand_out(bench, step)
         case TakeBackup() | PutMark() | RestoreBackup() | NameBeside() | CopyBack() | RecoverTo():

@@ -5,6 +5,7 @@ The reader, the JSON Schema and the documentation are made from these rows.
 
 from __future__ import annotations
 
+from dbtasks.settings_access_keys import ADMIN_URL, CREDENTIAL, HARDEN_KEYS
 from dbtasks.settings_backup_keys import BACKUP_KEYS, BACKUPS_KEYS
 from dbtasks.settings_key import PATH, PATH_EXPECTED, Key, Shape, choice, path, section, time, truth, words
 from dbtasks.settings_people_keys import ALLOW, GROUPS, PEOPLE
@@ -94,12 +95,7 @@ TIER_KEYS = (
         required=True,
         secret=True,
     ),
-    words(
-        "credential",
-        "A command that writes the password, where the URL has none: asked when it is needed, kept nowhere.",
-        "a command, word by word",
-        "[op, read, op://shop/prod/password]",
-    ),
+    CREDENTIAL,
     Key(
         name="runtime_url",
         summary="The NAME of the variable that a managed runtime connects with. Needs runtime.markers.",
@@ -108,6 +104,7 @@ TIER_KEYS = (
         example="database_runtime_url",
         secret=True,
     ),
+    ADMIN_URL,
     Key(
         name="runtime",
         summary="How the managed production runtime is recognised.",
@@ -146,6 +143,7 @@ TIER_KEYS = (
     section("migrate", "How patient a migration of this tier is.", "{lock_timeout: 5 seconds}", MIGRATE_KEYS),
     section("recovery", "How this tier can be recovered to a point in time.", "{keep: 7 days}", RECOVERY_KEYS),
     section("backup", "What takes this tier's backups, and which are kept.", "{keep: 10 backups}", BACKUP_KEYS),
+    section("harden", "What `invoke harden` puts into this tier's database.", "{passes: migrator}", HARDEN_KEYS),
     choice("embedded", "Which private PostgreSQL stands in while the URL's variable is unset.", tuple(Embedded)),
     ALLOW,
 )

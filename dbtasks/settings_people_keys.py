@@ -23,6 +23,8 @@ OPERATIONS = (
     "restore_beside",
     "copy_back",
     "recover",
+    "harden",
+    "lift",
     "open",
 )
 

@@ -54,6 +54,14 @@ def check_each(draft: Draft, *, demo: bool) -> None:
     _check_recovery(tier, fields.section("recovery"))
     if tier.runtime_url_variable and tier.runtime_url_variable.lower() == tier.url_variable.lower():
         fields.note("runtime_url", "the same variable as url. A managed runtime has a role of its own: name another.")
+    others = [name.lower() for name in (tier.url_variable, tier.runtime_url_variable) if name]
+    if tier.admin_url_variable and tier.admin_url_variable.lower() in others:
+        fields.note(
+            "admin_url", "a variable that is in use already. An administrator has a role of its own: name another."
+        )
+    if tier.hardening.passes and tier.hardening.passes in tier.hardening.people:
+        text = "the role that may drop is not one that people log in as. Take it out."
+        fields.section("harden").note("people", text, item=tier.hardening.passes)
 
 
 def _check_recovery(tier: Tier, fields: Fields) -> None:
@@ -108,7 +116,8 @@ def _claims(draft: Draft) -> Iterator[Claim]:
     yield Claim(space="label", text=tier.label, written=tier.label, key="label")
     if tier.flag:
         yield Claim(space="flag", text=tier.flag, written=tier.flag, key="flag")
-    for key, variable in (("url", tier.url_variable), ("runtime_url", tier.runtime_url_variable)):
+    named = {"url": tier.url_variable, "runtime_url": tier.runtime_url_variable, "admin_url": tier.admin_url_variable}
+    for key, variable in named.items():
         if variable:
             yield Claim(space="URL variable", text=variable.lower(), written=variable, key=key)
     for word in sorted(tier.name_words):
@@ -138,9 +147,7 @@ def check_variables(
 ) -> None:
     """Note each variable of the revisions that no worker ever gets, or that is its URL."""
     tiers = [draft.tier for draft in drafts]
-    taken = {
-        name.upper() for tier in tiers for name in (tier.url_variable, tier.runtime_url_variable, tier.flag) if name
-    }
+    taken = {name.upper() for tier in tiers for name in (*tier.url_variables, tier.flag) if name}
     for name in names:
         if name in url_variables:
             fields.note("variables", "this one is in url_variables already. Delete it here.", item=name)
@@ -152,7 +159,7 @@ def check_variables(
 def check_scratch(fields: Fields, name: str, drafts: Sequence[Draft]) -> None:
     """Note a scratch server that a tier lives on, by its variable: a rehearsal writes there without a question."""
     tiers = [draft.tier for draft in drafts]
-    taken = {each.upper() for tier in tiers for each in (tier.url_variable, tier.runtime_url_variable) if each}
+    taken = {each.upper() for tier in tiers for each in tier.url_variables}
     if name.upper() in taken:
         fields.note("scratch", "this one leads to a tier. Name the variable of a server that holds none.")
 

@@ -106,7 +106,7 @@ def _name_state(tier: Tier, others: Iterable[Tier], name: str) -> NameState:
 def _use(database: Database | None) -> Use:
     if database is None:
         return Use.LIVE
-    if database.template:
+    if database.template and not database.passes:  # `harden` sets the flag, too: no such database can be dropped
         return Use.TEMPLATE
     if database.registered == "clone":
         return Use.CLONE

@@ -118,6 +118,10 @@ def survey(
         inside, found = situation.replacing is Replacing.BY_SCHEMAS, (server, database, server_way)
         means = bringing.Means(wish=wish, found=found, connection=beside, inside=inside)
         materials = bringing.add(materials, project, request, target, means)
+    if operation.administers:
+        from dbtasks import guards
+
+        materials = guards.add(materials, project, request, target, (server, database))
     policy = None
     if way_back_is_wanted(request, situation, materials):
         from dbtasks import provision
@@ -134,14 +138,7 @@ def survey(
         policy=policy,
     )
     evidence, materials, plan = _planned(around, evidence, materials, before, say)
-    return Survey(
-        evidence=evidence,
-        plan=plan,
-        materials=materials,
-        server_way=server_way,
-        files=files,
-        beside=beside,
-    )
+    return Survey(evidence=evidence, plan=plan, materials=materials, server_way=server_way, files=files, beside=beside)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

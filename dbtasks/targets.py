@@ -29,14 +29,23 @@ class Target:
 
 
 def resolve(
-    settings: Settings, variables: Variables, tier: Tier, report: Callable[[str], None], *, start: bool = True
+    settings: Settings,
+    variables: Variables,
+    tier: Tier,
+    report: Callable[[str], None],
+    *,
+    start: bool = True,
+    admin: bool = False,
 ) -> Target | None:
     """Return a tier's way in. `None`: its embedded server was never started, and `start` is off.
+
+    `admin`: the administrator's, where the tier names one.
 
     An embedded server that was started before is started again whatever `start` says. Raises UrlNotConfiguredError
     and ConninfoError. In a test process, our own connections are let through to the default tier's server from now on.
     """
-    target = _resolve(settings, variables, tier, report, start=start)
+    target = _administrator(variables, tier) if admin else None
+    target = target or _resolve(settings, variables, tier, report, start=start)
     if target is not None and tier == settings.default:
         PIN.enter(target.conninfo.host, target.conninfo.port)
     return target
@@ -62,6 +71,14 @@ def _resolve(
     server = embedded.ensure(settings.root, kind, report)
     name = f"{settings.project}_{tier.name}"
     return Target(tier=tier, conninfo=server.conninfo(name), variable="", masked=f"{name} on embedded:{server.port}")
+
+
+def _administrator(variables: Variables, tier: Tier) -> Target | None:
+    value = variables.get(tier.admin_url_variable) if tier.admin_url_variable else None
+    if value is None:
+        return None
+    conninfo = parse(value.text, variable=value.variable)
+    return Target(tier=tier, conninfo=conninfo, variable=value.variable, masked=conninfo.masked)
 
 
 def resolve_runtime(variables: Variables, tier: Tier) -> Target:

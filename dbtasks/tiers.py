@@ -10,6 +10,7 @@ import re
 from dataclasses import field
 from datetime import timedelta
 
+from dbtasks.measures import Hardening
 from dbtasks.values import dataclass
 
 
@@ -198,6 +199,14 @@ class Tier:
     runtime_markers: tuple[Marker, ...] = ()
     allow: tuple[Allowed, ...] | None = None
     credential: tuple[str, ...] = ()
+    admin_url_variable: str | None = None
+    hardening: Hardening = Hardening()
+
+    @property
+    def url_variables(self) -> tuple[str, ...]:
+        """The names of all variables that lead to it."""
+        every = (self.url_variable, self.runtime_url_variable, self.admin_url_variable)
+        return tuple(name for name in every if name)
 
     @property
     def floor(self) -> Floor:

@@ -153,9 +153,8 @@ def _unusable(where: Value, text: str) -> Mistake:
 
 def _url_names(settings: Settings) -> Iterator[tuple[Tier, str]]:
     for tier in settings.tiers:
-        yield tier, tier.url_variable
-        if tier.runtime_url_variable is not None:
-            yield tier, tier.runtime_url_variable
+        for name in tier.url_variables:
+            yield tier, name
 
 
 def _twins(values: Mapping[str, Value], name: str) -> list[Value]:

@@ -13,7 +13,8 @@ from dbtasks.verdicts import Case, DecideRule, Refuse, refuse
 
 def _what_is_destroyed_can_be_brought_back(case: Case) -> Refuse | None:
     operation, situation = case.request.operation, case.situation
-    inside = case.effect is Effect.DESTROY and not operation.replaces and not operation.drops
+    keeps = operation.replaces or operation.drops or operation.lifts  # guards hold no rows
+    inside = case.effect is Effect.DESTROY and not keeps
     if not inside or situation.floor.may_lose is Loss.EVERYTHING or situation.way_back is WayBack.PROVIDED:
         return None
     if situation.way_back is WayBack.WAIVED and situation.floor.may_lose is not Loss.NOTHING:

@@ -25,7 +25,7 @@ from dbtasks.database import Connection
 from dbtasks.programs import find_client
 
 NAME, SEALED, FOLDER = "database.dump", "database.dump.age", "dump"
-OPTIONS = ("--compress=1", "--lock-wait-timeout=10000", "--no-password")
+OPTIONS = ("--compress=1", "--exclude-table=dbtasks.hardening", "--lock-wait-timeout=10000", "--no-password")
 _TELL_EVERY_BYTES = 1 << 24
 _READ_BYTES = 1 << 18
 _PATIENCE_S = 10

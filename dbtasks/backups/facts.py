@@ -59,6 +59,7 @@ SELECT DISTINCT r.rolname::text FROM pg_roles r
 _TABLES: LiteralString = """
 SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = 'r' AND n.nspname !~ '^(pg_|information_schema$)'
+   AND NOT (n.nspname = 'dbtasks' AND c.relname = 'hardening') -- it tells of this database alone
    AND NOT EXISTS (SELECT FROM pg_depend d
                     WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
  ORDER BY 1, 2

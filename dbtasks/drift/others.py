@@ -41,7 +41,7 @@ OBJECTS: LiteralString = """, rare AS (
     UNION ALL SELECT 'pg_statistic_ext'::regclass, oid, pg_get_statisticsobjdef(oid) FROM pg_statistic_ext
     UNION ALL SELECT 'pg_event_trigger'::regclass, oid,
               concat_ws(' ', evtevent, evtfoid::regproc, evtenabled, array_to_string(evttags, ' '))
-         FROM pg_event_trigger
+         FROM pg_event_trigger WHERE evtname NOT LIKE 'dbtasks\\_guard\\_%' -- what `harden` puts
 )
 SELECT i.type || ' ' || i.identity, '', r.definition
   FROM rare r CROSS JOIN LATERAL pg_identify_object(r.classid, r.objid, 0) AS i
@@ -50,7 +50,8 @@ SELECT i.type || ' ' || i.identity, '', r.definition
 """
 
 # All that there is to give is ALL: version 17 has a privilege more. What owners have of their own is not told, unless
-# some of it was taken from them; of `public`, what a new database begins with.
+# some of it was taken from them; of `public`, what a new database begins with. TRUNCATE is what `harden` takes from
+# everybody, and `harden --check` tells who has it.
 GRANTS: LiteralString = """, given AS (
     SELECT CASE relkind WHEN 'S' THEN 's' ELSE 'r' END AS kind, name, name AS whole, relowner AS owner,
            coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner)) AS acl FROM rel
@@ -69,13 +70,14 @@ GRANTS: LiteralString = """, given AS (
                       ORDER BY a.privilege_type) AS privileges,
            array_agg(a.privilege_type::text) AS those, bool_or(a.is_grantable) AS grantable
       FROM given g CROSS JOIN LATERAL aclexplode(g.acl) AS a
-     WHERE NOT (g.kind = 'n' AND EXISTS (SELECT FROM begun b WHERE b.name = g.name AND b.grantee = a.grantee
+     WHERE a.privilege_type <> 'TRUNCATE'
+       AND NOT (g.kind = 'n' AND EXISTS (SELECT FROM begun b WHERE b.name = g.name AND b.grantee = a.grantee
                                             AND b.privilege_type = a.privilege_type))
      GROUP BY 1, 2, 3, 4, 5
 ), told AS (
     SELECT e.kind, e.name, e.whole, e.owner, e.grantee, e.privileges, e.grantable, e.kind <> 'c' AND e.those @> ARRAY(
            SELECT d.privilege_type::text FROM aclexplode(acldefault(e.kind::"char", e.owner)) AS d
-            WHERE d.grantee = e.owner) AS complete FROM entry e
+            WHERE d.grantee = e.owner AND d.privilege_type <> 'TRUNCATE') AS complete FROM entry e
 )
 SELECT CASE kind WHEN 'f' THEN 'function ' WHEN 'T' THEN 'type ' WHEN 'n' THEN 'schema ' ELSE '' END || name || ' to '
        || CASE WHEN grantee = 0 THEN 'PUBLIC' WHEN grantee = owner THEN 'its owner'

@@ -113,6 +113,7 @@ TRIGGERS: LiteralString = """
 SELECT r.name || '.' || quote_ident(t.tgname), r.name, pg_get_triggerdef(t.oid)
        || CASE t.tgenabled WHEN 'D' THEN ', disabled' WHEN 'R' THEN ', on replicas' WHEN 'A' THEN ', always' ELSE '' END
   FROM pg_trigger t JOIN rel r ON r.oid = t.tgrelid WHERE NOT t.tgisinternal AND t.tgparentid = 0
+   AND t.tgname NOT LIKE 'dbtasks\\_guard\\_%' -- what `harden` puts
 """
 
 RULES: LiteralString = """

@@ -15,6 +15,9 @@ from dbtasks.operations import (
     copy_back,
     downgrade,
     drift,
+    guards,
+    harden,
+    lift,
     lint,
     migrate,
     open_,
@@ -43,7 +46,8 @@ class Verb(Protocol):
 VERBS: tuple[Verb, ...] = (
     *(reset, undo, seed, migrate, downgrade, prepare, prune, adopt, accept),
     *(backup, restore, restore_beside, copy_back, recover),
-    *(open_, status, check, drift, lint),
+    *(harden, lift),
+    *(open_, status, check, drift, lint, guards),
 )
 
 

@@ -22,6 +22,7 @@ from dbtasks.clients import way
 from dbtasks.conninfo import Conninfo, Permit
 from dbtasks.database import Connection
 from dbtasks.errors import DbtasksError
+from dbtasks.hardening.texts import IN_A_DUMP
 from dbtasks.masking import mask
 from dbtasks.programs import child_environment, find_client
 from dbtasks.schemas import script
@@ -130,7 +131,7 @@ def _dumped(conninfo: Conninfo, permit: Permit, major: int, folder: Path, unused
 def _belongs(line: str, unused: set[str]) -> bool:
     """Return whether an entry goes along: an extension that nothing of the application uses need not be there."""
     extension = _EXTENSION.match(line)
-    return not _REACHES_OUT.match(line) and not (extension and extension[1] in unused)
+    return not (_REACHES_OUT.match(line) or IN_A_DUMP.match(line)) and not (extension and extension[1] in unused)
 
 
 def _run(command: list[str], environ: dict[str, str] | None = None) -> bytes:

@@ -26,7 +26,8 @@ TABLES = sql.SQL("""{wanted}
 SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name,
     array_position(current_schemas(false), n.nspname) AS rank, c.relhasrules AS rules,
     c.relhasrules OR c.oid IN (SELECT unnest(ARRAY[inhrelid, inhparent]) FROM pg_catalog.pg_inherits)
-        OR EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
+        OR EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+                    AND t.tgname NOT LIKE 'dbtasks\\_guard\\_%%') -- which write nothing
         OR EXISTS (SELECT FROM pg_catalog.pg_constraint o
                    WHERE o.confrelid = c.oid AND o.contype = 'f' AND o.confupdtype IN ('c', 'n', 'd')) AS ripples,
     greatest(pg_relation_size(c.oid), (SELECT sum(pg_relation_size(p.relid)) FROM pg_partition_tree(c.oid) p))::bigint

@@ -188,21 +188,32 @@ def with_obstacles(tier: Tier, situation: Situation, *, at_most: int) -> Iterato
             yield replace(situation, drift=drift, drifted=("table public.lessons is extra",))
 
 
+# With and without an engine, something that has ended, a revision to take back, a guard that is missing or stands.
+TAKES_STEPS_OR_NONE = {
+    "backup": Effect.ADD,
+    "recover": Effect.ADD,
+    "restore_beside": Effect.ADD,
+    "prune": Effect.DESTROY,
+    "downgrade": Effect.DESTROY,
+    "harden": Effect.CHANGE,
+    "lift": Effect.DESTROY,
+}
+
+
 def effects(request: Request, situation: Situation) -> tuple[Effect, ...]:
     """The effects that the operation's plan can have there (the tests of operations hold the plans to this)."""
-    match request.operation.name:
+    name = request.operation.name
+    match name:
+        case _ if name in TAKES_STEPS_OR_NONE:
+            return (TAKES_STEPS_OR_NONE[name], Effect.READ)
         case "reset":
             return (Effect.DESTROY if situation.contents is Contents.HOLDS else Effect.ADD,)
         case "undo":  # with and without something kept
             return (Effect.DESTROY if situation.contents is Contents.HOLDS else Effect.ADD, Effect.READ)
         case "copy_back":  # rows that are missing, others too, without a backup
             return (Effect.CHANGE, Effect.DESTROY, Effect.READ)
-        case "backup" | "recover" | "restore_beside":  # with and without an engine, or a backup
-            return (Effect.ADD, Effect.READ)
         case "restore":  # with and without a backup
             return (Effect.DESTROY if situation.contents is Contents.HOLDS else Effect.ADD, Effect.READ)
-        case "prune" | "downgrade":
-            return (Effect.DESTROY, Effect.READ)
         case "migrate" if situation.rehearsal is Rehearsal.NOT_REHEARSED:  # what is unknown may destroy
             free = situation.floor.may_lose is Loss.EVERYTHING
             return (Effect.CHANGE if free else Effect.DESTROY,)

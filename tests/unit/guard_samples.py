@@ -25,12 +25,15 @@ from dbtasks.evidence import (
 )
 from dbtasks.guard import admit, decide
 from dbtasks.materials import Kept, Materials
+from dbtasks.measures import Guard, Measure
 from dbtasks.operations import (
     accept,
     adopt,
     backup,
     copy_back,
     downgrade,
+    harden,
+    lift,
     migrate,
     open_,
     prepare,
@@ -56,6 +59,7 @@ RESET, SEED, MIGRATE, ADOPT, OPEN = (each.OPERATION for each in (reset, seed, mi
 RESTORE_BESIDE = restore_beside.OPERATION
 STATUS, DOWNGRADE = status.OPERATION, downgrade.OPERATION
 PREPARE, UNDO, PRUNE, ACCEPT = (each.OPERATION for each in (prepare, undo, prune, accept))
+HARDEN, LIFT = harden.OPERATION, lift.OPERATION
 BACK_UP, RESTORE, COPY_BACK, RECOVER = (each.OPERATION for each in (backup, restore, copy_back, recover))
 EMPTY = {"stamp": StampState.MISSING, "contents": Contents.EMPTY}
 ABSENT = {"stamp": StampState.MISSING, "contents": Contents.ABSENT}
@@ -100,6 +104,7 @@ BACKUP = Backup(
     entry=12,
     made_by="anna@desk",
 )
+MEASURE = Measure(guard=Guard.DATABASE)
 POLICY = Policy(backup="pg_dump", sealed_to=("age1qz",), mark="archive")
 MATERIALS = Materials(
     revisions=(BASE, HEAD),
@@ -120,6 +125,8 @@ MATERIALS = Materials(
     schema="44" * 32,
     drift=("5f0e index public.by_hand is extra",),
     reason="made by hand on Sunday",
+    passes="migrator",
+    measures=(MEASURE,),
 )
 
 

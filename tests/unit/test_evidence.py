@@ -175,8 +175,10 @@ def test_the_server_says_what_it_is(server: Server, expected: tuple[ServerRole, 
         (replace(DATABASE, registered="spare"), Use.NOT_LIVE),
         (replace(DATABASE, registered="clone"), Use.CLONE),
         (replace(DATABASE, template=True, registered="live"), Use.TEMPLATE),
+        (replace(DATABASE, template=True, registered="live", passes="migrator"), Use.LIVE),
+        (replace(DATABASE, template=True, registered="retired", passes="migrator"), Use.NOT_LIVE),
     ],
-    ids=["unregistered", "live", "restored", "retired", "spare", "clone", "template"],
+    ids=["unregistered", "live", "restored", "retired", "spare", "clone", "template", "guarded", "guarded once"],
 )
 def test_the_registry_and_the_catalogue_say_what_a_database_is_for(database: Database, expected: Use) -> None:
     assert look(database).use is expected

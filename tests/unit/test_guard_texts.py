@@ -47,6 +47,7 @@ from tests.unit.guard_samples import (
     COPY_BACK,
     DOWNGRADE,
     EMPTY,
+    LIFT,
     MIGRATE,
     OPEN,
     PRUNE,
@@ -408,6 +409,13 @@ def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
             f"To see what would be taken back: {TAKE_BACK_STG}. A script that means it passes --yes.",
         ),
         (
+            "E-NO-ANSWER",
+            LIFT,
+            {},
+            f"harden --undo would take the guards away that stand inside shop_stg, {NOBODY}",
+            "To see which guards stand: invoke harden --check --tier=stg. A script that means it passes --yes.",
+        ),
+        (
             "E-OBSTACLE",
             UNDO,
             {"replacing": Replacing.OBSTACLES, "obstacles": ("a slot",)},
@@ -485,7 +493,7 @@ def refusals(stride: int) -> Iterator[tuple[Request, Situation | None, Refuse]]:
 
 
 COMMAND = re.compile(
-    r"invoke (?:reset|restore|recover|backup|undo|seed|migrate|downgrade|prepare|prune|adopt)\b"
+    r"invoke (?:reset|restore|recover|backup|undo|seed|migrate|downgrade|prepare|prune|adopt|harden)\b"
     r"|invoke (?:status|check|backups|drift|lint|run|audit)\b"
 )
 

@@ -13,6 +13,7 @@ from dbtasks.effects import Effect, Operation, Stamping
 from dbtasks.evidence import Contents, Objection, Rehearsal, Replacing, Situation, StampState
 from dbtasks.guard import decide
 from dbtasks.materials import Materials
+from dbtasks.measures import LiftGuards, PutGuards
 from dbtasks.operations import VERBS, Verb, verb
 from dbtasks.plan import (
     AcceptDrift,
@@ -46,9 +47,12 @@ from tests.unit.guard_samples import (
     COPY_BACK,
     DOWNGRADE,
     EMPTY,
+    HARDEN,
     HEAD,
     KEPT,
+    LIFT,
     MATERIALS,
+    MEASURE,
     MIGRATE,
     OPEN,
     POLICY,
@@ -72,8 +76,9 @@ every_verb = pytest.mark.parametrize("each", VERBS, ids=NAMES)
 
 def test_no_two_verbs_share_a_name() -> None:
     assert sorted(NAMES) == [
-        "accept", "adopt", "backup", "check", "copy_back", "downgrade", "drift", "lint", "migrate", "open", "prepare",
-        "prune", "recover", "reset", "restore", "restore_beside", "seed", "status", "undo",
+        "accept", "adopt", "backup", "check", "copy_back", "downgrade", "drift", "guards", "harden", "lift", "lint",
+        "migrate", "open", "prepare", "prune", "recover", "reset", "restore", "restore_beside", "seed", "status",
+        "undo",
     ]  # fmt: skip
 
 
@@ -131,7 +136,7 @@ def test_a_plan_does_what_the_decision_table_takes_it_for(each: Verb) -> None:
     for tier in TIERS:
         request = next(request for request in requests(tier) if request.operation is each.OPERATION)
         for situation in plain_situations(tier):
-            nothing = replace(MATERIALS, pending=(), back=(), kept=None, ended=(), backup=None)
+            nothing = replace(MATERIALS, pending=(), back=(), kept=None, ended=(), backup=None, measures=(), passes="")
             walked = replace(nothing, prove=Prove(models=True, records=True))
             everything = replace(MATERIALS, pending=(HEAD,), back=(HEAD,), kept=KEPT, ended=(KEPT,))
             seen = evidence_of(tier, situation)
@@ -343,6 +348,20 @@ def test_restoring_beside_adds_a_database_and_touches_nothing_that_is_there() ->
 def test_a_recovery_saves_what_it_has_recovered() -> None:
     assert with_policy(RECOVER) == (RecoverTo(engine="archive", goal="before entry 12"), TAKE)
     assert with_policy(RECOVER, replace(MATERIALS, goal="")) == ()
+
+
+def test_guards_are_put_and_lifted_in_one_step_and_a_failover_is_noted() -> None:
+    put, taken = PutGuards(passes="migrator", measures=(MEASURE,)), LiftGuards(passes="migrator")
+
+    assert (steps(HARDEN), steps(LIFT)) == ((put,), (taken,))
+    assert steps(HARDEN, stamp=StampState.PROMOTED) == (STAMP, put)
+    assert steps(LIFT, stamp=StampState.PROMOTED) == (STAMP, taken)
+
+
+def test_where_every_guard_stands_or_none_does_there_is_nothing_to_do() -> None:
+    bare = replace(MATERIALS, passes="", measures=())
+
+    assert (steps(HARDEN, bare), steps(LIFT, bare)) == ((), ())
 
 
 def test_seed_is_one_step() -> None:

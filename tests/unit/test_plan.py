@@ -13,6 +13,7 @@ import pytest
 
 from dbtasks.effects import Effect
 from dbtasks.evidence import Identity
+from dbtasks.measures import Guard, LiftGuards, Measure, PutGuards
 from dbtasks.plan import (
     AcceptDrift,
     ApplyRevisions,
@@ -58,9 +59,11 @@ RESTORE = RestoreBackup(id="20260131T140200Z-0a1b2c", digest="66" * 32)
 COPY = CopyBack(id=RESTORE.id, digest=RESTORE.digest, tables=("bookings",), back=Back.CHANGED)
 BESIDE = NameBeside(name="shop_then")
 RECOVER = RecoverTo(engine="archive", goal="before entry 12")
+MEASURE = Measure(guard=Guard.SETTING, on="anna", value="statement_timeout=300000")
+PUT, LIFT = PutGuards(passes="migrator", measures=(MEASURE,)), LiftGuards(passes="migrator")
 STEPS: tuple[Step, ...] = (
     *(BuildAside(), STAMP, APPLY, LOAD, VERIFY, SWAP, KeepReady(), BACK, DROP, HAND, THERE, TAKE, ACCEPT, PROVE),
-    *(SAVE, MARK, RESTORE, BESIDE, COPY, RECOVER),
+    *(SAVE, MARK, RESTORE, BESIDE, COPY, RECOVER, PUT, LIFT),
 )
 PLAN = plan_of(RESET, evidence_of(STG), Effect.DESTROY, STEPS)
 
@@ -70,7 +73,7 @@ def with_step(old: Step, new: Step) -> Plan:
 
 
 def test_the_hash_of_one_plan_is_the_same_in_every_run() -> None:
-    assert PLAN.hash == "73935de2f7aa5d1d4892a182cb56384ce9e3c0d2ab6d0581d1863b0a00bd77e2"
+    assert PLAN.hash == "7652dca2fa0e9feb8fbbf01fd07d1dd9c484ca142471f84b878a3603a8893c97"
 
 
 def test_equal_plans_have_equal_hashes() -> None:
@@ -117,6 +120,13 @@ def test_equal_plans_have_equal_hashes() -> None:
         pytest.param(with_step(PROVE, replace(PROVE, models=False)), id="models not compared"),
         pytest.param(with_step(PROVE, replace(PROVE, check=("python",))), id="another check"),
         pytest.param(with_step(PROVE, replace(PROVE, records=True)), id="a failure is written down"),
+        pytest.param(with_step(PUT, replace(PUT, passes="anna")), id="who passes the guards"),
+        pytest.param(with_step(PUT, replace(PUT, measures=())), id="no measure"),
+        pytest.param(with_step(PUT, replace(PUT, measures=(replace(MEASURE, guard=Guard.LIMIT),))), id="measure"),
+        pytest.param(with_step(PUT, replace(PUT, measures=(replace(MEASURE, on="ben"),))), id="on whom"),
+        pytest.param(with_step(PUT, replace(PUT, measures=(replace(MEASURE, value="x=1"),))), id="what is set"),
+        pytest.param(with_step(PUT, replace(PUT, measures=(replace(MEASURE, done=True),))), id="set already"),
+        pytest.param(with_step(LIFT, replace(LIFT, passes="anna")), id="whose guards go"),
         pytest.param(with_step(TAKE, replace(TAKE, statements=("5e" * 32,))), id="what took it back"),
         pytest.param(with_step(TAKE, replace(TAKE, ceilings=(CEILING,))), id="a ceiling for what is taken back"),
         pytest.param(with_step(TAKE, replace(TAKE, lint=("drop-table c41f",))), id="what lint says of taking it back"),
@@ -167,7 +177,7 @@ def fields_of(*kinds: type) -> set[str]:
 
 
 def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -> None:
-    assert fields_of(Plan, Identity, RevisionBytes, Floor, Ceiling, *get_args(Step)) == {
+    assert fields_of(Plan, Identity, RevisionBytes, Floor, Ceiling, Measure, *get_args(Step)) == {
         *(
             f"Plan.{name}"
             for name in ("operation", "tier", "project", "database", "server", "target", "effect", "steps")
@@ -194,6 +204,9 @@ def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -
         "NameBeside.name",
         *(f"CopyBack.{name}" for name in ("id", "digest", "tables", "back")),
         *(f"RecoverTo.{name}" for name in ("engine", "goal")),
+        *(f"PutGuards.{name}" for name in ("passes", "measures")),
+        *(f"Measure.{name}" for name in ("guard", "on", "value", "done", "doubt")),
+        "LiftGuards.passes",
     }
 
 

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dbtasks.errors import SettingsError, UsageError
+from dbtasks.measures import Hardening
 from dbtasks.schema import schema_text
 from dbtasks.settings import BackupSettings, MigrationSettings, Settings, find_root, load
 from dbtasks.tiers import (
@@ -192,6 +193,17 @@ def test_no_statement_timeout_is_another_thing_than_the_servers_own(tmp_path: Pa
     lifted = MINIMAL.replace("consent: person}", "consent: person, migrate: {statement_timeout: none}}")
     assert load(project(tmp_path, lifted)).tier("prod").patience.statement_timeout == timedelta(0)
     assert load(project(tmp_path, MINIMAL)).tier("prod").patience.statement_timeout is None
+
+
+def test_what_is_hardened_is_said_once_a_tier(tmp_path: Path) -> None:
+    harden = "harden: {passes: mover, people: [anna], statement_timeout: 1 minute, connections_each: 3 connections}"
+    text = f"consent: person, admin_url: boss_url, {harden}}}"
+    found = load(project(tmp_path, MINIMAL.replace("consent: person}", text))).tier("prod")
+
+    assert found.hardening == Hardening(
+        passes="mover", people=("anna",), statement_timeout=timedelta(minutes=1), connections_each=3
+    )
+    assert found.url_variables[-1] == found.admin_url_variable == "boss_url"
 
 
 def test_a_marker_without_a_value_means_any_value(tmp_path: Path) -> None:

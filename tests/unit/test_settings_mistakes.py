@@ -189,8 +189,8 @@ MISTAKES = (
         [
             (
                 "13:5: tiers.stg.port: unknown key. The keys here are: label, colour, aliases, after, "
-                "flag, url, credential, runtime_url, runtime, may_lose, consent, scripts_may_answer, name_has_word, "
-                "seeds, retention, migrate, recovery, backup, embedded, allow."
+                "flag, url, credential, runtime_url, admin_url, runtime, may_lose, consent, scripts_may_answer, "
+                "name_has_word, seeds, retention, migrate, recovery, backup, harden, embedded, allow."
             )
         ],
         id="unknown key near none, octal port",
@@ -201,8 +201,8 @@ MISTAKES = (
         [
             (
                 "13:5: tiers.stg.(a key): unknown key. The keys here are: label, colour, aliases, after, "
-                "flag, url, credential, runtime_url, runtime, may_lose, consent, scripts_may_answer, name_has_word, "
-                "seeds, retention, migrate, recovery, backup, embedded, allow."
+                "flag, url, credential, runtime_url, admin_url, runtime, may_lose, consent, scripts_may_answer, "
+                "name_has_word, seeds, retention, migrate, recovery, backup, harden, embedded, allow."
             )
         ],
         id="unknown key that holds a secret",
@@ -530,6 +530,29 @@ MISTAKES = (
             )
         ],
         id="runtime_url equal to url",
+    ),
+    pytest.param(
+        "    url: database_url",
+        ("    url: database_url\n    admin_url: DATABASE_URL"),
+        [
+            (
+                "18:16: tiers.prod.admin_url: a variable that is in use already. An administrator has a role "
+                "of its own: name another."
+            )
+        ],
+        id="admin_url equal to url",
+    ),
+    pytest.param(
+        "    url: database_url",
+        ("    url: database_url\n    harden: {passes: anna, people: [ben, anna], connections: 0 connections}"),
+        [
+            "18:42: tiers.prod.harden.people: the role that may drop is not one that people log in as. Take it out.",
+            (
+                "18:62: tiers.prod.harden.connections: expected a number of connections, found '0 connections'. "
+                "Write, for example, connections: 80 connections."
+            ),
+        ],
+        id="one of the people passes",
     ),
     pytest.param(
         "    url: database_url",

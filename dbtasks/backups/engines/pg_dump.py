@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import cast
@@ -24,6 +25,7 @@ from dbtasks.backups.vault import Vault
 from dbtasks.clients import way
 from dbtasks.database import open_to_write
 from dbtasks.errors import BackupError, DamagedBackupError
+from dbtasks.hardening.texts import IN_A_DUMP
 
 
 def take(job: Taking) -> Manifest:
@@ -58,10 +60,7 @@ def check(vault: Vault, manifest: Manifest, report: Report) -> None:
 
 def restore(job: Restoring) -> int:
     # A dump is a program for whoever restores it: nothing of it runs before every byte is known to be what was written.
-    if job.manifest.sealed_to:
-        deliver(job.vault, job.manifest, lambda _piece: None, job.report, "comparing")
-    else:
-        check_files(job.vault.store, job.manifest, job.report)
+    listed = _listed(job)
     oid = creating.create(job.beside, job.manifest)
     to = way(job.beside.conninfo, job.permit, "dbtasks restore")
     command: list[str | Path] = [
@@ -70,7 +69,8 @@ def restore(job: Restoring) -> int:
         "--no-password",
         f"--dbname={to.dbname}",
     ]
-    with tempfile.TemporaryFile() as unheard:
+    with tempfile.TemporaryFile() as unheard, _without_guards(listed) as those:
+        command += those
         if job.manifest.form is Form.DIRECTORY:
             place = _folder(job.vault, job.manifest)
             job.report(Progress(doing="restoring"))
@@ -82,6 +82,28 @@ def restore(job: Restoring) -> int:
                 deliver(job.vault, job.manifest, child.give, job.report, "restoring")
                 child.finish()
     return oid
+
+
+def _listed(job: Restoring) -> bytes:
+    """Return the list of contents, once every byte of the backup was read and compared."""
+    if job.manifest.form is Form.DIRECTORY:
+        check_files(job.vault.store, job.manifest, job.report)
+        return contents.listed_folder(job.manifest, _folder(job.vault, job.manifest))
+    return contents.listed(job.vault, job.manifest, job.report)
+
+
+@contextmanager
+def _without_guards(listed: bytes) -> Iterator[list[str | Path]]:
+    """Yield what makes pg_restore leave out the guards of `harden`, where there are any."""
+    lines = listed.decode(errors="surrogateescape").splitlines()
+    kept = [line for line in lines if not IN_A_DUMP.match(line)]
+    if len(kept) == len(lines):
+        yield []
+        return
+    with tempfile.NamedTemporaryFile("w", prefix="dbtasks-list-", errors="surrogateescape") as file:
+        file.write("\n".join(kept))
+        file.flush()
+        yield [f"--use-list={file.name}"]
 
 
 def _folder(vault: Vault, manifest: Manifest) -> Path:

@@ -1,0 +1,57 @@
+"""The keys of `tiers.<tier>.harden`: what the database itself stops, and for whom. And the ways in."""
+
+from __future__ import annotations
+
+from dbtasks.settings_key import Key, Shape, time, words
+
+_ROLE = r"[A-Za-z_][A-Za-z0-9_$-]{0,62}"
+_CONNECTIONS = r"[1-9][0-9]{0,3} connections?"
+
+ADMIN_URL = Key(
+    name="admin_url",
+    summary="The NAME of the variable with an administrator's URL, for `harden`. By default the tier's own is used.",
+    expected="the NAME of the environment variable that holds the URL",
+    pattern=r"[A-Za-z_][A-Za-z0-9_]{0,79}",
+    example="database_admin_url",
+    secret=True,
+)
+
+CREDENTIAL = words(
+    "credential",
+    "A command that writes the password, where the URL has none: asked when it is needed, kept nowhere.",
+    "a command, word by word",
+    "[op, read, op://shop/prod/password]",
+)
+
+HARDEN_KEYS = (
+    Key(
+        name="passes",
+        summary="The one role that may drop and truncate. By default the one that the tier's own URL logs in as.",
+        expected="the name of a role",
+        pattern=_ROLE,
+        example="migrator",
+    ),
+    Key(
+        name="people",
+        summary="Roles that people log in as, or groups of such: their sessions read only, and not for ever.",
+        shape=Shape.TEXTS,
+        expected="names of roles",
+        pattern=_ROLE,
+        example="[anna, analysts]",
+    ),
+    time("statement_timeout", "How long a statement of one of these people may run.", "5 minutes"),
+    Key(
+        name="connections",
+        summary="How many connections the database takes; superusers are not counted.",
+        expected="a number of connections",
+        pattern=_CONNECTIONS,
+        example="80 connections",
+    ),
+    Key(
+        name="connections_each",
+        summary="How many connections each of these people may have, to all databases of the server.",
+        expected="a number of connections",
+        pattern=_CONNECTIONS,
+        example="3 connections",
+    ),
+)
