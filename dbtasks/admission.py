@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dbtasks.approval_rules import refuse_forged
 from dbtasks.settings_people_keys import EVERYONE
 from dbtasks.surroundings import Kind
 from dbtasks.tiers import Consent
@@ -58,9 +59,22 @@ def _a_managed_way_in_is_for_its_own_runtime(request: Request) -> Refuse | None:
 def _a_person_must_be_there(request: Request) -> Refuse | None:
     if request.looks_only or request.managed or request.tier.consent < Consent.PERSON:
         return None
-    if request.surroundings.kind is Kind.AGENT:
+    kind = request.surroundings.kind
+    if kind is Kind.AGENT:
         return refuse_agent(request)
-    return None if request.surroundings.kind is Kind.TERMINAL else refuse_nobody(request)
+    agreed = request.brought is not None and kind is not Kind.PYTEST
+    return None if kind is Kind.TERMINAL or agreed else refuse_nobody(request)
+
+
+def _agents_run_no_approved_plan(request: Request) -> Refuse | None:
+    brings = request.brought is not None and request.surroundings.kind is Kind.AGENT
+    return refuse_agent(request) if brings else None
+
+
+def _a_signature_must_be_one(request: Request) -> Refuse | None:
+    if request.brought is None or not request.brought.forged:
+        return None
+    return refuse_forged(request.brought.forged)
 
 
 def _only_who_is_allowed_to(request: Request) -> Refuse | None:
@@ -88,5 +102,7 @@ ADMIT_RULES: tuple[AdmitRule, ...] = (
     _a_guarded_tier_needs_its_flag,
     _only_who_is_allowed_to,
     _a_person_must_be_there,
+    _agents_run_no_approved_plan,
+    _a_signature_must_be_one,
     _no_prompt_under_a_reloader,
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+from dbtasks.brought import Brought
 from dbtasks.database import look
 from dbtasks.errors import ServerUnreachableError
 from dbtasks.evidence import Contents, Database, Evidence, Table, own_stamp
@@ -55,6 +56,13 @@ def before_asking(seen: Survey, target: Target, newest: Backup | None) -> Iterat
         rows = sum(table.rows for table in seen.evidence.database.tables) if seen.evidence.database else 0
         kept = f"about {rows:,} rows" if rows else "the rows"
         yield f"  {count} pending. To apply {_them(count)} and keep {kept}: invoke migrate --tier={tier}"
+
+
+def approved(seen: Survey, target: Target, brought: Brought) -> Iterator[str]:
+    """Yield the card of a plan that others have agreed to."""
+    yield from before_asking(seen, target, None)
+    yield _fact("asked for by", str(brought.requester) if brought.requester else "nobody with a key")
+    yield _fact("approved by", ", ".join(str(each) for each in brought.approvers))
 
 
 def steps(plan: Plan, materials: Materials, evidence: Evidence | None = None) -> Iterator[str]:

@@ -64,6 +64,11 @@ class Operation:
     asked_as: str = ""
 
     @property
+    def on_paper(self) -> bool:
+        """Whether its plan can be approved on paper and run where nobody sits: not what gives a process the way in."""
+        return self.effect > Effect.READ and not self.hands_out
+
+    @property
     def command(self) -> str:
         """What follows `invoke` to ask for it.
 

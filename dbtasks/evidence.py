@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from datetime import datetime
 
+from dbtasks.brought import Approval
 from dbtasks.proof import Proof as Proof
 from dbtasks.proof import ProofReport
 from dbtasks.rehearsed import Rehearsed
@@ -218,6 +219,8 @@ class Situation:
     said, `drifted` what differs or why that is not known: for the text alone. `lacking` are the rights that a migration
     misses, `torn` what must be put right before any revision runs, `leftovers` what can be seen of that.
     `way_back` counts where something inside of the database is destroyed, `no_way_back` says why there is none.
+    `approval` is what one comes to that was brought, `approval_said` why; `approvals_before` is how many the stamp
+    alone demands: what counts where it is to be changed.
     """
 
     stamp: StampState
@@ -241,6 +244,9 @@ class Situation:
     proof_report: ProofReport | None = None
     drifted: tuple[str, ...] = ()
     no_way_back: str = ""
+    approval: Approval = Approval.NOT_WEIGHED
+    approval_said: str = ""
+    approvals_before: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from dbtasks.evidence import Evidence, Proof
 from dbtasks.guard import admit, decide
 from dbtasks.plan import Plan
 from dbtasks.proof import Fault
-from dbtasks.surroundings import Kind
-from dbtasks.verdicts import Decision, Refuse, Request
+from dbtasks.surroundings import Kind, Surroundings
+from dbtasks.verdicts import Decision, Proceed, Refuse, Request
 
 
 def foresee(request: Request, plan: Plan, evidence: Evidence, *, walks: bool) -> tuple[Decision, str]:
@@ -23,7 +23,17 @@ def foresee(request: Request, plan: Plan, evidence: Evidence, *, walks: bool) ->
         proven = replace(evidence.situation, proof=Proof.PROVEN, proof_report=None)
         evidence = replace(evidence, situation=proven)
     verdict = _verdict(request, plan, evidence)
-    return verdict, card.would(verdict) + (f", once {missing}" if missing else "")
+    once = "it is approved" if request.brought is not None and not isinstance(verdict, Refuse) else missing
+    words = "would run" if request.brought is not None and isinstance(verdict, Proceed) else card.would(verdict)
+    return verdict, words + (f", once {once}" if once else "")
+
+
+def meant(request: Request) -> Request:
+    """Return the request that a dry run stands for. A plan for paper is run later, where nobody sits."""
+    wet = replace(request, dry_run=False)
+    if request.brought is None:
+        return wet
+    return replace(wet, surroundings=Surroundings(kind=Kind.CI, because="an approved plan is run there"))
 
 
 def _verdict(request: Request, plan: Plan, evidence: Evidence) -> Decision:

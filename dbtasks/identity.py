@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dbtasks import spent
 from dbtasks.database import Connection
 from dbtasks.migrations import ledger
 from dbtasks.tiers import Consent, Floor, Loss
@@ -70,6 +71,7 @@ def put_stamp(
         connection.execute("SELECT pg_advisory_xact_lock(hashtext('dbtasks.identity'))")
         connection.execute(_CREATE)
         connection.execute(ledger.CREATE)
+        connection.execute(spent.CREATE)
         if alone:
             connection.execute("DELETE FROM dbtasks.identity")
         said = floor_data(floor)

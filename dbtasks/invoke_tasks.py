@@ -14,6 +14,7 @@ from invoke.context import Context
 from invoke.tasks import Task
 
 from dbtasks.access_tasks import harden
+from dbtasks.approval_tasks import APPROVAL_TASKS
 from dbtasks.command_line import after_two_dashes, checked_format, end, whole_number
 from dbtasks.console import Console
 from dbtasks.errors import UsageError
@@ -240,7 +241,7 @@ def server(_c: Context, action: str) -> None:
 
 TASKS: tuple[Task[Any], ...] = (
     reset, undo, seed, migrate, downgrade, prepare, prune, adopt, shell, run, status, check, drift, lint, audit, server,
-    backup, restore, recover, incident, harden,
+    backup, restore, recover, incident, harden, *APPROVAL_TASKS,
 )  # fmt: skip
 
 

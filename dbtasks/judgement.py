@@ -6,6 +6,7 @@ only loosen: the tests take each away and see an invariant break.
 
 from __future__ import annotations
 
+from dbtasks.approval_rules import APPROVAL_RULES
 from dbtasks.effects import Effect, Stamping
 from dbtasks.evidence import Contents, NameState, Rehearsal, Replacing, Route, ServerRole, StampState, Use
 from dbtasks.migration_rules import MIGRATION_RULES
@@ -136,15 +137,6 @@ def _a_way_back_must_be_kept(case: Case) -> Refuse | None:
     return refuse("E-NO-WAY-BACK", saw, instead=instead + _GRANT.get(replacing, ""))
 
 
-def _approvals_must_be_brought(case: Case) -> Refuse | None:
-    demanded = case.situation.floor.approvals
-    if not demanded or case.request.managed:
-        return None
-    # Nothing reads approvals yet. A demand that cannot be checked is not met.
-    text = f"The stamp in {case.database} demands approvals ({demanded}), which this version cannot check."
-    return refuse("E-APPROVALS", text)
-
-
 def _the_stamps_floor_binds(case: Case) -> Refuse | None:
     """Hold a tier to its stamp when the settings have become looser, as `admit` holds it to the settings."""
     if case.situation.floor.consent < Consent.PERSON or case.request.managed:
@@ -152,7 +144,7 @@ def _the_stamps_floor_binds(case: Case) -> Refuse | None:
     kind = case.request.surroundings.kind
     if kind is Kind.AGENT:
         return refuse_agent(case.request)
-    if kind is not Kind.TERMINAL:
+    if kind is not Kind.TERMINAL and (case.request.brought is None or kind is Kind.PYTEST):
         return refuse_nobody(case.request)
     if not case.request.flag_on:
         text = f"The stamp in {case.database} demands the tier's flag and a person; the settings demand less."
@@ -161,7 +153,7 @@ def _the_stamps_floor_binds(case: Case) -> Refuse | None:
 
 
 def _a_person_confirms(case: Case) -> Ask | None:
-    if case.situation.floor.consent < Consent.PERSON or case.request.managed:
+    if case.situation.floor.consent < Consent.PERSON or case.request.managed or case.request.brought is not None:
         return None
     questions = [Question(prompt=YES_TO_PRODUCTION, expected="yes")]
     if case.effect > Effect.READ:
@@ -180,7 +172,9 @@ def _taking_over_asks(case: Case) -> Refuse | Ask | None:
     deliberate = adopting and (lowers if matches else not plain or case.situation.stamp is StampState.COPIED)
     # What only reads records nothing, and a runtime must come back after a failover by itself.
     unseen = case.situation.stamp is StampState.PROMOTED and case.effect > Effect.READ and not case.request.managed
-    if not unseen and not deliberate:
+    # Whoever approved an adoption has read what is taken over; what changed since then is in no plan.
+    agreed = case.request.brought is not None
+    if not unseen and (agreed or not deliberate):
         return None
     if case.request.surroundings.kind is not Kind.TERMINAL:
         return refuse(
@@ -194,7 +188,7 @@ def _taking_over_asks(case: Case) -> Refuse | Ask | None:
 def _destroying_asks(case: Case) -> Refuse | Ask | None:
     floor, request = case.situation.floor, case.request
     free = floor.consent is Consent.NONE and floor.may_lose is Loss.EVERYTHING
-    if case.effect < Effect.DESTROY or free:
+    if case.effect < Effect.DESTROY or free or request.brought is not None:
         return None
     if request.surroundings.kind is Kind.AGENT and floor.may_lose is not Loss.EVERYTHING:
         return refuse_agent(request)
@@ -281,7 +275,7 @@ DECIDE_RULES: tuple[DecideRule, ...] = (
     _the_stamps_floor_binds,
     *MIGRATION_RULES,
     *WAY_BACK_RULES,
-    _approvals_must_be_brought,
+    *APPROVAL_RULES,
     _a_person_confirms,
     _taking_over_asks,
     _destroying_asks,

@@ -63,7 +63,7 @@ class Materials:
     retry: tuple[str, ...] = ()
     kept: Kept | None = None
     ended: tuple[Kept, ...] = ()
-    agreed: tuple[Ceiling, ...] = ()
+    agreed: tuple[Ceiling, ...] | None = None
     back: tuple[RevisionBytes, ...] = ()
     to: str = ""
     down_to: tuple[str, ...] = ()

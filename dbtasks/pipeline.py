@@ -6,6 +6,8 @@ import time
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from dbtasks.approved import weighed
+from dbtasks.brought import Brought
 from dbtasks.console import Console
 from dbtasks.effects import Operation
 from dbtasks.errors import ConsentNotGivenError, DbtasksError, PlanChangedError, RefusedError
@@ -26,7 +28,10 @@ from dbtasks.verdicts import Ask, Refuse, Request, draw_places
 from dbtasks.wording import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dbtasks.migrations.ahead import Ahead
+    from dbtasks.moment import Moment
 
 # How often a plan that nobody was asked about is made anew when somebody else was faster.
 _TRIES = 20
@@ -41,6 +46,7 @@ class Call:
     dry_run: bool = False
     yes: bool = False
     managed: bool = False
+    brought: Brought | None = None
     reason: str = ""
     wish: Wish = field(default_factory=Wish)
     ahead: Ahead | None = None
@@ -122,6 +128,7 @@ class _Road:
             yes=call.yes,
             read_only=call.wish.read_only,
             managed=call.managed,
+            brought=call.brought,
             places=draw_places(),
         )
 
@@ -133,10 +140,9 @@ class _Road:
         target = self._target()
         self._badge(target)
         if self.call.dry_run:
-            seen = survey(self.project, self.request, target, self.call.wish, say=self.console.hear)
-            return self._planned(target, seen)
+            return self._planned(target, self._look(target))
         for _ in range(_TRIES):
-            seen = survey(self.project, self.request, target, self.call.wish, say=self.console.hear)
+            seen = self._look(target)
             try:
                 return self._cleared(seen, target)
             except PlanChangedError as changed:
@@ -148,6 +154,12 @@ class _Road:
                 if seen.beside is not None:
                     seen.beside.close()
         raise last
+
+    def _look(self, target: Target, before: Survey | None = None) -> Survey:
+        say: Callable[[str | Moment], None] = (lambda _said: None) if before else self.console.hear
+        seen = survey(self.project, self.request, target, self.call.wish, before, say=say)
+        brought = self.call.brought
+        return weighed(brought, target, seen, dry_run=self.call.dry_run) if brought else seen
 
     def _cleared(self, seen: Survey, target: Target) -> Report:
         self._report_excess(seen)
@@ -183,8 +195,9 @@ class _Road:
 
     def _planned(self, target: Target, seen: Survey) -> Report:
         """Show the plan and what the guard would say to it, and change nothing."""
-        wet = replace(self.request, dry_run=False)
         from dbtasks import card, foreseeing  # late: most runs show none
+
+        wet = foreseeing.meant(self.request)
 
         verdict, words = foreseeing.foresee(wet, seen.plan, seen.evidence, walks=self.call.wish.walks)
         for line in card.steps(seen.plan, seen.materials, seen.evidence):
@@ -222,6 +235,11 @@ class _Road:
                 replies += (reply,)
                 if reply != question.expected:
                     break
+        elif self.call.brought and not isinstance(verdict, Refuse):
+            from dbtasks import card
+
+            for line in card.approved(seen, target, self.call.brought):
+                self.console.say(line)
         elif seen.evidence.rehearsed is not None and not isinstance(verdict, Refuse):
             from dbtasks import card
 
@@ -242,13 +260,15 @@ class _Road:
         at_risk = [str(risk) for risk in seen.evidence.risks if risk.loses]
         detail = {"reason": self.call.reason, "command": command, "purpose": wish.purpose, "at_risk": at_risk}
         detail["no_backup_because"] = wish.no_backup_because
-        self.entry = entry = self.trail.intent(act, {name: value for name, value in detail.items() if value})
+        approval = {"approval": self.call.brought.as_data()} if self.call.brought else {}
+        told = {name: value for name, value in detail.items() if value}
+        self.entry = entry = self.trail.intent(act, {**told, **approval})
         site = Site(
             project=self.project,
             target=target,
             server_way=seen.server_way,
             entry=entry,
-            look_again=lambda: survey(self.project, self.request, target, self.call.wish, seen),
+            look_again=lambda: self._look(target, seen),
             report=self.console.hear,
             beside=seen.beside,
             fresh=wish.fresh,

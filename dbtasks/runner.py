@@ -13,7 +13,7 @@ from zlib import crc32
 
 import psycopg
 
-from dbtasks import applying, building, checking, command, registry, replacing
+from dbtasks import applying, building, checking, command, registry, replacing, spent
 from dbtasks.database import let_write, session_lock, telling_failures
 from dbtasks.environment import for_command
 from dbtasks.errors import PlanChangedError, ServerUnreachableError
@@ -48,7 +48,7 @@ def run(clearance: Clearance, site: Site) -> Result:
     plan = clearance.spend()
     bench = Workbench(clearance, site, plan)
     with telling_failures(plan.tier, plan.database), ExitStack() as stack:
-        if any(_writes(step) for step in plan.steps):
+        if clearance.request.brought or any(_writes(step) for step in plan.steps):
             stack.enter_context(_locked(bench))
             now = site.look_again()
             if now.plan.hash != plan.hash:
@@ -56,11 +56,20 @@ def run(clearance: Clearance, site: Site) -> Result:
             verdict = decide(clearance.request, now.plan, now.evidence)
             if isinstance(verdict, Refuse):  # another stamp, say, which no plan shows
                 raise verdict.error()
+            _spend(bench)
         stack.enter_context(_cleaning_up(bench))
         from_stock = plan.operation.builds
         for step in building.shortened(bench) if from_stock else plan.steps:
             _timed(bench, step)
     return bench.result
+
+
+def _spend(bench: Workbench) -> None:
+    """Use up the approval that the plan runs by, before its first write."""
+    brought = bench.clearance.request.brought
+    if brought is not None:
+        with bench.open(bench.site.target.conninfo) as connection:
+            spent.spend(connection, brought, person=bench.site.project.who.person, entry=bench.site.entry)
 
 
 def _writes(step: Step) -> bool:

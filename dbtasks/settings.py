@@ -14,6 +14,7 @@ from dbtasks.values import dataclass
 from dbtasks.wording import nearest, quoted
 
 SETTINGS_FILE = Path("config", "tiers.yaml")
+SIGNERS_FILE = Path("config", "allowed_signers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

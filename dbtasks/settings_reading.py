@@ -10,7 +10,7 @@ from pathlib import Path, PureWindowsPath
 
 from dbtasks.measures import Hardening
 from dbtasks.project_files import read_project_file
-from dbtasks.settings import SETTINGS_FILE, BackupSettings, MigrationSettings, Settings, StockLimits
+from dbtasks.settings import SETTINGS_FILE, SIGNERS_FILE, BackupSettings, MigrationSettings, Settings, StockLimits
 from dbtasks.settings_fields import Fields
 from dbtasks.settings_keys import CONSENTS, LOSSES, TOP_KEYS
 from dbtasks.settings_order import in_order
@@ -26,6 +26,7 @@ from dbtasks.settings_rules import (
     check_scratch,
     check_variables,
 )
+from dbtasks.signers_file import signers_digest
 from dbtasks.tiers import (
     BackupEngine,
     BackupPolicy,
@@ -83,12 +84,13 @@ def _settings(root: Path, top: Fields) -> Settings | None:
     contacts, incidents = incident.texts("contacts") or (), _path(root, incident, "folder")
     if project is None or default is None:
         return None
+    tiers = _with_signers(root, [draft.tier for draft in ordered])
     return Settings(
         root=root,
         file=root / SETTINGS_FILE,
         project=project,
-        tiers=tuple(draft.tier for draft in ordered),
-        default=default,
+        tiers=tiers,
+        default=next(tier for tier in tiers if tier.name == default.name),
         migrations=migrations,
         seeds=seeds,
         trail=trail,
@@ -100,6 +102,15 @@ def _settings(root: Path, top: Fields) -> Settings | None:
         demo=demo,
         people=people,
     )
+
+
+def _with_signers(root: Path, tiers: list[Tier]) -> tuple[Tier, ...]:
+    """Return the tiers; those that need a person know who may sign. Mistakes are told where signatures count."""
+    file = root / SIGNERS_FILE
+    if not (file.exists() or file.is_symlink()):
+        return tuple(tiers)
+    known = signers_digest(read_project_file(root, file, shown=SIGNERS_FILE.as_posix()).text)
+    return tuple(replace(tier, signers_digest=known) if tier.consent is Consent.PERSON else tier for tier in tiers)
 
 
 def _stock(fields: Fields) -> StockLimits:
@@ -148,6 +159,8 @@ def _draft(name: str, fields: Fields, groups: Mapping[str, frozenset[str]]) -> D
         patience=_patience(fields.section("migrate")),
         recovery=_recovery(fields.section("recovery")),
         backup=_backup(fields.section("backup")),
+        approvals=int((fields.text("approvals") or "0").split()[0]),
+        approve_within=_time(fields.text("approve_within") or "24 hours"),
         embedded=Embedded(fields.text("embedded") or "never"),
         runtime_url_variable=fields.text("runtime_url"),
         runtime_markers=tuple(Marker(variable=variable, value=value) for variable, value in markers.items()),

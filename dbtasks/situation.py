@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from dbtasks.evidence import (
     RECOVERED_NAME,
@@ -15,6 +16,7 @@ from dbtasks.evidence import (
     Server,
     ServerRole,
     Situation,
+    Stamp,
     StampState,
     Use,
     own_stamp,
@@ -40,7 +42,7 @@ def situate(
     """
     server, database, name = seen
     stamp = own_stamp(server, database) if database else None
-    floor = stamp.floor.stricter(tier.floor) if stamp else _strictest(tier, database)
+    floor = _in_force(stamp, tier) if stamp else _strictest(tier, database)
     return Situation(
         stamp=_stamp_state(tier, project, server, database),
         contents=_contents(database),
@@ -55,7 +57,18 @@ def situate(
         obstacles=(database.obstacles or ()) if database else (),
         lacking=database.lacking if database else (),
         proof_report=report,
+        approvals_before=_approvals_before(stamp, database),
     )
+
+
+def _in_force(stamp: Stamp, tier: Tier) -> Floor:
+    # Who may sign is for the stamp alone to say: a file that anybody edits must not add to it.
+    return replace(stamp.floor.stricter(tier.floor), signers_digest=stamp.floor.signers_digest)
+
+
+def _approvals_before(stamp: Stamp | None, database: Database | None) -> int:
+    there = (stamp,) if stamp else (database.stamps or ()) if database else ()
+    return max((each.floor.approvals for each in there), default=0)
 
 
 def _strictest(tier: Tier, database: Database | None) -> Floor:

@@ -214,6 +214,7 @@ def _materials(
         read_only=wish.read_only,
         purpose=wish.purpose,
         retry=wish.retry,
+        agreed=wish.agreed,
     )
 
 

@@ -79,8 +79,8 @@ def carry_out(operation: Operation, options: Options, *, dry_run: bool, yes: boo
         from dbtasks.survey import Wish
 
         wish = Wish(
-            seed_sets=_words(options.sets) or None,
-            retry=_words(options.retry),
+            seed_sets=words(options.sets) or None,
+            retry=words(options.retry),
             entry=entry,
             fresh=options.fresh,
             to=options.to,
@@ -89,8 +89,8 @@ def carry_out(operation: Operation, options: Options, *, dry_run: bool, yes: boo
             backup=options.backup,
             into=options.into,
             restored=options.restored,
-            tables=_words(options.tables),
-            back_how=_how(options.back),
+            tables=words(options.tables),
+            back_how=back_how(options.back),
             before=whole_number("--before", options.before) if options.before else None,
             no_backup_because=options.no_backup_because.strip(),
         )
@@ -145,14 +145,14 @@ def _so_far(reports: list[Report], choices: list[Choice]) -> tuple[Mapping[str, 
     return (*done, {"tier": stopped, "verdict": "stopped"}, *({"tier": each, "verdict": "not asked"} for each in rest))
 
 
-def _how(text: str) -> Back:
+def back_how(text: str) -> Back:
     known = {each.name.lower(): each for each in Back}
     if text and text not in known:
         raise UsageError(f"--back: expected {', '.join(known)}, found {quoted(text)}.")
     return known[text] if text else Back.CHANGED
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 

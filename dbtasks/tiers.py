@@ -176,7 +176,10 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
-    """One declared database environment."""
+    """One declared database environment.
+
+    `approvals` is how many must agree to a plan besides whoever asks, `signers_digest` covers who may sign.
+    """
 
     name: str
     label: str
@@ -194,6 +197,9 @@ class Tier:
     patience: Patience = Patience()
     recovery: Recovery = Recovery()
     backup: BackupPolicy = BackupPolicy()
+    approvals: int = 0
+    approve_within: timedelta = timedelta(hours=24)
+    signers_digest: str | None = None
     embedded: Embedded = Embedded.NEVER
     runtime_url_variable: str | None = None
     runtime_markers: tuple[Marker, ...] = ()
@@ -210,7 +216,13 @@ class Tier:
 
     @property
     def floor(self) -> Floor:
-        return Floor(may_lose=self.may_lose, consent=self.consent, scripts_may_answer=self.scripts_may_answer)
+        return Floor(
+            may_lose=self.may_lose,
+            consent=self.consent,
+            scripts_may_answer=self.scripts_may_answer,
+            approvals=self.approvals,
+            signers_digest=self.signers_digest,
+        )
 
     @property
     def needs_flag(self) -> bool:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from dbtasks import at_risk, rehearsal
+from dbtasks.brought import Approval
 from dbtasks.errors import DbtasksError, RefusedError
 from dbtasks.evidence import Contents, Evidence, Objection, Rehearsal
 from dbtasks.guard import decide
@@ -36,7 +37,7 @@ def is_wanted(request: Request, plan: Plan, evidence: Evidence, materials: Mater
     ):
         return False
     # What is refused anyway need not be tried.
-    well = replace(evidence, situation=replace(evidence.situation, rehearsal=Rehearsal.DONE))
+    well = replace(evidence, situation=replace(evidence.situation, rehearsal=Rehearsal.DONE, approval=Approval.GIVEN))
     return not isinstance(decide(request, plan, well), Refuse)
 
 
@@ -59,8 +60,8 @@ def add(
     rehearsed = rehearsal.again(project, target.conninfo, tier, moves, rows, earlier, say)
     counts = not (rehearsed.missing or rehearsed.failed) and evidence.situation.floor.may_lose is not Loss.EVERYTHING
     risks = at_risk.count(target.conninfo, rehearsed.changes) if counts else ()
-    if before is not None and counts:
-        agreed = ceilings(before.risks)
+    agreed = ceilings(before.risks) if before is not None and materials.agreed is None else materials.agreed
+    if agreed is not None and counts:
         command = f"downgrade --to={materials.to}" if materials.back else "migrate"
         _hold_to(agreed, risks, evidence, command)
         materials = replace(materials, agreed=agreed)

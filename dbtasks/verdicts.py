@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
+from dbtasks.brought import Brought
 from dbtasks.effects import Effect, Operation
 from dbtasks.errors import RefusedError, Shown
 from dbtasks.evidence import Situation
@@ -20,6 +21,7 @@ class Request:
     `flag_on`: the tier's own flag is on in the real environment. `managed`: the way in is the tier's `runtime_url`.
     `read_only`: the plan is to be one that cannot write; the guard judges the plan's own effect.
     `before`: the tier before this one in the migration order.
+    `brought`: an approved plan that is to be run, in place of a person who is asked.
     `places`: which four characters of the plan's hash a person is asked for, drawn anew for each request.
     """
 
@@ -33,6 +35,7 @@ class Request:
     read_only: bool = False
     managed: bool = False
     before: Tier | None = None
+    brought: Brought | None = None
     places: tuple[int, ...] = (0, 1, 2, 3)
 
     @property
@@ -142,9 +145,19 @@ def refuse_nobody(request: Request) -> Refuse:
     return Refuse(
         code="E-NO-PERSON",
         saw=f"Production access requested in non-interactive mode: {request.surroundings.because}.",
-        why=f"{request.tier.label} needs a person who reads the plan and types the answer.",
-        instead=f"A person runs it at a terminal. {request.look('To see the plan here:')}{probably_meant(request)}",
+        why=f"{request.tier.label} needs a person who reads the plan and types the answer, or an approval of the plan.",
+        instead=f"A person runs it at a terminal. {request.look('To see the plan here:')}{_to_approve(request)}"
+        + probably_meant(request),
     )
+
+
+def _to_approve(request: Request) -> str:
+    return f". {to_approve(request)}" if request.operation.on_paper else ""
+
+
+def to_approve(request: Request) -> str:
+    """Return the command that has a plan approved by others."""
+    return f"To have it approved: invoke plan {request.operation.name} --tier={request.tier.name} --out=plan.json"
 
 
 def refuse_reloader(request: Request) -> Refuse:

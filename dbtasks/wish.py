@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dbtasks.risks import Ceiling
 from dbtasks.values import dataclass
 from dbtasks.way_back import Back
 
@@ -16,6 +17,7 @@ class Wish:
     `backup` is the one to restore, `into` a database of that name beside, or only `tables` of it, `back_how` much of
     them. `restored` is such a database, to be dropped. A recovery goes to right `before` that entry, or `to` a point.
     `no_backup_because`: why what is destroyed may not be brought back.
+    `agreed` are the ceilings that were approved elsewhere; `None`: nobody has agreed to any yet.
     """
 
     command: tuple[str, ...] = ()
@@ -35,3 +37,4 @@ class Wish:
     back_how: Back = Back.CHANGED
     before: int | None = None
     no_backup_because: str = ""
+    agreed: tuple[Ceiling, ...] | None = None

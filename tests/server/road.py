@@ -33,7 +33,12 @@ from tests.outside import REPOSITORY, Finished
 from tests.sessions import Session
 
 SECONDS = 60
-QUESTIONS = ("confirm production access: ", "to run exactly this plan: ", "to go on: ")
+QUESTIONS = (
+    "confirm production access: ",
+    "to run exactly this plan: ",
+    "to approve exactly this plan: ",
+    "to go on: ",
+)
 KEYS = "  recipients: [config/backup_keys.pub]\n  identity: backup_identity"
 PASSWORD = "p@s%w:r /d#1"  # everything that a URL, a key=value string or a shell takes for something else
 

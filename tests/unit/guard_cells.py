@@ -5,7 +5,8 @@ meets every stamp, content, name and floor, with at most one obstacle on the ser
 obstacles combine freely, for every operation. The obstacles are vetoes that look at the operation and the way in alone,
 which the second grid shows: who asks, and how, changes nothing about them. `rehearsal_grid` has what came of a
 rehearsal, which only operations that rehearse know of: with every request, stamp, content, name and floor, and for
-favourable requests with two obstacles.
+favourable requests with two obstacles. `approval_grid` has approved plans that are brought: every request that can
+bring one, and favourable ones with whatever the approval comes to, and with one obstacle.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+from dbtasks.brought import Approval, Brought
 from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import (
     Contents,
@@ -104,6 +106,18 @@ STAMPED_FLOORS = (
     Floor(may_lose=Loss.NOTHING, consent=Consent.PERSON),
     Floor(may_lose=Loss.EVERYTHING, consent=Consent.NONE, scripts_may_answer=True, approvals=2),
 )
+BROUGHT = Brought(
+    id="5e" * 16,
+    plan="7f3a" * 16,
+    server=7301,
+    oid=16384,
+    requester=None,
+    approvers=(),
+    signers="ab",
+    requested_at=datetime(2026, 1, 31, 14, 2, tzinfo=UTC),
+    expires_at=datetime(2026, 2, 1, 14, 2, tzinfo=UTC),
+)
+FORGED = replace(BROUGHT, forged="Approval 1 is none.")
 WITHOUT_A_FLOOR = frozenset({StampState.MISSING, StampState.UNREADABLE})
 BOOLEANS = (False, True)
 
@@ -135,6 +149,21 @@ def requests(tier: Tier) -> Iterator[Request]:
                 )
 
 
+def paper_requests(tier: Tier) -> Iterator[Request]:
+    """Every request that brings an approved plan: `invoke apply` has no --yes, and no dry run."""
+    operations = [each for each in OPERATIONS if each.on_paper]
+    for around, operation in itertools.product(surroundings(tier), operations):
+        for flag_on, brought in itertools.product(BOOLEANS, (BROUGHT, FORGED)):
+            yield Request(
+                operation=operation,
+                tier=tier,
+                surroundings=around,
+                is_default=tier is INT,
+                flag_on=flag_on,
+                brought=brought,
+            )
+
+
 def floors(tier: Tier) -> tuple[Floor, ...]:
     """The tier's own floor, and every other one that a stamp can raise it to."""
     return tuple(dict.fromkeys((tier.floor, *(floor.stricter(tier.floor) for floor in STAMPED_FLOORS))))
@@ -147,8 +176,11 @@ def plain_situations(tier: Tier) -> Iterator[Situation]:
         if contents is Contents.ABSENT and stamp is not StampState.MISSING:
             continue
         # No row that can be read, no floor but the tier's own.
-        for floor in (tier.floor,) if stamp in WITHOUT_A_FLOOR else floors(tier):
+        there = (tier.floor,) if stamp in WITHOUT_A_FLOOR else floors(tier)
+        # What is demanded was demanded by the stamp, or is new in the settings.
+        for floor, before in ((each, before) for each in there for before in sorted({0, each.approvals})):
             yield Situation(
+                approvals_before=before,
                 stamp=stamp,
                 contents=contents,
                 name=name,
@@ -267,6 +299,19 @@ def rehearsal_grid(tier: Tier, *, stride: int = 1) -> Iterator[Cell]:
     with_two = (each for situation in plain for each in with_obstacles(tier, situation, at_most=2))
     worse = [replace(situation, rehearsal=rehearsal) for situation in with_two for rehearsal in tried]
     yield from cells(best, worse, stride=stride)
+
+
+def approval_grid(tier: Tier, *, stride: int = 1) -> Iterator[Cell]:
+    """Approved plans that are brought. The other grids have none."""
+    plain = list(plain_situations(tier))
+    asked = [request for request in paper_requests(tier) if may_connect(request)]
+    yield from cells(asked, [replace(each, approval=Approval.GIVEN) for each in plain], stride=stride)
+    best = [each for each in asked if each.flag_on and each.surroundings.kind in (Kind.CI, Kind.TERMINAL)]
+    best = [each for each in best if not each.surroundings.reloaded]
+    yield from cells(best, [replace(each, approval=state) for each in plain for state in Approval], stride=stride)
+    given = (replace(each, approval=Approval.GIVEN) for each in plain)
+    with_one = [each for situation in given for each in with_obstacles(tier, situation, at_most=1)]
+    yield from cells(best, with_one, stride=stride)
 
 
 def favourable(tier: Tier) -> list[Request]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
+from dbtasks.brought import Approval
 from dbtasks.effects import Effect, Stamping
 from dbtasks.evidence import (
     Contents,
@@ -74,11 +75,20 @@ def may_connect(request: Request) -> bool:
     if request.managed:  # D3: the runtime's own way in, for the runtime's own tier, from its real environment
         own = where.kind is Kind.RUNTIME and where.runtime_tier == tier.name
         return own and request.operation.name in {"open", "status", "check", "drift", "lint", "guards"}
+    if request.brought is not None and (where.kind is Kind.AGENT or request.brought.forged):
+        return False  # agents plan, people apply
     if not (only_looks(request) or is_allowed(request)):
         return False
     if tier.consent is not Consent.PERSON:
         return True
-    return request.flag_on and (only_looks(request) or person_is_there(request))  # invariants 2 and 3
+    somebody = person_is_there(request) or others_have_agreed(request)
+    return request.flag_on and (only_looks(request) or somebody)  # invariants 2 and 3
+
+
+def others_have_agreed(request: Request) -> bool:
+    """Invariant 2: an approval of this plan by another person, which no test brings, and which asks nothing."""
+    where = request.surroundings
+    return request.brought is not None and where.kind is not Kind.PYTEST and not where.reloaded
 
 
 def right_database(cell: Cell) -> bool:
@@ -134,7 +144,17 @@ def can_be_done(cell: Cell) -> bool:
         return False
     if operation.name == "migrate" and seen.drift in {Drift.THERE, Drift.UNKNOWN}:  # issue 4: until it is accepted
         return False
-    return cell.request.managed or seen.floor.approvals == 0
+    return cell.request.managed or approvals_suffice(cell)
+
+
+def approvals_suffice(cell: Cell) -> bool:
+    """D2: those that are brought hold, or none are demanded; what changes the demand goes by the one from before."""
+    request, seen = cell.request, cell.situation
+    if request.brought is None:
+        return (seen.approvals_before if request.operation.name == "adopt" else seen.floor.approvals) == 0
+    guarded = seen.floor.consent is Consent.PERSON
+    meant = request.flag_on and request.surroundings.kind is not Kind.PYTEST
+    return seen.approval is Approval.GIVEN and (meant or not guarded)
 
 
 def is_tried_out(seen: Situation) -> bool:
@@ -175,6 +195,9 @@ def word_needed(cell: Cell) -> Word:
     request, seen = cell.request, cell.situation
     if request.managed:
         return Word.NOBODYS
+    if request.brought is not None:  # who approved has read the plan; what has changed since is in no plan
+        unseen = seen.stamp is StampState.PROMOTED and cell.effect is not Effect.READ
+        return Word.PERSONS_NAME if unseen else Word.NOBODYS
     if request.operation.name == "accept" and request.surroundings.kind is Kind.AGENT and may_stop(cell):
         return Word.PERSONS_NAME  # which no agent can give
     if seen.floor.consent is Consent.PERSON:

@@ -15,7 +15,16 @@ from dbtasks.evidence import Situation
 from dbtasks.judgement import DECIDE_RULES
 from dbtasks.verdicts import Ask, Decision, Proceed, Refuse, Request
 from tests.unit import guard_oracle as oracle
-from tests.unit.guard_cells import LIMITED, TIERS, consent_grid, obstacle_grid, rehearsal_grid, requests
+from tests.unit.guard_cells import (
+    LIMITED,
+    TIERS,
+    approval_grid,
+    consent_grid,
+    obstacle_grid,
+    paper_requests,
+    rehearsal_grid,
+    requests,
+)
 from tests.unit.guard_oracle import Cell
 
 YES_ASK = "an Ask that --yes answers"
@@ -43,6 +52,7 @@ def table(stride: int = 1) -> Iterator[Cell]:
         yield from consent_grid(tier, stride=stride)
         yield from obstacle_grid(tier, stride=stride)
         yield from rehearsal_grid(tier, stride=stride)
+        yield from approval_grid(tier, stride=stride)
 
 
 def acceptable(cell: Cell, verdict: Decision) -> bool:
@@ -64,7 +74,8 @@ def violations(cells: Iterable[Cell]) -> Iterator[tuple[Cell, Decision]]:
 
 
 def admission_violations() -> Iterator[Request]:
-    every = (request for tier in (*TIERS, *LIMITED) for request in requests(tier))
+    tiers = (*TIERS, *LIMITED)
+    every = (request for tier in tiers for request in itertools.chain(requests(tier), paper_requests(tier)))
     return (request for request in every if isinstance(guard.admit(request), Proceed) != oracle.may_connect(request))
 
 

@@ -29,12 +29,15 @@ from dbtasks.surroundings import Kind
 from dbtasks.tiers import Consent, Floor, Loss
 from dbtasks.verdicts import Case, Refuse, Request
 from tests.unit.guard_cells import (
+    FORGED,
     LIMITED,
     PROD,
     STG,
     TIERS,
+    approval_grid,
     cells,
     obstacle_grid,
+    paper_requests,
     plain_situations,
     rehearsal_grid,
     requests,
@@ -106,8 +109,14 @@ ADMISSIONS = {
     "E-NO-PERSON": (
         request_for(PROD, OPEN, SCRIPT, "flag_on"),
         "Production access requested in non-interactive mode: standard input is not a terminal.",
-        "PROD needs a person who reads the plan and types the answer.",
+        "PROD needs a person who reads the plan and types the answer, or an approval of the plan.",
         "A person runs it at a terminal. To see where it leads: invoke status --tier=prod",
+    ),
+    "E-SIGNATURE": (
+        replace(request_for(PROD, MIGRATE, CI, "flag_on"), brought=FORGED),
+        "Approval 1 is none.",
+        "Nothing was changed.",
+        "Ask for it anew: invoke plan <operation> --tier=<tier> --out=plan.json",
     ),
     "E-RELOADER": (
         request_for(PROD, OPEN, TERMINAL, "flag_on", "reloaded"),
@@ -356,8 +365,8 @@ def test_a_refusal_before_connecting_says_exactly(code: str) -> None:
             "E-APPROVALS",
             SEED,
             {"floor": replace(STG.floor, approvals=2)},
-            "The stamp in shop_stg demands approvals (2), which this version cannot check.",
-            CHECK,
+            "shop_stg demands that 2 people approve a plan, besides whoever asks.",
+            "To have it approved: invoke plan seed --tier=stg --out=plan.json",
         ),
         (
             "E-TAKE-OVER",
@@ -474,7 +483,9 @@ def test_a_raised_floor_refuses_whom_the_settings_would_have_refused(
 
 def refusals(stride: int) -> Iterator[tuple[Request, Situation | None, Refuse]]:
     """Every refusal before connecting; after it all, or those of a part in which every request comes."""
-    for request in itertools.chain.from_iterable(requests(tier) for tier in (*TIERS, *LIMITED)):
+    for request in itertools.chain.from_iterable(
+        itertools.chain(requests(tier), paper_requests(tier)) for tier in (*TIERS, *LIMITED)
+    ):
         verdict = admit(request)
         if isinstance(verdict, Refuse):
             yield request, None, verdict
@@ -484,6 +495,7 @@ def refusals(stride: int) -> Iterator[tuple[Request, Situation | None, Refuse]]:
             cells(asked, list(plain_situations(tier)), stride=stride),
             obstacle_grid(tier, at_most=1, stride=stride),
             rehearsal_grid(tier, stride=11 * stride),
+            approval_grid(tier, stride=5 * stride),
         ):
             request, situation, effect = cell
             case = Case(request=request, situation=situation, database="shop", effect=effect, plan_hash="7f3a")
@@ -493,7 +505,7 @@ def refusals(stride: int) -> Iterator[tuple[Request, Situation | None, Refuse]]:
 
 
 COMMAND = re.compile(
-    r"invoke (?:reset|restore|recover|backup|undo|seed|migrate|downgrade|prepare|prune|adopt|harden)\b"
+    r"invoke (?:reset|restore|recover|backup|undo|seed|migrate|downgrade|prepare|prune|adopt|harden|plan|approve)\b"
     r"|invoke (?:status|check|backups|drift|lint|run|audit)\b"
 )
 
@@ -526,6 +538,7 @@ def test_no_refusal_names_a_way_around_itself_and_each_names_a_command_that_help
         "E-ABSENT", "E-NO-STAMP", "E-POOLER", "E-RIGHTS", "E-NO-WAY-BACK", "E-OBSTACLE", "E-FLOOR", "E-NOT-PROVEN",
         "E-REHEARSAL", "E-WOULD-FAIL", "E-UNCOUNTED", "E-REVISION-TORN", "E-NOT-REHEARSED", "E-HISTORY",
         "E-NO-BACKUP",
+        "E-SIGNERS", "E-OTHER-TARGET", "E-REPLAYED", "E-ENDED", "E-CHANGED",
         "E-APPROVALS", "E-DRIFT", "E-TAKE-OVER", "E-NO-ANSWER", "E-RECOVERED",
     }  # fmt: skip
 

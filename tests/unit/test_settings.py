@@ -16,6 +16,7 @@ from dbtasks.errors import SettingsError, UsageError
 from dbtasks.measures import Hardening
 from dbtasks.schema import schema_text
 from dbtasks.settings import BackupSettings, MigrationSettings, Settings, find_root, load
+from dbtasks.signers_file import signers_digest
 from dbtasks.tiers import (
     BackupEngine,
     BackupPolicy,
@@ -428,3 +429,18 @@ def test_a_secret_typed_anywhere_into_a_good_file_is_not_shown(data: st.DataObje
     before = data.draw(st.sampled_from(["", "postgresql://anna:", "'", '"', "* ", "&", "!", "? ", "%"]))
     text = f"{MINIMAL[:at]}{before}{SECRET}{MINIMAL[until:]}"
     assert SECRET not in outcome(tmp_path, text)
+
+
+def test_a_tier_that_needs_a_person_knows_who_may_sign_and_how_many_must(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    file = tmp_path / "config" / "tiers.yaml"
+    file.write_text(MINIMAL.replace("consent: person", "consent: person, approvals: 2 people, approve_within: 4 hours"))
+    without = load(tmp_path).tier("prod")
+    (tmp_path / "config" / "allowed_signers").write_text("# us\r\n\r\nanna ssh-ed25519 AAAA \r\n")
+    with_signers = load(tmp_path)
+    (tmp_path / "config" / "allowed_signers").write_text("anna ssh-ed25519 AAAA")
+    prod = load(tmp_path).tier("prod")
+
+    assert (without.signers_digest, without.approvals, without.approve_within) == (None, 2, timedelta(hours=4))
+    assert prod.signers_digest == with_signers.tier("prod").signers_digest == signers_digest("anna ssh-ed25519 AAAA")
+    assert (with_signers.tier("int").signers_digest, with_signers.default.name) == (None, "int")

@@ -46,6 +46,17 @@ MISTAKES = (
         id="copies of a tier that may lose nothing",
     ),
     pytest.param(
+        "    consent: question\n",
+        "    consent: question\n    approvals: 2 people\n",
+        [
+            (
+                "14:16: tiers.stg.approvals: are for a tier that needs a person. Write consent: person, or leave them "
+                "out."
+            ),
+        ],
+        id="approvals of a tier that asks nobody",
+    ),
+    pytest.param(
         "project: shop",
         "project: shop\nbackups: {folder: dumps, bucket: 's3://ours/shop'}",
         ["2:19: backups.folder: backups lie in the bucket. Leave out one of the two."],
@@ -190,7 +201,8 @@ MISTAKES = (
             (
                 "13:5: tiers.stg.port: unknown key. The keys here are: label, colour, aliases, after, "
                 "flag, url, credential, runtime_url, admin_url, runtime, may_lose, consent, scripts_may_answer, "
-                "name_has_word, seeds, retention, migrate, recovery, backup, harden, embedded, allow."
+                "name_has_word, seeds, retention, migrate, recovery, backup, harden, approvals, "
+                "approve_within, embedded, allow."
             )
         ],
         id="unknown key near none, octal port",
@@ -202,7 +214,8 @@ MISTAKES = (
             (
                 "13:5: tiers.stg.(a key): unknown key. The keys here are: label, colour, aliases, after, "
                 "flag, url, credential, runtime_url, admin_url, runtime, may_lose, consent, scripts_may_answer, "
-                "name_has_word, seeds, retention, migrate, recovery, backup, harden, embedded, allow."
+                "name_has_word, seeds, retention, migrate, recovery, backup, harden, approvals, "
+                "approve_within, embedded, allow."
             )
         ],
         id="unknown key that holds a secret",
