@@ -67,7 +67,7 @@ def _bring_log(bench: Workbench, engine: Engine, goal: Goal) -> None:
             source = Source(connection=connection, conninfo=bench.site.target.conninfo, permit=bench.clearance)
             engine.begin(source, lambda line: bench.report("recover", line))
             with engine.brought(connection, make_mark(connection)) as found:
-                why = found.why if isinstance(found, Unproven) else ""
+                why = f"{found.why} {found.instead}" if isinstance(found, Unproven) else ""
     except UsageError:
         raise
     except DbtasksError as error:

@@ -66,7 +66,7 @@ class Back(enum.Enum):
     """How much of a table comes back."""
 
     MISSING = "rows that are not there any more"
-    CHANGED = "these, and rows that were changed get their old values"
+    CHANGED = "rows that are not there any more, and the old values of those that were changed"
     WHOLE = "the table as it was: rows written since go"
 
 
