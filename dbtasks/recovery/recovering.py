@@ -97,6 +97,7 @@ def _made(
         draft = _recovered(request, setup, port)
         standing = server.await_goal(setup, draft.conninfo("postgres"), server.launch(setup), report)
         if isinstance(standing, Standing):
+            server.let_go(setup, draft.conninfo("postgres"), report)
             return _kept(setup, draft, standing, time.monotonic() - begun)
         if standing.too_low:  # the live server was given more since the base backup
             at_least |= dict(standing.too_low)

@@ -24,7 +24,7 @@ from dbtasks.recovery.judging import Judgement, judge
 from dbtasks.recovery.rooms import Room
 from dbtasks.values import dataclass
 
-_PAUSE_S, _STAND_S = 0.02, 30.0
+_PAUSE_S, _STAND_S, _END_S = 0.02, 30.0, 600.0
 
 # Never more than its own folder: nobody reaches it over a network, and it archives nothing.
 _ALWAYS = {
@@ -136,6 +136,26 @@ def await_goal(
     return Standing(lsn=_replayed(setup, conninfo, pid), judgement=told)
 
 
+def let_go(setup: Setup, conninfo: Conninfo, report: Callable[[str], None]) -> None:
+    """End what was under way at the goal, where that locks readers out; the server leaves its recovery by that.
+
+    What comes right after the goal is often a TRUNCATE or a DROP TABLE: its lock is in the log before its end is. The
+    rows are those of the goal in any case, and sessions still read only.
+    """
+    with look(conninfo) as connection:
+        if connection.execute(_LOCKED).fetchone() is None:
+            return
+        report("ending a transaction that was under way then, and locks a table")
+        connection.execute("SELECT pg_promote(false)")
+    deadline = time.monotonic() + _END_S
+    while (state := _state(conninfo)) is None or state[0]:
+        if time.monotonic() > deadline:
+            raise RecoveryFailedError(
+                f"The recovered server does not leave its recovery.\n{last_lines(_log(setup.room))}"
+            )
+        time.sleep(_PAUSE_S)
+
+
 def lacking(setup: Setup) -> tuple[str, ...]:
     """Return the segments that the server asked for and the archive did not have."""
     return tuple(sorted({name for name in fetching.missing(setup.room.folder) if wal.is_segment(name)}))
@@ -167,6 +187,10 @@ def _state(conninfo: Conninfo) -> tuple[bool, str, str] | None:
     return (bool(row[0]), str(row[1]), str(row[2])) if row else None
 
 
+_LOCKED = """
+SELECT 1 FROM pg_locks
+ WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted AND pid <> pg_backend_pid() LIMIT 1
+"""
 _STATE = """
 SELECT r, CASE WHEN r THEN pg_get_wal_replay_pause_state() END, pg_last_wal_replay_lsn()::text
   FROM pg_is_in_recovery() r

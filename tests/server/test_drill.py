@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 
 from dbtasks.programs import find_client
@@ -303,18 +304,26 @@ def test_a_database_that_was_dropped_is_built_from_its_backup_under_its_old_name
 
 
 @pytest.mark.thorough
-def test_rows_that_somebody_has_just_deleted_by_psql_are_found_by_the_time_alone(drill: Project, url: str) -> None:
-    """Of an idle server the last of the log is archived only when somebody asks for it."""
+def test_rows_that_somebody_has_just_taken_away_by_psql_are_found_by_the_time_alone(drill: Project, url: str) -> None:
+    """Of an idle server the last of the log is archived only when somebody asks for it.
+
+    And a TRUNCATE is in the log with its lock before it is with its end, between which the point lies.
+    """
     before = names(url)
     with outside.connect(url) as session:
         ((at,),) = session.execute("SELECT replace(clock_timestamp()::text, ' ', 'T')").rows or []
-    write(url, "DELETE FROM people WHERE name = 'written before'")
+    write(url, "TRUNCATE people CASCADE")
 
     found = result(drill.run([*INVOKE, "recover", "--tier=stg", f"--to={at}", "--format=json"]))
 
     recovered = found["recovered"]
     there = f"postgresql://{recovered['superuser']}@/drill_stg?host={recovered['socket']}&port={recovered['port']}"
     assert (names(there), "written before" in before) == (before, True)
+    assert {each["table"]: (each["only_there"], each["why"]) for each in found["differences"]}["people"] == (3, "")
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        write(there, "DELETE FROM people")
+    assert drill.invoke(f"restore --tier=stg --backup={found['backup']['id']} --yes").code == 0
+    assert names(url) == before
     assert drill.invoke(f"recover --end={recovered['id']}").code == 0
     later = drill.run([*INVOKE, "recover", "--tier=stg", "--to=2999-01-01T00:00:00+00:00"])
     assert (later.code, "has not come yet" in later.text) == (2, True), later.text
