@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from dbtasks.backups import listing, retention
 from dbtasks.backups.manifest import Manifest
 from dbtasks.backups.vault import Vault, open_vault
+from dbtasks.database import Connection
 from dbtasks.errors import BackupError, RefusedError, UsageError
 from dbtasks.operations import copy_back
 from dbtasks.project import Project
@@ -17,11 +18,16 @@ from dbtasks.way_back import Backup
 BEFORE = "before "
 
 
-def backups_of(project: Project, target: Target) -> tuple[Backup, ...]:
-    """Return the tier's backups that are not damaged, the newest first; none where the vault cannot be looked into."""
+def backups_of(project: Project, target: Target, connection: Connection | None = None) -> tuple[Backup, ...]:
+    """Return the tier's backups that are not damaged, the newest first; none where the vault cannot be looked into.
+
+    `connection` leads to the coordination database of its server, where there is one already.
+    """
     try:
         vault = open_vault(project.settings, project.variables)
-        found = listing.list_backups(vault, project.settings.project, target.tier.name, (target.conninfo,))
+        found = listing.list_backups(
+            vault, project.settings.project, target.tier.name, (connection or target.conninfo,)
+        )
     except (BackupError, UsageError):
         return ()
     return tuple(as_value(each) for each in found.backups if each.good)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
+import psycopg
+
 from dbtasks import backed_up, beside, kept, points
-from dbtasks.database import Connection
-from dbtasks.errors import RefusedError
+from dbtasks.database import Connection, look
+from dbtasks.errors import RefusedError, ServerUnreachableError
 from dbtasks.looking import Found
 from dbtasks.materials import Kept, Materials
 from dbtasks.project import Project
 from dbtasks.recovery.engines import Provider
 from dbtasks.recovery.engines.choosing import engine_for
+from dbtasks.registry import COORDINATION
 from dbtasks.targets import Target
 from dbtasks.values import dataclass
 from dbtasks.verdicts import Request
@@ -60,12 +65,30 @@ def add(materials: Materials, project: Project, request: Request, target: Target
     return _undone(materials, project, target, means)
 
 
-def _kept(project: Project, target: Target, means: Means) -> tuple[tuple[Kept, bool], ...]:
+@contextmanager
+def _beside(target: Target, means: Means) -> Iterator[Connection | None]:
+    """Yield a connection to the coordination database: the one that is there, or another; `None`: there is none."""
+    if means.connection is not None:
+        yield means.connection
+        return
+    try:
+        connection = look(target.conninfo.with_database(COORDINATION))
+    except ServerUnreachableError:
+        yield None
+        return
+    with closing(connection):
+        yield connection
+
+
+def _kept(project: Project, target: Target, connection: Connection | None) -> tuple[tuple[Kept, bool], ...]:
     """Return what was replaced whole, each with whether its time is over."""
-    name, tier, connection = project.settings.project, target.tier.name, means.connection
-    if connection is not None:
-        return kept.read(connection, name, tier, target.conninfo.database)
-    return kept.kept(target.conninfo, name, tier)
+    if connection is None:
+        return ()
+    try:
+        return kept.read(connection, project.settings.project, target.tier.name, target.conninfo.database)
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+        connection.rollback()
+        return ()
 
 
 def _dropped(materials: Materials, project: Project, target: Target, means: Means) -> Materials:
@@ -73,18 +96,22 @@ def _dropped(materials: Materials, project: Project, target: Target, means: Mean
     name, tier = project.settings.project, target.tier.name
     if means.wish.restored:
         return replace(materials, ended=(kept.restored_as(means.wish.restored, target.conninfo, name, tier),))
-    there = (*_kept(project, target, means), *kept.inside(target.conninfo))
+    with _beside(target, means) as connection:
+        there = (*_kept(project, target, connection), *kept.inside(target.conninfo))
     ended = (*(each for each, over in there if over), *kept.gone(target.conninfo, name, tier))
     return replace(materials, ended=ended, ended_backups=backed_up.superfluous(project, target))
 
 
 def _undone(materials: Materials, project: Project, target: Target, means: Means) -> Materials:
     """Add what an undo brings back: what was kept, or where that is older or gone, the backup taken before."""
-    found = kept.inside(target.conninfo, whole=True) if means.inside else _kept(project, target, means)
-    there, known = [each for each, _ in found], means.connection is not None or means.inside
     name, tier, mine = project.settings.project, target.tier.name, kept.maker(project.who)
     entry = means.wish.entry
-    backup = _before(project, target, entry, mine)
+    with _beside(target, means) as connection:
+        whole = _kept(project, target, connection)
+        saved = backed_up.backups_of(project, target, connection)
+    found = kept.inside(target.conninfo, whole=True) if means.inside else whole
+    there, known = [each for each, _ in found], means.connection is not None or means.inside
+    backup = _before(saved, entry, mine)
     if backup is not None and (not there or (entry is None and there[0].since < backup.at)):
         return replace(materials, backup=backup)
     try:
@@ -96,9 +123,9 @@ def _undone(materials: Materials, project: Project, target: Target, means: Means
     return replace(materials, kept=chosen if known else kept.looked_into(chosen, name, tier, target.conninfo))
 
 
-def _before(project: Project, target: Target, entry: int | None, mine: str) -> Backup | None:
+def _before(saved: tuple[Backup, ...], entry: int | None, mine: str) -> Backup | None:
     """Return the backup that was taken before an entry destroyed something, by default the newest such."""
-    found = [each for each in backed_up.backups_of(project, target) if each.entry is not None]
+    found = [each for each in saved if each.entry is not None]
     if entry is not None:
         found = [each for each in found if each.entry == entry and each.made_by == mine]
     return found[0] if found else None

@@ -9,6 +9,7 @@ from dbtasks.backups.manifest import Manifest, decode_manifest, newest_verdict
 from dbtasks.backups.store import MANIFEST
 from dbtasks.backups.vault import Vault
 from dbtasks.conninfo import Conninfo
+from dbtasks.database import Connection
 from dbtasks.errors import BackupError, DamagedBackupError
 from dbtasks.values import dataclass
 
@@ -21,8 +22,11 @@ class Listing:
     unreadable: tuple[tuple[str, str], ...] = ()
 
 
-def list_backups(vault: Vault, project: str, tier: str = "", servers: Iterable[Conninfo] = ()) -> Listing:
-    """Return the project's backups, or one tier's: those in the vault, and the copies on these servers."""
+def list_backups(vault: Vault, project: str, tier: str = "", servers: Iterable[Conninfo | Connection] = ()) -> Listing:
+    """Return the project's backups, or one tier's: those in the vault, and the copies on these servers.
+
+    A server may be given by a connection to its coordination database.
+    """
     found: list[Manifest] = []
     unreadable: list[tuple[str, str]] = []
     for each in (*_stored(vault), *_copies(servers, project)):
@@ -61,7 +65,7 @@ def _stored(vault: Vault) -> Iterator[Manifest | DamagedBackupError]:
             yield error
 
 
-def _copies(servers: Iterable[Conninfo], project: str) -> Iterator[Manifest | DamagedBackupError]:
+def _copies(servers: Iterable[Conninfo | Connection], project: str) -> Iterator[Manifest | DamagedBackupError]:
     seen = set()
     for server in servers:
         for name, record in copy.listed(server, project):

@@ -72,12 +72,18 @@ def restore(job: Restoring) -> int:
     return job.beside.known.record_built(job.beside.row)
 
 
-def listed(conninfo: Conninfo, project: str) -> tuple[tuple[str, bytes], ...]:
-    """Return the manifests of the copies on a server, each with the name of its database. Reads only."""
+def listed(server: Conninfo | Connection, project: str) -> tuple[tuple[str, bytes], ...]:
+    """Return the manifests of the copies on a server, each with the name of its database. Reads only.
+
+    A connection is one to the coordination database.
+    """
     unknown = (ServerUnreachableError, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
     try:
-        with closing(look(conninfo.with_database(COORDINATION))) as connection:
-            rows = connection.execute(_LISTED, [project]).fetchall()
+        if not isinstance(server, Conninfo):
+            rows = server.execute(_LISTED, [project]).fetchall()
+        else:
+            with closing(look(server.with_database(COORDINATION))) as connection:
+                rows = connection.execute(_LISTED, [project]).fetchall()
     except unknown:
         return ()
     return tuple((str(name), str(record).encode()) for name, record in rows)
