@@ -17,6 +17,7 @@ from benchmarks.timing import Command, Way, in_turn, once
 from dbtasks.programs import child_environment
 
 LARGE, SMALL, COPIED = "dbtasks_bench_0000000a", "dbtasks_bench_0000000b", "bench_copy"
+RESTORED = "bench_restored"
 TABLES, ROWS, FEW = 6, 1_250_000, 125_000
 _PROJECT = Path(__file__).resolve().parent.parent
 # The options of our own call, so that what differs is what we add.
@@ -68,6 +69,39 @@ class Ground:
         command = Command(name=f"dbtasks {' '.join(how)}", words=words, folder=_PROJECT, environ=scrubbed())
         return lambda: once(command).wall_ms
 
+    def dumped(self) -> None:
+        """Leave one backup of ours and one of pg_dump's own, and nothing else."""
+        self.ready()
+        self.ours("pg_dump")()
+        self.bare()()
+
+    def emptied(self) -> None:
+        """Drop what the last restores have made."""
+        self.place.run(f"DROP DATABASE IF EXISTS {RESTORED}")
+        if self.place.has("dbtasks"):
+            for (name,) in self._copies():
+                self.place.run(f"DROP DATABASE IF EXISTS {name}")
+            self.place.run("TRUNCATE dbtasks.registry", database="dbtasks")
+        self.place.run("CHECKPOINT")
+
+    def restored(self) -> float:
+        words = [sys.executable, "-m", "benchmarks.backups_restore", self.place.url(LARGE), str(self.root)]
+        return once(Command(name="restore", words=words, folder=_PROJECT, environ=scrubbed())).wall_ms
+
+    def by_hand(self) -> float:
+        """Restore with PostgreSQL's own programs, and gather statistics, as ours does."""
+        psql, url = [str(self.place.psql), "-X", "-q"], self.place.url(RESTORED)
+        pg_restore = [str(self.place.psql.parent / "pg_restore"), "--exit-on-error", f"--dbname={url}"]
+        commands = (
+            [*psql, "-c", f"CREATE DATABASE {RESTORED} TEMPLATE template0", self.place.url("postgres")],
+            [*pg_restore, str(self.root / "bare.dump")],
+            [*psql, "-c", "ANALYZE", url],
+        )
+        return sum(
+            once(Command(name=words[0], words=words, folder=_PROJECT, environ=child_environment())).wall_ms
+            for words in commands
+        )
+
     def peak(self, database: str) -> int:
         """Return the megabytes that a sealed backup takes at most."""
         self.ready()
@@ -100,6 +134,10 @@ def measure(bench: Bench) -> Measured:
         ground.fill(SMALL, FEW)
         ground.fill(LARGE, ROWS)
         taken = in_turn(_ways(ground), bench.runs)
+        ground.dumped()
+        again = {"restored": ground.restored, "by hand": ground.by_hand}
+        taken |= in_turn([Way(name=name, ready=ground.emptied, act=act) for name, act in again.items()], bench.runs)
+        ground.emptied()
         size = _megabytes(place, LARGE)
         peaks = {_megabytes(place, each): ground.peak(each) for each in (SMALL, LARGE)}
         name = place.name
@@ -129,8 +167,10 @@ def _rows(taken: Mapping[str, Sequence[float]]) -> list[Row]:
         Row(what="`pg_dump`, hashed, rows counted", ours=taken["plain"], against=dump, theirs=taken["bare"], aim=1.1),
         Row(what="the same, sealed to two keys", ours=taken["sealed"], against=dump, theirs=taken["bare"], aim=1.1),
         Row(what="the same, and read back", ours=taken["read"], against=dump, theirs=taken["bare"]),
+        Row(what="restored, compared, analysed", ours=taken["restored"],
+            against="`CREATE DATABASE`, `pg_restore`, `ANALYZE`", theirs=taken["by hand"]),
         Row(what="`copy`", ours=taken["copy"], against=create, theirs=taken["create"], aim=1.2),
-    ]
+    ]  # fmt: skip
 
 
 def _megabytes(place: Place, database: str) -> int:

@@ -1,16 +1,20 @@
-"""What a way back costs beforehand: a mark with its proof, a base backup, and the one that comes with the server."""
+"""What a way back costs: a mark with its proof and a base backup beforehand, then a recovery, or an undo of a reset."""
 
 from __future__ import annotations
 
 import shutil
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from unittest import mock
 
 from benchmarks.measured import Bench, Measured, Row, machine, table
+from benchmarks.recovery_hand import recovered
+from benchmarks.recovery_undo import line as undo_line
+from benchmarks.recovery_undo import rows as undo_rows
+from benchmarks.recovery_undo import undos
 from benchmarks.timing import Command, Way, in_turn, once
 from dbtasks import base_backups, embedded
 from dbtasks.database import Scratch, open_to_write
@@ -18,6 +22,7 @@ from dbtasks.embedded import first_backup
 from dbtasks.programs import child_environment, find_client
 from dbtasks.recovery import upkeep
 from dbtasks.recovery.engines import Engine
+from dbtasks.recovery.engines.archive import Archive
 from dbtasks.recovery.engines.choosing import private_archive
 from dbtasks.recovery.goals import BeforeMark
 from dbtasks.recovery.marks import Mark, make_mark
@@ -48,36 +53,55 @@ def measure(bench: Bench) -> Measured:
                 [_way("ours", lambda: _base(engine, source)), Way(name="bare", act=lambda: _bare_base(bench, source))],
                 max(3, bench.runs // 3),
             )
-            recovery = in_turn([_way("recovery", lambda: _recovered(root, engine, source))], max(3, bench.runs // 3))
+            recovery = in_turn(
+                [
+                    Way(name="ours", act=lambda: _recovered(root, engine, source)),
+                    Way(name="by hand", act=lambda: _by_hand(bench, engine, source)),
+                ],
+                max(3, bench.runs // 3),
+            )
     finally:
         embedded.stop(root, embedded.Kind.DURABLE)
+    undone = undos(bench)
+    return _told(bench, {**marks, "base": bases["ours"], "bare base": bases["bare"], **recovery, **installs}, undone)
+
+
+def _told(bench: Bench, taken: Mapping[str, Sequence[float]], undone: Mapping[str, Sequence[float]]) -> Measured:
     rows = [
         Row(
             what="mark and proof",
-            ours=marks["proof"],
+            ours=taken["proof"],
             against="the mark alone, until its segment is archived",
-            theirs=marks["bare"],
+            theirs=taken["bare"],
         ),
         Row(
             what="base backup of 90 MB",
-            ours=bases["ours"],
+            ours=taken["base"],
             against="`pg_basebackup -Ft -X none`",
-            theirs=bases["bare"],
+            theirs=taken["bare base"],
         ),
         Row(
+            what="recovery to a mark",
+            ours=taken["ours"],
+            against="by hand: `tar`, `recovery.signal`, `pg_ctl`",
+            theirs=taken["by hand"],
+        ),
+        *undo_rows(undone),
+        Row(
             what="the durable server's first start",
-            ours=installs["with"],
+            ours=taken["with"],
             against="without its first base backup",
-            theirs=installs["without"],
+            theirs=taken["without"],
         ),
     ]
-    proof, back = statistics.median(marks["proof"]), statistics.median(recovery["recovery"])
+    proof, back = statistics.median(taken["proof"]), statistics.median(taken["ours"])
     return Measured(
         lines=(
             f"Medians of {bench.runs} runs, in turn, {machine('psycopg')}, the private durable server on a disk.",
             "",
-            f"A mark and its proof took {proof:.0f} ms, {max(marks['proof']):.0f} ms at most (aim: {_MOST_MS}).",
+            f"A mark and its proof took {proof:.0f} ms, {max(taken['proof']):.0f} ms at most (aim: {_MOST_MS}).",
             f"A recovered server stood at its mark after {back / 1000:.1f} s, from a base backup of 90 MB.",
+            undo_line(undone),
             "",
             *table(rows),
         )
@@ -126,13 +150,22 @@ def _bare_base(bench: Bench, source: Source) -> float:
     return once(Command(name="pg_basebackup", words=words, folder=bench.scratch, environ=environ)).wall_ms
 
 
-def _recovered(root: Path, engine: Engine, source: Source) -> None:
+def _recovered(root: Path, engine: Engine, source: Source) -> float:
+    """Return the milliseconds until a server stood at a new mark, its base backup unpacked."""
     mark = _proven(engine, source)
     identifier = mark.system_identifier
     goal = BeforeMark(mark=mark)
     at_least = settings_of(source.connection)
     request = Request(root=root, engine=engine, system_identifier=identifier, goal=goal, at_least=at_least)
-    drop(recover(request, lambda _line: None))
+    begun = time.perf_counter()
+    made = recover(request, lambda _line: None)
+    taken = (time.perf_counter() - begun) * 1000
+    drop(made)
+    return taken
+
+
+def _by_hand(bench: Bench, engine: Archive, source: Source) -> float:
+    return recovered(bench.scratch / "hand", engine, source.conninfo, _proven(engine, source))
 
 
 def _installs(bench: Bench) -> dict[str, list[float]]:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -19,7 +20,7 @@ from benchmarks.reset_places import Place
 from benchmarks.reset_project import Generated
 from dbtasks import pipeline, snapshots
 from dbtasks.console import Console
-from dbtasks.operations import prepare, reset
+from dbtasks.operations import prepare, reset, undo
 from dbtasks.project import open_project
 from dbtasks.selection import choose
 
@@ -27,16 +28,25 @@ from dbtasks.selection import choose
 class Inside:
     """Resets of one project on one server, without starting a process for each."""
 
-    def __init__(self, place: Place, made: Generated) -> None:
+    def __init__(self, place: Place, made: Generated, tier: str | None = None) -> None:
         self.place, self.made = place, made
-        environ = {**scrubbed(), "test_database_url": place.url(made.database)}
+        urls = {"test_database_url": place.url(made.database), "stg_database_url": place.url(f"{made.name}_stg")}
+        environ = {**scrubbed(), **urls}
         self._project = open_project(made.root, environ)
-        self._call = pipeline.Call(operation=reset.OPERATION, choice=choose(self._project.settings, None, environ))
+        choice = choose(self._project.settings, tier, environ)
+        self._call = pipeline.Call(operation=reset.OPERATION, choice=choice, yes=True)
 
     def reset(self) -> float:
         """Do a reset and return the milliseconds that it waited for the server, up to the committed swap."""
+        return self._until_swapped(self._call)
+
+    def undo(self) -> float:
+        """Bring back what the last one has replaced, and return the same."""
+        return self._until_swapped(replace(self._call, operation=undo.OPERATION))
+
+    def _until_swapped(self, call: pipeline.Call) -> float:
         with waiting() as waited, _ending(snapshots, "swap", waited), _unheard():
-            pipeline.carry_out(self._project, self._call, Console())
+            pipeline.carry_out(self._project, call, Console())
         return waited.total_ms
 
     def swap(self) -> float:

@@ -64,42 +64,44 @@ def throwaway(folder: Path) -> Iterator[Place]:
 @contextmanager
 def durable() -> Iterator[Place]:
     """Run a PostgreSQL of this machine with the settings that it is born with; nothing of it is left afterwards."""
-    folder, password, port = Path(tempfile.mkdtemp(prefix="dbtasks-bench-durable-")), secrets.token_hex(8), _free_port()
+    folder, password, port = Path(tempfile.mkdtemp(prefix="dbtasks-bench-durable-")), secrets.token_hex(8), free_port()
     secret, data, log = folder / "password", folder / "data", folder / "log"
     secret.write_text(password, encoding="ascii")
-    user = _user()
-    if user is not None:
-        shutil.chown(folder, user)
-        shutil.chown(secret, user)
+    account = user()
+    if account is not None:
+        shutil.chown(folder, account)
+        shutil.chown(secret, account)
     program = find_client("psql", 15)
     bindir = DURABLE_BINDIR if DURABLE_BINDIR.is_dir() else program.resolve().parent
     try:
         access = ("-A", "scram-sha-256", "-U", "owner", f"--pwfile={secret}")
-        _run(bindir / "initdb", "-D", data, "-E", "UTF8", "--no-locale", *access)
+        run(bindir / "initdb", "-D", data, "-E", "UTF8", "--no-locale", *access)
         options = f"-p {port} -k '{folder}' -c listen_addresses=127.0.0.1"
-        _run(bindir / "pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start")
+        run(bindir / "pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start")
         try:
             base = f"postgresql://owner:{password}@127.0.0.1:{port}"
             yield Place(name="PostgreSQL 15, durable", base_url=base, psql=bindir / "psql")
         finally:
-            _run(bindir / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+            run(bindir / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
     finally:
         shutil.rmtree(folder)
 
 
-def _run(*command: str | Path) -> None:
+def run(*command: str | Path) -> None:
+    """Run one of PostgreSQL's programs as the account that may."""
     # To no pipe: the server keeps it open, and whoever reads it waits for ever.
     quiet = subprocess.DEVNULL
     subprocess.run(
-        command, user=_user(), env=child_environment(), cwd="/", stdin=quiet, stdout=quiet, stderr=quiet, check=True
+        command, user=user(), env=child_environment(), cwd="/", stdin=quiet, stdout=quiet, stderr=quiet, check=True
     )
 
 
-def _user() -> str | None:
+def user() -> str | None:
     """Return the account to hand over to: PostgreSQL refuses root."""
     return "postgres" if hasattr(os, "geteuid") and os.geteuid() == 0 else None
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
