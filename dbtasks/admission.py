@@ -67,12 +67,12 @@ def _a_person_must_be_there(request: Request) -> Refuse | None:
 
 
 def _agents_run_no_approved_plan(request: Request) -> Refuse | None:
-    brings = request.brought is not None and request.surroundings.kind is Kind.AGENT
-    return refuse_agent(request) if brings else None
+    brings = request.brought is not None and not request.looks_only
+    return refuse_agent(request) if brings and request.surroundings.kind is Kind.AGENT else None
 
 
 def _a_signature_must_be_one(request: Request) -> Refuse | None:
-    if request.brought is None or not request.brought.forged:
+    if request.brought is None or request.looks_only or not request.brought.forged:
         return None
     return refuse_forged(request.brought.forged)
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from dbtasks import card
 from dbtasks.approvals.document import Content, Paper
+from dbtasks.brought import Brought
 from dbtasks.console import Console
 from dbtasks.materials import Materials
 from dbtasks.plan import ApplyRevisions, TakeBack
@@ -15,11 +16,26 @@ from dbtasks.tiers import Tier
 _WIDTH = 16
 
 
-def lines(console: Console, tier: Tier, paper: Paper) -> Iterator[str]:
+def lines(console: Console, tier: Tier, paper: Paper, brought: Brought) -> Iterator[str]:
+    """Yield the card. The paper may be anybody's work: nothing in it makes a line, or turns one around."""
+    plan = paper.content.plan
+    yield f"{console.badge(tier)} {plain(plan.database)} · approve {plan.operation.name}"
+    yield from (plain(line) for line in _facts(paper, brought))
+
+
+def plain(text: str) -> str:
+    """Return a text as one line of what can be seen.
+
+    >>> plain("none\\n  data at risk \\u202e")
+    'none\\\\u000a  data at risk \\\\u202e'
+    """
+    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
+
+
+def _facts(paper: Paper, brought: Brought) -> Iterator[str]:
     content, plan = paper.content, paper.content.plan
-    yield f"{console.badge(tier)} {plan.database} · approve {plan.operation.name}"
-    asked = "signed with a key" if paper.request else "not signed: one more person must approve"
-    yield _fact("asked for by", f"{content.asked_by}, {time(content.requested_at)} ({asked})")
+    asked = str(brought.requester) if brought.requester else "nobody with a key: one more person must approve"
+    yield _fact("asked for by", f"{asked} · written {time(content.requested_at)} by {content.asked_by}")
     yield _fact("ends", time(content.expires_at))
     oid = plan.target.oid if plan.target else "none"
     yield _fact("target", f"{content.place} · database {oid} of server {plan.server}")
@@ -31,14 +47,14 @@ def lines(console: Console, tier: Tier, paper: Paper) -> Iterator[str]:
         yield _fact("counted then", line)
     if content.asked.reason:
         yield _fact("reason", content.asked.reason)
-    yield _fact("approvals", f"{approvals(len(paper.agreements))} so far")
+    yield _fact("approved by", ", ".join(str(each) for each in brought.approvers) or "nobody yet")
 
 
 def _moves(step: ApplyRevisions | TakeBack, content: Content) -> Iterator[str]:
     for revision, texts in zip(step.revisions, content.statements, strict=False):
         for text in texts:
             for line in text.strip().splitlines():
-                yield _fact(f"  {revision.id}"[: _WIDTH - 1], line)
+                yield _fact(f"  {revision.id}"[: _WIDTH - 1], line.expandtabs(4))
     if not step.ceilings:
         yield _fact("data at risk", "none that the plan allows")
     for ceiling in step.ceilings:

@@ -99,8 +99,8 @@ def approve(project: Project, console: Console, file: str, reason: str, wanted_k
             raise refused.error()
         paper = paper_file.load(file)
         tier = _tier(project, paper)
-        key = _approver(project, paper, wanted_key)
-        for line in paper_card.lines(console, tier, paper):
+        key, brought = _approver(project, paper, wanted_key)
+        for line in paper_card.lines(console, tier, paper, brought):
             console.say(line)
         digest = paper.content.plan.hash
         phrase = f"{paper.content.plan.database} {excerpt(digest, draw_places())}"
@@ -203,8 +203,11 @@ def _request(project: Project, console: Console, content: Content, known: Known,
     return None, ""
 
 
-def _approver(project: Project, paper: Paper, wanted: str) -> Key:
-    """Return the key of the person here, who may agree: known, not the one who asks, and not for the second time."""
+def _approver(project: Project, paper: Paper, wanted: str) -> tuple[Key, Brought]:
+    """Return the key of the person here, and who has signed before.
+
+    RefusedError unless it is somebody who may agree: known, not the one who asks, and not for the second time.
+    """
     known = known_signers(project.settings.root)
     brought = bring(paper, known)
     if brought.forged:
@@ -218,7 +221,7 @@ def _approver(project: Project, paper: Paper, wanted: str) -> Key:
         raise _refusal("E-SELF", f"{person} has asked for this plan. Somebody else must agree to it.")
     if any(person.is_also(other) for other in brought.approvers):
         raise _refusal("E-SELF", f"{person} has approved this plan already. What counts is another person.")
-    return key
+    return key, brought
 
 
 def _refusal(code: str, saw: str) -> RefusedError:

@@ -44,6 +44,7 @@ def deployed(server: Server, name: str) -> Iterator[tuple[Project, dict[str, Pat
     with project(name) as made:
         variables = {"test_database_url": "int", "stg_database_url": "stg", "database_url": "prod"}
         made.urls = {each: server.url(f"{name}_{tier}", f"{name}_owner") for each, tier in variables.items()}
+        made.with_keys()
         folder = made.root.parent / "keys"
         folder.mkdir(mode=0o700)
         keys = {each: make_key(folder, each) for each in (*PEOPLE, "mallory")}

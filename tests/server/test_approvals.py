@@ -6,6 +6,7 @@ Each refusal leaves PROD, byte for byte as pg_dump writes it, as it was, and sta
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ import pytest
 
 from dbtasks.approvals import ssh_keygen
 from dbtasks.approvals.document import Agreement, Content, Paper, read
-from tests.outside import Finished
+from tests.outside import REPOSITORY, Finished
 from tests.server.abroad import abroad as abroad
 from tests.server.approvals_ground import (
     ARMED,
@@ -309,6 +310,67 @@ def test_what_changed_since_is_not_what_was_approved(shop: Shop) -> None:
     with shop.edited("seeds/reference/people.csv", lambda text: f"{text}3,cleo\n"), shop.refusal("E-CHANGED"):
         assert shop.apply(paper).code == 3
     assert shop.apply(paper).code == 0
+
+
+@pytest.mark.thorough
+def test_more_is_not_lost_than_was_approved(shop: Shop) -> None:
+    made, keys, server = shop.made, shop.keys, shop.server
+    server.sql("INSERT INTO lessons SELECT n, 1, 'lesson ' || n FROM generate_series(100, 141) n", "papers_prod")
+    number = len(list((made.root / "migrations" / "versions").glob("r*.py"))) + 1
+    made.revision(f"r{number}", "op.execute('ALTER TABLE lessons DROP COLUMN title')")
+    walked = [made.invoke(f"migrate --tier={tier} --yes") for tier in ("int", "stg")]
+    asked = ask(made, keys["anna"])
+    agreed = agree(made, keys["ben"])
+    server.sql("INSERT INTO lessons SELECT n, 1, 'lesson ' || n FROM generate_series(200, 215) n", "papers_prod")
+    with shop.refusal("E-CEILING"):
+        over = made.invoke("apply plan.json", CI="true", **ARMED)
+    server.sql("DELETE FROM lessons WHERE id BETWEEN 205 AND 215", "papers_prod")
+    done = made.invoke("apply plan.json", CI="true", **ARMED)
+
+    assert [each.code for each in (*walked, asked, agreed, over, done)] == [0, 0, 0, 0, 3, 0], (over.text, done.text)
+    assert "data at risk    drops column lessons.title: at most 50" in agreed.out
+    assert server.sql("SELECT count(*) FROM lessons", "papers_prod") == [47]
+
+
+CLOCK = """
+import datetime
+import time
+
+now, WRONG = time.time, {days} * 86400
+time.time = lambda: now() + WRONG
+
+
+class Wrong(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return super().now(tz) + datetime.timedelta(seconds=WRONG)
+
+
+datetime.datetime = Wrong
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("days", [-400, 400])
+def test_a_wrong_clock_where_it_runs_changes_nothing(shop: Shop, days: int) -> None:
+    shop.made.file("wrong/sitecustomize.py", CLOCK.format(days=days))
+    environ = {"PYTHONPATH": f"{shop.made.root / 'wrong'}:{REPOSITORY}", "TZ": "Pacific/Kiritimati"}
+    shown = shop.made.run([sys.executable, "-c", "import datetime as d; print(d.datetime.now().year)"], **environ)
+    with shop.refusal("E-ENDED"):
+        expired = shop.apply(_expired(shop), **environ)
+    done = shop.apply(good(shop), **environ)
+
+    assert abs(int(shown.out) - shop.content.requested_at.year) == 1
+    assert [expired.code, done.code] == [3, 0], done.text
+
+
+@pytest.mark.thorough
+def test_an_agent_may_plan(shop: Shop) -> None:
+    done = shop.made.invoke("plan seed --tier=prod --out=agents.json", CLAUDECODE="1", **ARMED)
+
+    assert done.code == 0, done.text
+    assert "asked for by nobody with a key: one more person must approve" in done.text
+    assert "which 2 people must approve" in done.text
 
 
 # Who approves

@@ -150,16 +150,17 @@ def requests(tier: Tier) -> Iterator[Request]:
 
 
 def paper_requests(tier: Tier) -> Iterator[Request]:
-    """Every request that brings an approved plan: `invoke apply` has no --yes, and no dry run."""
+    """Every request that brings an approved plan, or is to write one, which is a dry run. Neither has --yes."""
     operations = [each for each in OPERATIONS if each.on_paper]
     for around, operation in itertools.product(surroundings(tier), operations):
-        for flag_on, brought in itertools.product(BOOLEANS, (BROUGHT, FORGED)):
+        for flag_on, dry_run, brought in itertools.product(BOOLEANS, BOOLEANS, (BROUGHT, FORGED)):
             yield Request(
                 operation=operation,
                 tier=tier,
                 surroundings=around,
                 is_default=tier is INT,
                 flag_on=flag_on,
+                dry_run=dry_run,
                 brought=brought,
             )
 
@@ -307,7 +308,7 @@ def approval_grid(tier: Tier, *, stride: int = 1) -> Iterator[Cell]:
     asked = [request for request in paper_requests(tier) if may_connect(request)]
     yield from cells(asked, [replace(each, approval=Approval.GIVEN) for each in plain], stride=stride)
     best = [each for each in asked if each.flag_on and each.surroundings.kind in (Kind.CI, Kind.TERMINAL)]
-    best = [each for each in best if not each.surroundings.reloaded]
+    best = [each for each in best if not each.surroundings.reloaded and not each.dry_run]
     yield from cells(best, [replace(each, approval=state) for each in plain for state in Approval], stride=stride)
     given = (replace(each, approval=Approval.GIVEN) for each in plain)
     with_one = [each for situation in given for each in with_obstacles(tier, situation, at_most=1)]

@@ -75,7 +75,8 @@ def may_connect(request: Request) -> bool:
     if request.managed:  # D3: the runtime's own way in, for the runtime's own tier, from its real environment
         own = where.kind is Kind.RUNTIME and where.runtime_tier == tier.name
         return own and request.operation.name in {"open", "status", "check", "drift", "lint", "guards"}
-    if request.brought is not None and (where.kind is Kind.AGENT or request.brought.forged):
+    brings = request.brought is not None and not only_looks(request)  # else it is one that is to be written
+    if brings and (where.kind is Kind.AGENT or (request.brought and request.brought.forged)):
         return False  # agents plan, people apply
     if not (only_looks(request) or is_allowed(request)):
         return False
