@@ -59,7 +59,7 @@ def kills_quick(session: nox.Session) -> None:
 def thorough(session: nox.Session) -> None:
     """What the fast suite tries in part, whole: every cell of the guard's table, every sample, each way of a claim."""
     install(session)
-    nox_sessions.tests(session, "-m", "thorough", "-n", "auto", "--dist", "loadfile")
+    nox_sessions.tests(session, "-m", "thorough and not pgbackrest", "-n", "auto", "--dist", "loadfile")
 
 
 @nox.session(default=False)
@@ -71,13 +71,13 @@ def public_projects(session: nox.Session) -> None:
 
 @nox.session
 def pgbackrest(session: nox.Session) -> None:
-    """Backups and recovery by pgBackRest, on a server of this machine's; root gets the program by apt-get."""
+    """Backups and recovery by pgBackRest, which root gets by apt-get; `-- -m pgbackrest` has PROD's drill as well."""
     if not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         session.skip("no PostgreSQL of the system's own below /usr/lib/postgresql, which pgBackRest would know")
     if not (shutil.which("pgbackrest") or _provided("pgbackrest")):
         session.skip("pgBackRest is not installed: apt-get install pgbackrest, which only root can do")
     install(session)
-    nox_sessions.tests(session, "-m", "pgbackrest", "-n", "auto", "--dist", "loadfile", "tests/server")
+    nox_sessions.tests(session, "-m", "pgbackrest and not thorough", "-n", "auto", "--dist", "loadfile", "tests/server")
 
 
 def _provided(package: str) -> bool:

@@ -72,6 +72,18 @@ class Site:
         until(lambda: self.server.sql("SHOW archive_command") == [command])
 
     @contextmanager
+    def broken(self) -> Iterator[None]:
+        """The list of the stanza's backups cannot be read, nor its copy."""
+        before = {path: path.read_bytes() for path in self.files("backup/*/backup.info*")}
+        for path in before:
+            path.write_bytes(b"no more")
+        try:
+            yield
+        finally:
+            for path, data in before.items():
+                path.write_bytes(data)
+
+    @contextmanager
     def gone(self) -> Iterator[None]:
         """The repository cannot be reached."""
         away = self.repo.with_name("repo.away")
@@ -126,11 +138,11 @@ def ground(made: Site) -> Iterator[Ground]:
 
 
 @contextmanager
-def foreign(made: Site) -> Iterator[Repository]:
-    """A stanza of another server, in a repository that is not encrypted."""
+def foreign(made: Site, more: str = "") -> Iterator[Repository]:
+    """A stanza of another server, in a repository that is not encrypted but where `more` says so."""
     data, config = made.server.folder / "other", made.server.folder / "other.conf"
     as_postgres([f"{made.server.bindir}/initdb", "-D", str(data), "-U", "boss", "--no-sync"])
-    config.write_text(f"[global]\nrepo1-path={made.server.folder}/other-repo\n[{STANZA}]\npg1-path={data}\n")
+    config.write_text(f"[global]\nrepo1-path={made.server.folder}/other-repo\n{more}\n[{STANZA}]\npg1-path={data}\n")
     own(config)
     as_postgres(["pgbackrest", f"--config={config}", f"--stanza={STANZA}", *_QUIET, "--no-online", "stanza-create"])
     try:
