@@ -19,6 +19,7 @@ import psycopg
 from dbtasks.errors import DbtasksError
 from tests.faults.ground import Ground, Record, Run, strays
 from tests.faults.operations import Operation
+from tests.faults.ways_back import OWN_STAMPS
 
 ABSENT = "no database"
 BROKEN = (AssertionError, DbtasksError, psycopg.Error, OSError)  # what did not hold, or could not be looked at
@@ -126,6 +127,7 @@ class Trial:
 
     def run_again(self, _kill: Kill) -> Run:
         """Run the command once more, as a person does who has seen it killed."""
+        self.operation.again(self.ground)
         return self.ground.run(self.operation.words)
 
     def tried_out(self) -> list[Record]:
@@ -205,10 +207,10 @@ class Trial:
         there, rows = ground.databases(operation.home), ground.registry(operation.home)
         assert there == {row.name: row.oid for row in rows}, f"{there} is there, registered are {rows}"
         kinds = {row.kind for row in (*rows, *self.tried_out())}
-        assert kinds <= {"live", "retired", "template", "spare"}, f"left over: {rows}"
+        assert kinds <= {"live", "retired", "template", "spare", "restored"}, f"left over: {rows}"
         live = [row.name for row in rows if row.kind == "live" and row.tier == operation.tier]
         assert operation.inside or live == [operation.target], f"live are {live}"
-        own = ground.sql(operation.tier, _OWN_STAMPS, database=operation.target)
+        own = ground.sql(operation.tier, OWN_STAMPS, database=operation.target)
         assert own == [(1,)], f"{own} stamps of its own"
         self.templates(known)
 
@@ -234,12 +236,6 @@ class Trial:
             return ground.dump(tier, "looked_at")
         finally:
             ground.sql(tier, "DROP DATABASE looked_at")
-
-
-_OWN_STAMPS = """
-SELECT count(*) FROM dbtasks.identity i JOIN pg_database d ON d.oid::bigint = i.database_oid
- WHERE d.datname = current_database()
-"""
 
 
 def differences(wanted: str, found: str) -> str:

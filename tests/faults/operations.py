@@ -26,10 +26,11 @@ class Operation:
     `ready` is done once on a ground, `arrange` before each run: it makes the state that is called old; `last` comes
     right before the command. `says` is what only this way of it prints. `done` tells whether the command's own result
     is there (`None`: a part of it), for commands that leave the tier's database as it is, and `left` what it has left
-    over, of which nothing may be there once it was run again. `toggles`: once more takes it back. `steps`: several
-    revisions, each of which may stand without the next; `down`: they are taken back. `tries`: something is built on the
-    private server first, to be looked at. `until` ends the points that are tried, and `every` how many of them are
-    passed over, where other operations have the same; of points with the pattern `alike` one in a hundred is tried.
+    over, of which nothing may be there once it was run again; `again` is done before that. `toggles`: once more takes it
+    back. `steps`: several revisions, each of which may stand without the next; `down`: they are taken back. `tries`:
+    something is built on the private server first, to be looked at. `until` ends the points that are tried, and `every`
+    how many of them are passed over, where other operations have the same; of points with the pattern `alike` one in a
+    hundred is tried.
     `inside`: schemas are replaced inside of a database where none can be created.
     """
 
@@ -42,6 +43,7 @@ class Operation:
     says: str
     done: Callable[[Ground], bool | None] | None = None
     left: Callable[[Ground], list[str]] = _no_more
+    again: Callable[[Ground], None] = _nothing
     toggles: bool = False
     inside: bool = False
     steps: bool = False
@@ -237,6 +239,16 @@ def _ways_back() -> tuple[Operation, ...]:
             tier="stg",
             ready=ways_back.backed_up,
             arrange=ways_back.before_a_restore,
+        ),
+        Operation(
+            name="restore beside STG",
+            says="no command takes for [STG] until adopted",
+            words=f"restore --tier=stg --into={ways_back.BESIDE}",
+            tier="stg",
+            ready=ways_back.backed_up,
+            arrange=ways_back.nothing_beside,
+            done=ways_back.is_beside,
+            again=ways_back.nothing_beside,
         ),
         Operation(
             name="restore of tables of STG",

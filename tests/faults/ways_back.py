@@ -11,6 +11,12 @@ import psycopg
 from tests.faults import states
 from tests.faults.ground import NAMES, Ground
 
+BESIDE = "back_then"
+OWN_STAMPS = """
+SELECT count(*) FROM dbtasks.identity i JOIN pg_database d ON d.oid::bigint = i.database_oid
+ WHERE d.datname = current_database()
+"""
+
 
 def backed_up(ground: Ground) -> None:
     """Take a backup of a database in which somebody has worked."""
@@ -23,6 +29,22 @@ def before_a_restore(ground: Ground) -> None:
     if states.is_edited(ground, "stg", NAMES["stg"]):
         ground.works("reset --tier=stg --yes")
     states.clear(ground, "stg", *states.STOCK)
+
+
+def nothing_beside(ground: Ground) -> None:
+    """Let there be no database that a backup became."""
+    before_a_restore(ground)
+    states.clear(ground, "stg", "restored")
+
+
+def is_beside(ground: Ground) -> bool:
+    """Whether the backup has become a database, which no command may take for the tier's own."""
+    if BESIDE not in ground.databases("stg"):
+        return False
+    assert [row.name for row in ground.registry("stg") if row.kind == "restored"] == [BESIDE], "nobody knows of it"
+    assert states.is_edited(ground, "stg", BESIDE), "it is not what was saved"
+    assert ground.sql("stg", OWN_STAMPS, database=BESIDE) == [(0,)], "it bears a stamp of its own"
+    return True
 
 
 def no_backup(ground: Ground) -> None:
