@@ -26,8 +26,8 @@ class Operation:
     `ready` is done once on a ground, `arrange` before each run: it makes the state that is called old; `last` comes
     right before the command. `says` is what only this way of it prints. `done` tells whether the command's own result
     is there (`None`: a part of it), for commands that leave the tier's database as it is, and `left` what it has left
-    over, of which nothing may be there once it was run again; `again` is done before that. `toggles`: once more takes it
-    back. `steps`: several revisions, each of which may stand without the next; `down`: they are taken back. `tries`:
+    over, of which nothing may be there once it was run again; `again` is done before that. `toggles`: once more takes
+    it back. `steps`: several revisions, each of which may stand without the next; `down`: they are taken back. `tries`:
     something is built on the private server first, to be looked at. `until` ends the points that are tried, and `every`
     how many of them are passed over, where other operations have the same; of points with the pattern `alike` one in a
     hundred is tried.
