@@ -200,12 +200,13 @@ class Pinned:
         self._end()
 
     def _end(self) -> None:
-        from dbtasks.console import Console
         from dbtasks.errors import DbtasksError
 
         try:
             self.supply.close()
         except DbtasksError as error:
+            from dbtasks.console import Console  # late: most runs have nothing to say, in most folders none ever
+
             Console().say(f"! {_sentence(error)}\n  What is left of this run goes with the next one.")
 
     def _said(self) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Generator
+from typing import Any
 
 import hypothesis
 import pytest
@@ -41,11 +44,34 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give the files that share what is dear to one worker."""
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped] # it has no types
+
+    class Together(LoadFileScheduling):  # type: ignore[misc] # as above
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "clones" if "/test_clones" in file else file
+
+    return Together(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Before several workers run many tests, spare their processes what all of them would do again."""
     if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
         config.option.loadscopereorder = False  # which puts the files of few tests last, and these are the long ones
         warm.up()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let pytest keep what it makes of these files for the next run: it takes as long as reading them does."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, False
+    try:
+        return (yield)
+    finally:
+        sys.dont_write_bytecode = before
 
 
 @pytest.hookimpl(trylast=True)  # after pytest-randomly, whose order remains among the others

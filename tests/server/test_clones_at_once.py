@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from textwrap import dedent
 
 import pytest
 
-from dbtasks import embedded
-from tests.outside import PATIENCE_S, PYTEST, environment, sandbox
+from tests.outside import PATIENCE_S, PYTEST, environment
 from tests.server import road
 from tests.server.abroad import abroad as abroad
-from tests.server.test_clones import Built
+from tests.server.built import Built
+from tests.server.built import built as built
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -71,13 +70,6 @@ with dbtasks.testing.databases() as made:
     print(len({clone.name for clone in clones}), flush=True)
     input()
 """
-
-
-@pytest.fixture(scope="module")
-def built() -> Iterator[Built]:
-    with sandbox() as box:
-        assert box.run("invoke", "reset").code == 0
-        yield Built(box=box, server=embedded.ensure(box.root, embedded.Kind.THROWAWAY))
 
 
 @pytest.mark.parametrize("runs", [2, pytest.param(8, marks=pytest.mark.thorough)])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from textwrap import dedent
 
 import pytest
 
-from dbtasks import embedded
-from tests.outside import Finished, sandbox
-from tests.server.test_clones import Built
+from tests.outside import Finished
+from tests.server.built import Built
+from tests.server.built import built as built
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -33,13 +32,6 @@ ONLY = {
     "asyncio": ("-p", "no:anyio", "-o", "asyncio_default_fixture_loop_scope=function"),
     "anyio": ("-p", "no:asyncio"),
 }
-
-
-@pytest.fixture(scope="module")
-def built() -> Iterator[Built]:
-    with sandbox() as box:
-        assert box.run("invoke", "reset").code == 0
-        yield Built(box=box, server=embedded.ensure(box.root, embedded.Kind.THROWAWAY))
 
 
 def run(built: Built, code: str, *options: str, **env: str) -> Finished:

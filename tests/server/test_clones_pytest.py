@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from textwrap import dedent
 
 import pytest
 
-from dbtasks import embedded
 from dbtasks.database import Inspection
-from tests.outside import Finished, sandbox
-from tests.server.test_clones import Built
+from tests.outside import Finished
+from tests.server.built import Built
+from tests.server.built import built as built
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture(scope="module")
-def built() -> Iterator[Built]:
-    with sandbox() as box:
-        assert box.run("invoke", "reset").code == 0
-        yield Built(box=box, server=embedded.ensure(box.root, embedded.Kind.THROWAWAY))
 
 
 def run(built: Built, code: str, *options: str, **env: str) -> Finished:
