@@ -6,6 +6,7 @@ the snapshot that is dumped. Where nothing is sealed and several jobs are wanted
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ from dbtasks.clients import way
 from dbtasks.database import open_to_write
 from dbtasks.errors import BackupError, DamagedBackupError
 from dbtasks.hardening.texts import IN_A_DUMP
+
+# A grant on a function of the system, such as the one that a mark needs, is in the dump of its database.
+_OF_THE_SYSTEM = re.compile(r"\d+; \d+ \d+ ACL pg_catalog ")
 
 
 def take(job: Taking) -> Manifest:
@@ -69,7 +73,8 @@ def restore(job: Restoring) -> int:
         "--no-password",
         f"--dbname={to.dbname}",
     ]
-    with tempfile.TemporaryFile() as unheard, _without_guards(listed) as those:
+    superuser = job.beside.known.connection.info.parameter_status("is_superuser") == "on"
+    with tempfile.TemporaryFile() as unheard, _restorable(listed, superuser=superuser) as those:
         command += those
         if job.manifest.form is Form.DIRECTORY:
             place = _folder(job.vault, job.manifest)
@@ -93,10 +98,10 @@ def _listed(job: Restoring) -> bytes:
 
 
 @contextmanager
-def _without_guards(listed: bytes) -> Iterator[list[str | Path]]:
-    """Yield what makes pg_restore leave out the guards of `harden`, where there are any."""
+def _restorable(listed: bytes, *, superuser: bool) -> Iterator[list[str | Path]]:
+    """Yield what makes pg_restore leave out the guards of `harden`, and grants that only a superuser can give."""
     lines = listed.decode(errors="surrogateescape").splitlines()
-    kept = [line for line in lines if not IN_A_DUMP.match(line)]
+    kept = [line for line in lines if not (IN_A_DUMP.match(line) or (_OF_THE_SYSTEM.match(line) and not superuser))]
     if len(kept) == len(lines):
         yield []
         return
