@@ -122,8 +122,8 @@ def _means(connection: Connection) -> _Means:
             "Set wal_level to replica in its configuration and restart it."
         )
     if not (points or messages):
-        role = connection.info.user
-        raise NoMarkError(f"The role may put no mark into the log. As a superuser: {GRANT.format(role=role)}")
+        where, grant = connection.info.dbname, GRANT.format(role=connection.info.user)
+        raise NoMarkError(f"The role may put no mark into the log. As a superuser, in {where}: {grant}")
     return _Means(
         points=bool(points),
         messages=bool(messages),

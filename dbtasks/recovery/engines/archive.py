@@ -170,7 +170,7 @@ def _archiver(connection: Connection, mark: Mark) -> bool | Unproven:
     if not mark.switched:
         return Unproven(
             why=f"The role may not end {mark.segment}, so that it is archived only when it is full.",
-            instead=f"As a superuser: {GRANT.format(role=connection.info.user)}",
+            instead=f"As a superuser, in {connection.info.dbname}: {GRANT.format(role=connection.info.user)}",
         )
     return last is not None and str(last)[:24] >= mark.segment
 
