@@ -239,7 +239,7 @@ def _before(measure: Measure, grounds: Grounds) -> Earlier | None:
             name = measure.value.partition("=")[0]
             was = dict(logins[measure.on].settings).get(name)
             return Earlier(guard=measure.guard, on=measure.on, name=name, was=was)
-        case Guard.DROPS | Guard.TRUNCATE:
+        case _:
             return None
 
 

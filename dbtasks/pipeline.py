@@ -15,8 +15,8 @@ from dbtasks.evidence import Evidence
 from dbtasks.guard import Clearance, admit, clear, decide
 from dbtasks.plan import Plan
 from dbtasks.project import Project
+from dbtasks.rationed import Ration
 from dbtasks.recording import recorded
-from dbtasks.runner import run
 from dbtasks.selection import Choice
 from dbtasks.site import Result, Site
 from dbtasks.survey import Survey, Wish, survey
@@ -132,6 +132,8 @@ class _Road:
             places=draw_places(),
         )
 
+        self.ration = Ration(project, self.request)
+
     def walk(self) -> Report:
         verdict = admit(self.request)
         if isinstance(verdict, Refuse):
@@ -224,6 +226,8 @@ class _Road:
     def _clear(self, seen: Survey, target: Target) -> Clearance:
         verdict = decide(self.request, seen.plan, seen.evidence)
         self.asked = isinstance(verdict, Ask)
+        if not isinstance(verdict, Refuse):
+            self.ration.look(target, seen.evidence.situation.floor)
         replies: tuple[str, ...] = ()
         if isinstance(verdict, Ask) and not (verdict.yes_counts and self.request.yes):
             from dbtasks import backed_up, card
@@ -282,7 +286,7 @@ class _Road:
             self.trail.result(entry, outcome=outcome, duration_ms=milliseconds, detail=facts)
 
         aside = seen.plan.operation.replaces
-        result = recorded(lambda: run(clearance, site), site.result.facts, ended, aside=aside)
+        result = recorded(lambda: self.ration.run(clearance, site), site.result.facts, ended, aside=aside)
         report = self._report(target, seen, "done", result)
         return replace(report, entry=entry, clearance=clearance)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dbtasks.settings_key import Key, Shape, time, words
+from dbtasks.settings_key import Key, Shape, section, time, words
+from dbtasks.settings_people_keys import OPERATIONS
 
 _ROLE = r"[A-Za-z_][A-Za-z0-9_$-]{0,62}"
 _CONNECTIONS = r"[1-9][0-9]{0,3} connections?"
@@ -54,4 +55,35 @@ HARDEN_KEYS = (
         pattern=_CONNECTIONS,
         example="3 connections",
     ),
+)
+
+_OF = rf"({'|'.join(OPERATIONS)})"
+_DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?:[01][0-9]|2[0-3]):[0-5][0-9]"
+# Groups without names: editors read these in the JSON Schema, where names are written otherwise.
+RUNS = rf"{_OF} ([1-9][0-9]{{0,3}}) times? in ([1-9][0-9]{{0,3}} (?:minute|hour|day)s?)"
+FROZEN = rf"{_OF} ({_DAY}) to ({_DAY})(?: ([A-Za-z][A-Za-z0-9_+/-]{{0,40}}))?"
+
+LIMIT_KEYS = (
+    Key(
+        name="runs",
+        summary="How often a person may run an operation on this tier.",
+        shape=Shape.TEXTS,
+        expected="operations with a number of times and a time, such as migrate 3 times in 1 day",
+        pattern=RUNS,
+        example="[migrate 3 times in 1 day, open 20 times in 1 hour]",
+    ),
+    Key(
+        name="frozen",
+        summary="When an operation rests, each week, by the clocks of a time zone (UTC where none is named).",
+        shape=Shape.TEXTS,
+        expected="operations with two days and times, such as migrate Fri 16:00 to Mon 08:00 Europe/Berlin",
+        pattern=FROZEN,
+        example="[migrate Fri 16:00 to Mon 08:00 Europe/Berlin]",
+    ),
+    time("cool_down", "How long a person waits after a run of theirs that failed, for the same operation."),
+)
+
+ACCESS_KEYS = (
+    section("limits", "How often, and when not.", "{runs: [migrate 3 times in 1 day]}", LIMIT_KEYS),
+    section("harden", "What `invoke harden` puts into this tier's database.", "{passes: migrator}", HARDEN_KEYS),
 )

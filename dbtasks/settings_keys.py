@@ -5,7 +5,7 @@ The reader, the JSON Schema and the documentation are made from these rows.
 
 from __future__ import annotations
 
-from dbtasks.settings_access_keys import ADMIN_URL, CREDENTIAL, HARDEN_KEYS
+from dbtasks.settings_access_keys import ACCESS_KEYS, ADMIN_URL, CREDENTIAL
 from dbtasks.settings_approval_keys import APPROVAL_KEYS
 from dbtasks.settings_backup_keys import BACKUP_KEYS, BACKUPS_KEYS
 from dbtasks.settings_key import PATH, PATH_EXPECTED, Key, Shape, choice, path, section, time, truth, words
@@ -144,7 +144,7 @@ TIER_KEYS = (
     section("migrate", "How patient a migration of this tier is.", "{lock_timeout: 5 seconds}", MIGRATE_KEYS),
     section("recovery", "How this tier can be recovered to a point in time.", "{keep: 7 days}", RECOVERY_KEYS),
     section("backup", "What takes this tier's backups, and which are kept.", "{keep: 10 backups}", BACKUP_KEYS),
-    section("harden", "What `invoke harden` puts into this tier's database.", "{passes: migrator}", HARDEN_KEYS),
+    *ACCESS_KEYS,
     *APPROVAL_KEYS,
     choice("embedded", "Which private PostgreSQL stands in while the URL's variable is unset.", tuple(Embedded)),
     ALLOW,

@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path, PureWindowsPath
 
-from dbtasks.measures import Hardening
 from dbtasks.project_files import read_project_file
 from dbtasks.settings import SETTINGS_FILE, SIGNERS_FILE, BackupSettings, MigrationSettings, Settings, StockLimits
+from dbtasks.settings_access import read_hardening, read_limits
 from dbtasks.settings_fields import Fields
 from dbtasks.settings_keys import CONSENTS, LOSSES, TOP_KEYS
 from dbtasks.settings_order import in_order
@@ -167,7 +167,8 @@ def _draft(name: str, fields: Fields, groups: Mapping[str, frozenset[str]]) -> D
         allow=read_allowed(fields, groups),
         credential=fields.texts("credential") or (),
         admin_url_variable=fields.text("admin_url"),
-        hardening=_hardening(fields.section("harden")),
+        hardening=read_hardening(fields.section("harden")),
+        limits=read_limits(fields.section("limits")),
     )
     return Draft(tier=tier, fields=fields, certain=None not in (said_consent, said_loss))
 
@@ -222,19 +223,6 @@ def _backup(fields: Fields) -> BackupPolicy:
         keep=int(keep.split()[0]) if keep else usual.keep,
         age=_time(age) if age else usual.age,
         full=_time(full) if full else usual.full,
-    )
-
-
-def _hardening(fields: Fields) -> Hardening:
-    limits = {name: fields.text(name) for name in ("connections", "connections_each")}
-    most = {name: int(text.split()[0]) for name, text in limits.items() if text}
-    timeout = fields.text("statement_timeout")
-    return Hardening(
-        passes=fields.text("passes") or "",
-        people=fields.texts("people") or (),
-        statement_timeout=_time(timeout) if timeout else Hardening().statement_timeout,
-        connections=most.get("connections"),
-        connections_each=most.get("connections_each"),
     )
 
 

@@ -10,6 +10,7 @@ import re
 from dataclasses import field
 from datetime import timedelta
 
+from dbtasks.limits import Limits
 from dbtasks.measures import Hardening
 from dbtasks.values import dataclass
 
@@ -207,6 +208,7 @@ class Tier:
     credential: tuple[str, ...] = ()
     admin_url_variable: str | None = None
     hardening: Hardening = Hardening()
+    limits: Limits = Limits()
 
     @property
     def url_variables(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dbtasks.errors import SettingsError, UsageError
+from dbtasks.limits import Freeze, Limits, Rate
 from dbtasks.measures import Hardening
 from dbtasks.schema import schema_text
 from dbtasks.settings import BackupSettings, MigrationSettings, Settings, find_root, load
@@ -205,6 +206,26 @@ def test_what_is_hardened_is_said_once_a_tier(tmp_path: Path) -> None:
         passes="mover", people=("anna",), statement_timeout=timedelta(minutes=1), connections_each=3
     )
     assert found.url_variables[-1] == found.admin_url_variable == "boss_url"
+
+
+def test_limits_are_read_as_they_are_written(tmp_path: Path) -> None:
+    runs = "runs: [migrate 3 times in 1 day, open 1 time in 20 minutes]"
+    frozen = "frozen: [migrate Fri 16:00 to Mon 08:00 Europe/Berlin, seed Sun 00:00 to Sun 23:59]"
+    limits = f"limits: {{{runs}, {frozen}, cool_down: 10 minutes}}"
+    found = load(project(tmp_path, MINIMAL.replace("consent: person}", f"consent: person, {limits}}}"))).tier("prod")
+
+    friday, monday, sunday = (4 * 24 + 16) * 60, 8 * 60, 6 * 24 * 60
+    assert found.limits == Limits(
+        rates=(
+            Rate(operation="migrate", most=3, per=timedelta(days=1)),
+            Rate(operation="open", most=1, per=timedelta(minutes=20)),
+        ),
+        freezes=(
+            Freeze(operation="migrate", begins=friday, ends=monday, zone="Europe/Berlin"),
+            Freeze(operation="seed", begins=sunday, ends=sunday + 24 * 60 - 1),
+        ),
+        cool_down=timedelta(minutes=10),
+    )
 
 
 def test_a_marker_without_a_value_means_any_value(tmp_path: Path) -> None:

@@ -201,8 +201,8 @@ MISTAKES = (
             (
                 "13:5: tiers.stg.port: unknown key. The keys here are: label, colour, aliases, after, "
                 "flag, url, credential, runtime_url, admin_url, runtime, may_lose, consent, scripts_may_answer, "
-                "name_has_word, seeds, retention, migrate, recovery, backup, harden, approvals, "
-                "approve_within, embedded, allow."
+                "name_has_word, seeds, retention, migrate, recovery, backup, limits, harden, "
+                "approvals, approve_within, embedded, allow."
             )
         ],
         id="unknown key near none, octal port",
@@ -214,8 +214,8 @@ MISTAKES = (
             (
                 "13:5: tiers.stg.(a key): unknown key. The keys here are: label, colour, aliases, after, "
                 "flag, url, credential, runtime_url, admin_url, runtime, may_lose, consent, scripts_may_answer, "
-                "name_has_word, seeds, retention, migrate, recovery, backup, harden, approvals, "
-                "approve_within, embedded, allow."
+                "name_has_word, seeds, retention, migrate, recovery, backup, limits, harden, "
+                "approvals, approve_within, embedded, allow."
             )
         ],
         id="unknown key that holds a secret",
@@ -566,6 +566,33 @@ MISTAKES = (
             ),
         ],
         id="one of the people passes",
+    ),
+    pytest.param(
+        "    url: database_url",
+        (
+            "    url: database_url\n    limits:\n"
+            "      frozen: [migrate Fri 16:00 to Fri 16:00, seed Mon 00:00 to Tue 00:00 Europe/Nowhere]"
+        ),
+        [
+            ("19:16: tiers.prod.limits.frozen: begins when it ends, which is never. Write two different times."),
+            (
+                "19:48: tiers.prod.limits.frozen: no time zone is called Europe/Nowhere. Write one such as "
+                "Europe/Berlin."
+            ),
+        ],
+        id="a freeze without length, and one in no time zone",
+    ),
+    pytest.param(
+        "    url: database_url",
+        ("    url: database_url\n    limits: {runs: [migrate often]}"),
+        [
+            (
+                "18:21: tiers.prod.limits.runs.0: expected operations with a number of times and a time, such as "
+                "migrate 3 times in 1 day, found 'migrate often'. Write, for example, "
+                "runs: [migrate 3 times in 1 day, open 20 times in 1 hour]."
+            )
+        ],
+        id="a rate that is none",
     ),
     pytest.param(
         "    url: database_url",
