@@ -17,6 +17,7 @@ from dbtasks.errors import (
     ClonesImpossibleError,
     ConninfoError,
     ConsentNotGivenError,
+    CredentialError,
     DamagedBackupError,
     DbtasksError,
     EmbeddedServerError,
@@ -253,6 +254,7 @@ _MADE: dict[type[DbtasksError], DbtasksError] = {
         TierNotProvenError(database="shop_stg", saw="no.", lines=["add_column"], applied=["a1"], instead="mend it"),
         SchemaNotCurrentError(database="shop_stg", tier="stg", found=["c41f"], expected=["e902"], pending=1),
         UnreadableDumpError(b"what\n"),
+        CredentialError("PROD", "op ended with 1"),
         CycleError([], [_KEY]),
     )
 }
