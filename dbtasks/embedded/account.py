@@ -66,7 +66,7 @@ class Account:
         )
         return done.returncode, done.stdout.decode(errors="replace")
 
-    def call(self, command: list[str], *, timeout_s: float) -> tuple[int, bytes, str]:
+    def call(self, command: list[str], *, timeout_s: float, inherit: tuple[int, ...] = ()) -> tuple[int, bytes, str]:
         """Run a program to its end: exit code, output, and what it wrote to its standard error."""
         done = subprocess.run(
             command,
@@ -74,6 +74,7 @@ class Account:
             capture_output=True,
             env=child_environment(),
             cwd=_ROOT,
+            pass_fds=inherit,
             timeout=timeout_s,
             check=False,
             **self._drop(),

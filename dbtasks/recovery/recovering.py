@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dbtasks import wal
 from dbtasks.base_backups import BaseBackup
-from dbtasks.embedded import places
+from dbtasks.embedded import locks, places
 from dbtasks.embedded.account import Account, choose_account
 from dbtasks.errors import EmbeddedServerError, RecoveryFailedError
 from dbtasks.programs import Programs, find_server_programs
@@ -81,7 +81,7 @@ def _made(
     begun = time.monotonic()
     unpacking.check_room(base, room.folder)
     report(f"unpacking the base backup {base.id} ({base.size_bytes >> 20} MB)")
-    request.engine.bases.lay_out(base, room.data, account)
+    request.engine.bases.lay_out(base, room.data, account, locks.inherited(room.working))
     at_least = dict(request.at_least)
     for _ in range(_TRIES):
         setup = Setup(

@@ -82,12 +82,12 @@ class Repository:
             raise self._failed(said, f"it ended with {said.code}")
         return said.code == 0 and path.exists()
 
-    def restore(self, label: str, data: Path, account: Account) -> None:
+    def restore(self, label: str, data: Path, account: Account, inherit: tuple[int, ...] = ()) -> None:
         """Make a data directory of a backup, with nothing outside of its folder. Every file's checksum is compared."""
         place = data.parent
         where = [f"--pg1-path={data}", f"--tablespace-map-all={place / 'tablespaces'}", f"--lock-path={place / 'lock'}"]
         options = [*where, *_BESIDE, f"--set={label}", "--type=none"]
-        said = _called(account, self.words("restore", *options), _READ_S)
+        said = _called(account, self.words("restore", *options), _READ_S, inherit)
         if said.code != 0 or not (data / "backup_label").is_file():
             raise self._failed(said, f"it ended with {said.code}")
 
@@ -126,9 +126,9 @@ def repository_of(root: Path, said: Recovery) -> Repository:
     return Repository(stanza=said.stanza, config=str(root / said.config) if said.config else "")
 
 
-def _called(account: Account, words: list[str], patience_s: float) -> Said:
+def _called(account: Account, words: list[str], patience_s: float, inherit: tuple[int, ...] = ()) -> Said:
     try:
-        code, out, err = account.call(words, timeout_s=patience_s)
+        code, out, err = account.call(words, timeout_s=patience_s, inherit=inherit)
     except FileNotFoundError:
         raise RecoveryFailedError(
             "The program pgbackrest is not installed on this machine. Install it where the server's backups are taken "

@@ -67,11 +67,15 @@ class Recovered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """A folder in which a recovered server is made. `alive` is the lock that the server inherits."""
+    """A folder in which a recovered server is made.
+
+    `working` is the lock that whoever makes it holds, and `alive` the one that the server inherits.
+    """
 
     id: str
     folder: Path
     socket: Path
+    working: int
     alive: int
 
     @property
@@ -98,7 +102,7 @@ def opened(root: Path, account: Account) -> Iterator[Room]:
         socket = _socket(folder, account)
         account.own(folder)
         try:
-            yield Room(id=folder.name, folder=folder, socket=socket, alive=alive)
+            yield Room(id=folder.name, folder=folder, socket=socket, working=working, alive=alive)
         finally:
             if not (folder / NOTE).exists():
                 held.close()

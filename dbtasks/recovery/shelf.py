@@ -71,7 +71,7 @@ class Shelf:
         report(f"took the base backup {made.id} ({made.size_bytes >> 20} MB)")
         return made
 
-    def lay_out(self, base: BaseBackup, data: Path, account: Account) -> None:
+    def lay_out(self, base: BaseBackup, data: Path, account: Account, inherit: tuple[int, ...]) -> None:  # noqa: ARG002 - no program does it
         unpacking.unpack(base, data, account)
 
     def prune(self, system_identifier: int, since: datetime) -> tuple[tuple[str, ...], str | None]:

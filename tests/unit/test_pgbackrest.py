@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dbtasks import wal
+from dbtasks.embedded import locks
 from dbtasks.embedded.account import Account
 from dbtasks.errors import RecoveryFailedError
 from dbtasks.recovery import answers, repository
@@ -191,6 +195,30 @@ def test_a_restore_that_ends_well_and_leaves_nothing_is_none(program: Path, tmp_
     does(program, "exit 0")
     with pytest.raises(RecoveryFailedError, match="cannot be used: it ended with 0"):
         SHOP.restore("20261123-074502F", tmp_path / "room" / "data", Account())
+
+
+@posix
+def test_what_still_restores_after_a_kill_keeps_its_folder_from_being_swept(program: Path, tmp_path: Path) -> None:
+    does(program, f"touch {tmp_path}/begun; until test -e {tmp_path}/end; do sleep 0.02; done")
+
+    def taken() -> bool:
+        with locks.opened(tmp_path / "working") as lock:
+            return locks.acquire(lock, 0)
+
+    def restore(inherit: tuple[int, ...]) -> None:
+        with suppress(RecoveryFailedError):
+            SHOP.restore("20261123-074502F", tmp_path / "room" / "data", Account(), inherit)
+
+    with locks.opened(tmp_path / "working") as lock:
+        assert locks.acquire(lock, 0)
+        restoring = threading.Thread(target=restore, args=(locks.inherited(lock),))
+        restoring.start()
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.01)
+    assert not taken()  # though we let go of it, as a killed run does
+    (tmp_path / "end").touch()
+    restoring.join()
+    assert taken()
 
 
 @posix

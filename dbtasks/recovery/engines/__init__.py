@@ -45,8 +45,11 @@ class Bases(Protocol):
     def take(self, source: Source, report: Callable[[str], None]) -> BaseBackup:
         """Take one while the server goes on; RecoveryFailedError says why not."""
 
-    def lay_out(self, base: BaseBackup, data: Path, account: Account) -> None:
-        """Make the data directory of it, which does not exist yet; DamagedBaseError where it is not what was taken."""
+    def lay_out(self, base: BaseBackup, data: Path, account: Account, inherit: tuple[int, ...]) -> None:
+        """Make the data directory of it, which does not exist yet; DamagedBaseError where it is not what was taken.
+
+        `inherit` are descriptors for programs to hold: nothing is swept while one lives.
+        """
 
     def prune(self, system_identifier: int, since: datetime) -> tuple[tuple[str, ...], str | None]:
         """Remove a server's that no recovery to a time since then needs, where they are dbtasks' own.

@@ -55,11 +55,11 @@ class Backups:
         report(f"took the backup {new[-1].id} ({new[-1].size_bytes >> 20} MB)")
         return new[-1]
 
-    def lay_out(self, base: BaseBackup, data: Path, account: Account) -> None:
+    def lay_out(self, base: BaseBackup, data: Path, account: Account, inherit: tuple[int, ...]) -> None:
         data.mkdir(0o700)
         account.own(data)
         try:
-            self.repository.restore(base.id, data, account)
+            self.repository.restore(base.id, data, account, inherit)
         except RecoveryFailedError as error:
             raise DamagedBaseError(str(error)) from error
 
