@@ -77,7 +77,8 @@ def pgbackrest(session: nox.Session) -> None:
     if not (shutil.which("pgbackrest") or _provided("pgbackrest")):
         session.skip("pgBackRest is not installed: apt-get install pgbackrest, which only root can do")
     install(session)
-    nox_sessions.tests(session, "-m", "pgbackrest and not thorough", "-n", "auto", "--dist", "loadfile", "tests/server")
+    options = ("-n", "auto", "--dist", "loadfile", "-o", "dbtasks_build=false")
+    nox_sessions.tests(session, "-m", "pgbackrest and not thorough", *options, "tests/server")
 
 
 def _provided(package: str) -> bool:
