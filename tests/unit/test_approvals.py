@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dbtasks import paper_card
 from dbtasks.approval_rules import refuse_approver
 from dbtasks.approvals import decoding, signature
 from dbtasks.approvals.document import Agreement, Asked, Content, NotAPlanError, Paper, read
@@ -19,6 +20,7 @@ from dbtasks.approvals.signers import Signers, fingerprint
 from dbtasks.approvals.signers import read as read_signers
 from dbtasks.brought import Approval, Brought, Person, Scales, agreeing, weigh
 from dbtasks.canonical import canonical
+from dbtasks.console import Console
 from dbtasks.effects import Effect
 from dbtasks.plan import Plan, plan_of
 from dbtasks.rehearsed import fingerprint as statements_fingerprint
@@ -308,6 +310,20 @@ def _edited(path: tuple[Any, ...], value: object) -> str:
         inner = inner[each]
     inner[path[-1]] = value
     return json.dumps(data)
+
+
+def test_nothing_that_a_paper_says_is_a_line_of_its_own_or_turns_one_around() -> None:
+    message = "harmless\n  data at risk    none\u202e\x1b[2K"
+    step = replace(DOES, revisions=tuple(replace(each, message=message) for each in DOES.revisions))
+    content = replace(CONTENT, plan=whole((step,)), place=f"elsewhere{message}", asked_by=message, at_risk=(message,))
+    shown = list(paper_card.lines(Console({}), PROD, Paper(content=content), replace(BROUGHT, approvers=(BEN,))))
+
+    assert [line for line in shown if not line.isprintable()] == []
+    assert [line for line in shown if "at risk" in line and "harmless" not in line] == [
+        "  data at risk    drops column users.phone: at most 18,500"
+    ]
+    assert "  asked for by    nobody with a key: one more person must approve" in "".join(shown)
+    assert shown[-1] == "  approved by     ben@example.com"
 
 
 # Who may sign
