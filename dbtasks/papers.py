@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from dbtasks import paper_card, paper_file, spent
-from dbtasks.approval_rules import refuse_approver
+from dbtasks.approval_rules import demanded, refuse_approver
 from dbtasks.approvals import ssh_keygen
 from dbtasks.approvals.document import Agreement, Asked, Content, Paper
 from dbtasks.approvals.keys import Key, own_key
@@ -17,13 +18,13 @@ from dbtasks.approvals.verifying import Known, bring, known_signers
 from dbtasks.brought import Brought
 from dbtasks.conninfo import mask
 from dbtasks.console import Console
-from dbtasks.effects import Operation
+from dbtasks.effects import Effect, Operation
 from dbtasks.errors import ConsentNotGivenError, RefusedError, UsageError
-from dbtasks.evidence import Evidence
+from dbtasks.evidence import Evidence, own_stamp
 from dbtasks.operations import VERBS
 from dbtasks.plan import ApplyRevisions, TakeBack
 from dbtasks.project import Project
-from dbtasks.selection import choose
+from dbtasks.selection import Choice, choose
 from dbtasks.surroundings import Kind
 from dbtasks.tiers import Consent, Tier
 from dbtasks.trail import Act, Trail
@@ -31,6 +32,9 @@ from dbtasks.values import dataclass
 from dbtasks.verdicts import Question, draw_places, excerpt
 from dbtasks.wish import Wish
 from dbtasks.wording import quoted
+
+if TYPE_CHECKING:
+    from dbtasks.pipeline import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,46 +50,31 @@ class Wanted:
 
 def make(project: Project, console: Console, wanted: Wanted) -> dict[str, object]:
     """Write a plan to a file, signed by whoever asks where they have a key, and return what to tell of it."""
-    from dbtasks import pipeline  # late: what the command line refuses never loads a driver
-
-    operation, out = _operation(wanted.operation), paper_file.writable(wanted.out)
-    choice = choose(project.settings, wanted.tier or None, project.environ)
-    tier = choice.tier
-    if tier.consent is not Consent.PERSON:
-        raise UsageError(f"{tier.name} asks nobody's approval. Run: invoke {operation.command} --tier={tier.name}")
-    wish = _wish(wanted.asked, operation)
-    call = pipeline.Call(operation=operation, choice=choice, wish=wish, dry_run=True, brought=_TO_BE)
-    report = pipeline.carry_out(project, call, console)
-    if report.refusal is not None:
-        Trail(project.settings.trail, project.who).refusal(
-            Act(operation="plan", tier=tier.name, target=report.target.masked, plan=report.plan.hash),
-            code=report.refusal.code,
-        )
-        raise report.refusal.error()
-    if not report.plan.steps or report.evidence is None:
+    out = paper_file.writable(wanted.out)
+    with _in_the_trail(project, "plan"):
+        operation, choice = _operation(wanted.operation), choose(project.settings, wanted.tier or None, project.environ)
+        tier = choice.tier
+        if tier.consent is not Consent.PERSON:
+            raise UsageError(f"{tier.name} asks nobody's approval. Run: invoke {operation.command} --tier={tier.name}")
+        known = known_signers(project.settings.root)
+    report = _foreseen(project, console, (operation, choice), wanted.asked)
+    if report.plan.effect is Effect.READ or report.evidence is None:
         console.say("  nothing to do, and so nothing to approve")
         return {"plan": report.plan.hash, "file": None}
-    clock, _ = spent.look_up(report.target.conninfo, "")
-    content = Content(
-        id=secrets.token_hex(16),
-        plan=report.plan,
-        asked=wanted.asked,
-        place=report.target.masked,
-        asked_by=f"{project.who.person} at {project.who.host}",
-        requested_at=clock,
-        expires_at=clock + tier.approve_within,
-        statements=_statements(report.evidence, report.plan.steps),
-        at_risk=tuple(mask(str(risk)) for risk in report.evidence.risks if risk.loses),
-    )
-    known = known_signers(project.settings.root)
+    with _in_the_trail(project, "plan"):
+        if report.refusal is not None:
+            raise report.refusal.error()
+        _hold_signers(report.evidence, known)
+    content = _content(project, report, report.evidence, wanted.asked)
     key, request = _request(project, console, content, known, wanted.key)
     paper_file.write(out, Paper(content=content, request=request))
-    people = _people(max(1, report.evidence.situation.floor.approvals) + (0 if key else 1))
+    situation = report.evidence.situation
+    number = demanded(operation.stamps, situation.floor.approvals, situation.approvals_before)
+    people = _people(max(1, number) + (0 if key else 1))
     console.say(f"  wrote {wanted.out}, which {people} must approve until {paper_card.time(content.expires_at)}")
-    Trail(project.settings.trail, project.who).note(
-        Act(operation="plan", tier=tier.name, target=content.place, plan=content.plan.hash),
-        {"operation": operation.name, "id": content.id, "requested_by": str(key.signer.person) if key else None},
-    )
+    asked_by = str(key.signer.person) if key else None
+    told = {"operation": operation.name, "id": content.id, "requested_by": asked_by}
+    Trail(project.settings.trail, project.who).note(_act("plan", Paper(content=content)), told)
     return {"plan": content.plan.hash, "id": content.id, "file": wanted.out, "expires_at": str(content.expires_at)}
 
 
@@ -124,7 +113,7 @@ def apply(project: Project, console: Console, file: str) -> dict[str, object]:
     """Run an approved plan, if it still is what would be done, and return what came of it."""
     from dbtasks import pipeline
 
-    with _in_the_trail(project):
+    with _in_the_trail(project, "apply"):
         paper = paper_file.load(file)
         tier = _tier(project, paper)
         known = known_signers(project.settings.root)
@@ -156,6 +145,44 @@ def _operation(name: str) -> Operation:
     if name not in there:
         raise UsageError(f"there is no plan of {quoted(name)}. There are plans of: {', '.join(sorted(there))}.")
     return there[name]
+
+
+def _foreseen(project: Project, console: Console, what: tuple[Operation, Choice], asked: Asked) -> Report:
+    """Return what a dry run finds, and what the guard would say once others have agreed."""
+    from dbtasks import pipeline  # late: what the command line refuses never loads a driver
+
+    operation, choice = what
+    wish = _wish(asked, operation)
+    call = pipeline.Call(operation=operation, choice=choice, wish=wish, dry_run=True, brought=_TO_BE)
+    return pipeline.carry_out(project, call, console)
+
+
+def _hold_signers(evidence: Evidence, known: Known) -> None:
+    """Raise where nobody could approve, before anybody is bothered: the stamp knows other signers, or none."""
+    stamp = own_stamp(evidence.server, evidence.database) if evidence.database else None
+    if stamp is None or stamp.floor.signers_digest != known.digest:
+        raise RefusedError(
+            code="E-SIGNERS",
+            saw=f"config/allowed_signers is not the one that the stamp in {evidence.name} knows.",
+            why="No approval would count. No plan was written.",
+            instead=f"At a terminal, to say who may sign: invoke adopt --tier={evidence.tier.name}",
+        )
+
+
+def _content(project: Project, report: Report, evidence: Evidence, asked: Asked) -> Content:
+    """Return what is to be signed; its times are the server's."""
+    clock, _ = spent.look_up(report.target.conninfo, "")
+    return Content(
+        id=secrets.token_hex(16),
+        plan=report.plan,
+        asked=asked,
+        place=report.target.masked,
+        asked_by=f"{project.who.person} at {project.who.host}",
+        requested_at=clock,
+        expires_at=clock + report.tier.approve_within,
+        statements=_statements(evidence, report.plan.steps),
+        at_risk=tuple(mask(str(risk)) for risk in evidence.risks if risk.loses),
+    )
 
 
 def _wish(asked: Asked, operation: Operation) -> Wish:
@@ -242,13 +269,13 @@ def _tier(project: Project, paper: Paper) -> Tier:
 
 
 @contextmanager
-def _in_the_trail(project: Project) -> Iterator[None]:
+def _in_the_trail(project: Project, operation: str) -> Iterator[None]:
     """Write a refusal down that comes before there is a call that could."""
     try:
         yield
     except RefusedError as refused:
         detail = {"saw": refused.saw}
-        Trail(project.settings.trail, project.who).refusal(Act(operation="apply"), code=refused.code, detail=detail)
+        Trail(project.settings.trail, project.who).refusal(Act(operation=operation), code=refused.code, detail=detail)
         raise
 
 

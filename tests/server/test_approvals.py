@@ -98,7 +98,11 @@ def test_a_plan_is_asked_for_by_one_approved_by_another_and_run_once_where_nobod
         entries = [(entry["kind"], entry.get("outcome"), entry["surroundings"]) for entry in there.trail()]
         approval = there.trail()[0]["detail"]["approval"]
 
-    assert [each.code for each in (walked, asked, own, agreed, done, again)] == [0, 0, 3, 0, 0, 3], done.text
+    none = ask(made, keys["anna"], out="none.json")
+
+    assert [each.code for each in (walked, asked, own, agreed, done, again, none)] == [0, 0, 3, 0, 0, 3, 0], done.text
+    assert "nothing to do, and so nothing to approve" in none.text
+    assert not (made.root / "none.json").exists()
     assert "anna@example.com has asked for this plan" in own.out
     for fact in ("CREATE TABLE rooms", "asked for by", "papers_prod", "data at risk    none"):
         assert fact in agreed.out
@@ -272,10 +276,13 @@ def test_whoever_signs_is_whom_the_stamp_knows(shop: Shop) -> None:
         removed = shop.apply(paper)
     with shop.edited(signers, lambda text: text + signer(mallory)), shop.refusal("E-SIGNERS"):
         added = shop.apply(own)
+    with shop.edited(signers, lambda text: text + signer(mallory)), shop.refusal("E-SIGNERS"):
+        asked = ask(shop.made, None, "seed", out="none.json")
     with shop.edited(signers, lambda text: text.replace(" ssh-", " ssh:")), shop.refusal("E-SIGNERS"):
         mistaken = shop.apply(paper)
 
-    assert [removed.code, added.code, mistaken.code] == [3, 3, 3]
+    assert [removed.code, added.code, asked.code, mistaken.code] == [3, 3, 3, 3]
+    assert not (shop.made.root / "none.json").exists()
     assert "config/allowed_signers:2: " in mistaken.text
     assert shop.apply(paper).code == 0
 
