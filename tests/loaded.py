@@ -1,13 +1,14 @@
 """Commands of `invoke` that load no libraries: forked from a process that has loaded them and done nothing else.
 
 Hundreds of them run in these tests, and imports, in which nothing happens, are most of what a short one takes. A fork
-has its own environment, folder, words and streams from before its first line on. What runs at a terminal, in the
+has its own environment, folder, words and streams or terminal from before its first line on. What runs in the
 background, in a shell or with variables that Python reads when it starts is a process from its first byte.
 """
 
 from __future__ import annotations
 
 import atexit
+import fcntl
 import gc
 import importlib
 import importlib.util
@@ -19,6 +20,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -59,18 +61,20 @@ class Loaded:
         its.close()
         atexit.register(self._end)
 
-    def run(self, words: Sequence[str], folder: Path, environ: Mapping[str, str], seconds: float) -> Ended:
+    def begin(self, words: Sequence[str], folder: Path, environ: Mapping[str, str], streams: Sequence[int]) -> int:
+        """Start a command on these streams, output and errors or a terminal, and return its process id."""
         request = json.dumps({"words": list(words), "folder": str(folder), "environ": dict(environ)}).encode()
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            socket.send_fds(self._way, [request], [out.fileno(), err.fileno()])
-            pid = self._answer(None)
-            try:
-                code = self._answer(seconds)
-            except TimeoutError:
-                os.kill(pid, signal.SIGKILL)
-                self._answer(None)
-                raise subprocess.TimeoutExpired(list(words), seconds, _read(out), _read(err)) from None
-            return code, _read(out), _read(err)
+        socket.send_fds(self._way, [request], list(streams))
+        return self._answer(None)
+
+    def end(self, pid: int, seconds: float) -> int:
+        """Return the exit code of the command; TimeoutError where it had to be killed."""
+        try:
+            return self._answer(seconds)
+        except TimeoutError:
+            os.kill(pid, signal.SIGKILL)
+            self._answer(None)
+            raise
 
     def _answer(self, seconds: float | None) -> int:
         self._way.settimeout(seconds)
@@ -85,10 +89,8 @@ _starting = threading.Lock()
 _running: list[Loaded] = []
 
 
-def run(
-    words: Sequence[str], folder: Path, environ: Mapping[str, str], *, usual: Mapping[str, str], seconds: float
-) -> Ended | None:
-    """Run `python -m invoke` with these words and no input; return exit code, output and errors.
+def held(environ: Mapping[str, str], usual: Mapping[str, str]) -> Loaded | None:
+    """Return what forks a command with this environment, held for it alone: whoever has it releases its lock.
 
     `None` where the command has to be a process of its own: its Python would begin with other variables than the
     `usual` ones, or another command runs just now.
@@ -97,12 +99,20 @@ def run(
         if not _running:
             _running.append(Loaded(usual))
     ready = _running[0]
-    if at_start(environ) != ready.at_start or not ready.lock.acquire(blocking=False):
-        return None
-    try:
-        return ready.run(words, folder, environ, seconds)
-    finally:
-        ready.lock.release()
+    return ready if at_start(environ) == ready.at_start and ready.lock.acquire(blocking=False) else None
+
+
+def run(ready: Loaded, words: Sequence[str], folder: Path, environ: Mapping[str, str], seconds: float) -> Ended:
+    """Run `python -m invoke` with these words and no input; return exit code, output and errors."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            pid = ready.begin(words, folder, environ, [out.fileno(), err.fileno()])
+            code = ready.end(pid, seconds)
+        except TimeoutError:
+            raise subprocess.TimeoutExpired(list(words), seconds, _read(out), _read(err)) from None
+        finally:
+            ready.lock.release()
+        return code, _read(out), _read(err)
 
 
 def _read(file: Any) -> str:
@@ -144,15 +154,21 @@ def _keeps_stock() -> bool:
         return True
 
 
-def become(request: Mapping[str, Any], out: int, err: int) -> None:
+def become(request: Mapping[str, Any], *streams: int) -> None:
     """Be what `python -m invoke` is before its first line."""
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environ"])
-    for source, descriptor in ((os.open(os.devnull, os.O_RDONLY), 0), (out, 1), (err, 2)):
-        if source != descriptor:
-            os.dup2(source, descriptor)
-            os.close(source)
+    if len(streams) == 1:
+        os.setsid()
+        fcntl.ioctl(streams[0], termios.TIOCSCTTY, 0)
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # it is what Python itself has opened
+        streams = streams * 3
+    else:
+        streams = (os.open(os.devnull, os.O_RDONLY), *streams)
+    for source, descriptor in zip(streams, (0, 1, 2), strict=True):
+        os.dup2(source, descriptor)
+    os.closerange(3, max(streams) + 1)
     spec = importlib.util.find_spec("invoke.__main__")
     sys.argv = [str(spec.origin) if spec else "invoke", *request["words"]]
     sys.path[0] = request["folder"]

@@ -1,7 +1,7 @@
 """A project of three revisions and four rows, and the ways in which people, scripts and attackers run its commands.
 
-Every command is a real process outside of the test run: see `tests/outside.py`. What nobody types into and nobody
-waits for is forked from one that has loaded its libraries: see `tests/loaded.py`.
+Every command is a real process outside of the test run: see `tests/outside.py`. What nobody starts in the
+background is forked from one that has loaded its libraries: see `tests/loaded.py`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from dbtasks.programs import find_client
 from tests import loaded, outside
 from tests.outside import REPOSITORY, Finished
 from tests.sessions import Session
+from tests.typed import Typed
 
 SECONDS = 60
 QUESTIONS = (
@@ -147,10 +148,9 @@ class Project:
 
     def run(self, command: Sequence[str], *, given: str | None = None, **environ: str | None) -> Finished:
         env = self.environ(**environ)
-        if given is None and tuple(command[:3]) == INVOKE:
-            ended = loaded.run(command[3:], self.root, env, usual=self._usual(), seconds=self.seconds)
-            if ended is not None:
-                return Finished(code=ended[0], out=ended[1], err=ended[2])
+        if given is None and tuple(command[:3]) == INVOKE and (ready := loaded.held(env, self._usual())):
+            code, out, err = loaded.run(ready, command[3:], self.root, env, self.seconds)
+            return Finished(code=code, out=out, err=err)
         stdin: dict[str, Any] = {"stdin": subprocess.DEVNULL} if given is None else {"input": given}
         done = subprocess.run(
             list(command),
@@ -183,13 +183,28 @@ class Project:
 
     def terminal(self, words: str, *answers: Answer, **environ: str | None) -> Finished:
         """Run `invoke` at a terminal, typing each answer at its question."""
-        with self.screen([*INVOKE, *words.split()], **environ) as screen:
+        env = self.environ(**environ)
+        ready = loaded.held(env, self._usual())
+        if ready is None:
+            screen = self.screen([*INVOKE, *words.split()], **environ)
+        else:
+            screen = Screen(Typed(ready, words.split(), self.root, env, self.seconds))
+        with screen:
             for answer in answers:
                 screen.answer(answer)
             return screen.end()
 
     def screen(self, command: Sequence[str], **environ: str | None) -> Screen:
-        return Screen(command, self.root, self.environ(**environ), self.seconds)
+        child = pexpect.spawn(
+            command[0],
+            list(command[1:]),
+            cwd=str(self.root),
+            env=self.environ(**environ),  # a mapping is what os.execvpe takes
+            encoding="utf-8",
+            timeout=self.seconds,
+            dimensions=(50, 250),
+        )
+        return Screen(child)
 
     def prod(self, words: str, **environ: str | None) -> Finished:
         """Run a PROD command at a terminal, as the person who means it."""
@@ -244,16 +259,8 @@ Answer = str | Callable[[str], str]
 class Screen:
     """A command at a pseudo-terminal."""
 
-    def __init__(self, command: Sequence[str], folder: Path, environ: dict[str, str], seconds: int) -> None:
-        self.child = pexpect.spawn(
-            command[0],
-            list(command[1:]),
-            cwd=str(folder),
-            env=environ,  # a mapping is what os.execvpe takes
-            encoding="utf-8",
-            timeout=seconds,
-            dimensions=(50, 250),
-        )
+    def __init__(self, child: Any) -> None:
+        self.child = child
         self.shown = ""
 
     def __enter__(self) -> Screen:

@@ -72,7 +72,8 @@ with dbtasks.testing.databases() as made:
 """
 
 
-@pytest.mark.parametrize("runs", [2, pytest.param(8, marks=pytest.mark.thorough)])
+@pytest.mark.thorough  # two workers of one run, and clones made at once, are tried every time
+@pytest.mark.parametrize("runs", [8])
 def test_pytest_runs_of_two_workers_at_once_pass_and_leave_nothing(built: Built, runs: int) -> None:
     built.box.write("test_suite.py", SUITE)
     command = [*PYTEST, "-n", "2", "-p", "no:cacheprovider", "test_suite.py"]

@@ -62,6 +62,18 @@ def test_a_forked_command_begins_and_ends_as_one_that_loads_everything_itself() 
     assert (forked.code, forked.err) == (alone.returncode, alone.stderr) == (7, "and this\n")
 
 
+def test_a_forked_command_at_a_terminal_begins_and_ends_as_one_that_loads_everything_itself() -> None:
+    asks = TASKS.replace("sys.stdin.read()", "input('to go on: ') + open('/dev/tty').name")
+    with project(**{"tasks.py": asks}) as made:
+        with made.screen([*INVOKE, "--list"], TERM=None) as screen:
+            screen.answer("an answer\n")
+            alone = screen.end()
+        forked = made.terminal("--list", "an answer\n", TERM=None)
+
+    assert forked == alone
+    assert (forked.code, '"terminal": true' in forked.out, "an answer" in forked.out) == (1, True, True)
+
+
 def told(made: Project, said: str) -> Any:
     """Return what the worker of a command wrote down, whose end the command has told."""
     assert "the worker ended without a word (exit status 5): its last words" in said

@@ -110,7 +110,6 @@ def test_the_same_code_reaches_stg_outside_of_pytest(built: Built) -> None:
         [],
         ["-p", "no:dbtasks"],
         ["--disable-plugin-autoload"],
-        ["-c", "/dev/null"],
         *(
             pytest.param(options, marks=pytest.mark.thorough)
             for options in (
