@@ -256,7 +256,10 @@ def _build_instead(case: Case) -> str:
     tier, contents = case.request.tier, case.situation.contents
     adopt = f"invoke adopt --tier={tier.name}"
     if _may_be_built(case) and contents is not Contents.HOLDS:
-        return f"To build it: invoke reset --tier={tier.name}"
+        build = f"invoke reset --tier={tier.name}"
+        if case.request.operation.recovers:
+            return f"Build it, then run this again: invoke restore --tier={tier.name} --backup=latest, else {build}"
+        return f"To build it: {build}"
     if contents is Contents.ABSENT:
         return f"Create it with your server's own tools, then stamp it on purpose: {adopt}"
     return f"To stamp it on purpose: {adopt}"

@@ -6,9 +6,9 @@ from contextlib import closing
 from datetime import datetime
 
 from dbtasks.database import look
-from dbtasks.errors import DbtasksError, UsageError
+from dbtasks.errors import DbtasksError, RecoveryFailedError, ServerUnreachableError, UsageError
 from dbtasks.points import goal_of
-from dbtasks.recovery import recovering
+from dbtasks.recovery import recovering, rooms
 from dbtasks.recovery.differences import Difference, differences
 from dbtasks.recovery.engines import Engine, Provider
 from dbtasks.recovery.engines.choosing import engine_for
@@ -43,6 +43,7 @@ def recover(bench: Workbench, step: RecoverTo) -> str:
         superuser=superuser,
     )
     made = recovering.recover(wanted, lambda line: bench.report("recover", line))
+    _must_hold(made, bench.plan.database, told(goal))
     bench.recovered = made
     _compare(bench, made)
     bench.result.facts["recovered"] = {**made.as_data(), "cluster_name": made.cluster_name}
@@ -74,6 +75,19 @@ def _bring_log(bench: Workbench, engine: Engine, goal: Goal) -> None:
         why = str(error)
     if why:
         bench.report("recover", f"without what the server wrote last: {why}")
+
+
+def _must_hold(made: Recovered, database: str, point: str) -> None:
+    """Let the recovered server go where it has no such database: the point lies before or after its life."""
+    try:
+        look(made.conninfo(database)).close()
+    except ServerUnreachableError as error:
+        rooms.drop(made)
+        raise RecoveryFailedError(
+            f"At {point} the server had no database {database} that can be entered. If it was dropped, name an earlier "
+            "time, before the last change that was made before the drop: the log takes its files away before the "
+            f"drop's own time. Nothing is left of the recovered server, and the live one was not touched. ({error})"
+        ) from error
 
 
 def _compare(bench: Workbench, made: Recovered) -> None:

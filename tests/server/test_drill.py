@@ -295,12 +295,22 @@ def test_without_a_way_back_nothing_is_destroyed_and_a_reason_counts_on_stg_alon
 def test_a_database_that_was_dropped_is_built_from_its_backup_under_its_old_name(drill: Project, url: str) -> None:
     before = dump(url)
     assert drill.invoke("backup --tier=stg").code == 0
-    write(drill.server_url("stg", "postgres"), "DROP DATABASE drill_stg WITH (FORCE)")
+    postgres = drill.server_url("stg", "postgres")
+    with outside.connect(postgres) as session:
+        ((at,),) = session.execute("SELECT replace(clock_timestamp()::text, ' ', 'T')").rows or []
+    write(postgres, "DROP DATABASE drill_stg WITH (FORCE)")
+    absent = drill.invoke(f"recover --tier=stg --to={at}")
+    first = "then run this again: invoke restore --tier=stg --backup=latest"
+    assert (absent.code, "E-ABSENT" in absent.text, first in absent.text) == (3, True, True), absent.text
 
     done = drill.invoke("restore --tier=stg --backup=latest --yes")
 
     assert done.code == 0, done.text
     assert dump(url) == before
+    # A drop cannot be stopped right before its end: its files went before.
+    too_late = drill.invoke(f"recover --tier=stg --to={at}")
+    assert (too_late.code, "name an earlier time" in too_late.text) == (1, True), too_late.text
+    assert "No recovered server runs." in drill.invoke("recover --list").text
 
 
 @pytest.mark.thorough
