@@ -187,7 +187,7 @@ def test_two_recoveries_at_once_leave_each_other_alone(ground: Ground, mark: Mar
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("step", ["before upkeep _span", "before upkeep _copy"], ids=["unfinished", "at its beginning"])
+@pytest.mark.parametrize("step", ["before shelf _span", "before shelf _copy"], ids=["unfinished", "at its beginning"])
 def test_a_base_backup_that_was_killed_is_none_and_is_swept(ground: Ground, mark: Mark, step: str) -> None:
     when, module, name = step.split()
     permit = ground.source.permit
