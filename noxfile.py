@@ -57,9 +57,16 @@ def kills_quick(session: nox.Session) -> None:
 
 @nox.session
 def thorough(session: nox.Session) -> None:
-    """What the fast suite tries in part, whole: every cell of the guard's table, every sample, each way of a claim."""
+    """What the fast suite tries in part, whole: every sample, each way of a claim; a seventh of the guard's table."""
     install(session)
     nox_sessions.tests(session, "-m", "thorough and not pgbackrest", "-n", "auto", "--dist", "loadfile")
+
+
+@nox.session(default=False)
+def guard_table(session: nox.Session) -> None:
+    """Every cell of the guard's table against the promises: some forty million, in about eight minutes."""
+    install(session)
+    nox_sessions.tests(session, "-m", "table", "-n", "auto", "tests/unit")
 
 
 @nox.session(default=False)

@@ -85,7 +85,11 @@ def test_every_request_connects_exactly_where_the_promises_allow_it() -> None:
 
 @pytest.mark.parametrize(
     "stride",
-    [pytest.param(1, id="all", marks=[pytest.mark.thorough, pytest.mark.timeout(1500)]), pytest.param(307, id="some")],
+    [
+        pytest.param(1, id="all", marks=[pytest.mark.table, pytest.mark.timeout(1500)]),
+        pytest.param(7, id="a seventh", marks=[pytest.mark.thorough, pytest.mark.timeout(600)]),
+        pytest.param(307, id="some"),
+    ],
 )
 def test_every_cell_keeps_the_promises_and_every_mutant_breaks_one(stride: int, report: Callable[[str], None]) -> None:
     sheet = Sheet()

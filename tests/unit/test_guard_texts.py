@@ -512,7 +512,11 @@ COMMAND = re.compile(
 
 @pytest.mark.parametrize(
     "stride",
-    [pytest.param(1, id="all", marks=[pytest.mark.thorough, pytest.mark.timeout(600)]), pytest.param(23, id="some")],
+    [
+        pytest.param(1, id="all", marks=[pytest.mark.table, pytest.mark.timeout(600)]),
+        pytest.param(5, id="a fifth", marks=pytest.mark.thorough),
+        pytest.param(23, id="some"),
+    ],
 )
 def test_no_refusal_names_a_way_around_itself_and_each_names_a_command_that_helps(stride: int) -> None:
     seen: set[tuple[object, ...]] = set()
