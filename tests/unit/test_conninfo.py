@@ -216,6 +216,13 @@ def test_parameters_are_the_keywords_of_psycopg() -> None:
     }
 
 
+def test_a_password_that_was_found_elsewhere_is_as_secret_as_one_of_the_url() -> None:
+    other = ANNA.with_password("from-a-vault!")
+
+    assert other.parameters(PERMIT)["password"] == "from-a-vault!"
+    assert "from-a-vault!" not in f"{other.masked} {other!r} {mask('it is from-a-vault!')}"
+
+
 def test_another_database_of_the_same_server() -> None:
     assert ANNA.with_database("app_next") == dataclasses.replace(ANNA, database="app_next")
 

@@ -97,6 +97,7 @@ def test_groups_and_everyone_become_names(tmp_path: Path) -> None:
         ("groups: {us: [ada]}", "", "groups: 'us': nobody is called 'ada'."),
         ("people: {ada: {os_user: x}}\ngroups: {ada: [ada]}", "", "groups: 'ada' means somebody already."),
         ("groups: {us: ada}", "", "groups.us: expected a list, found 'ada'."),
+        ("groups: {us: *them}", "", "groups.us: an alias."),
         ("groups: {us: [1]}", "", "groups.us.0: expected groups by name"),
         ("", "    allow: {us: [reset]}", "tiers.stg.allow: no person or group is called 'us'. There are: everyone."),
         ("", "    allow: {everyone: [rest]}", "there is no operation 'rest'. Did you mean reset?"),

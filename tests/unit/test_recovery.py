@@ -304,6 +304,10 @@ def test_a_tier_is_recovered_as_its_settings_say_else_by_the_private_servers_own
     assert chosen(Recovery(), private) == Archive(
         folder=data.parent / "archive", shelf=data.parent / "base", owned=True
     )
+    assert [each.in_words for each in (RecoveryEngine.ARCHIVE, RecoveryEngine.SUPABASE)] == [
+        "archive",
+        "supabase, not verified live",
+    ]
     provider = Recovery(engine=RecoveryEngine.SUPABASE, token="A_TOKEN")
     assert (chosen(provider, private), chosen(provider)) == (chosen(Recovery(), private), None)  # where it stands in
     assert chosen(Recovery(archive="/wal"), private) == Archive(folder=Path("/wal"), shelf=base)
