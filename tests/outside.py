@@ -49,6 +49,8 @@ class Finished:
 def environment(env: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return what a command outside may see: the allow-list, this Python's programs, and `env`."""
     kept = {name: os.environ[name] for name in ALLOWED if name in os.environ}
+    if kept.get("LANG", "") in ("", "C", "POSIX"):
+        kept["LC_CTYPE"] = "C.UTF-8"  # as Python does itself at its start (PEP 538), but a command that is forked not
     programs = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
     return kept | {"PATH": programs, "TERM": "xterm", "NO_COLOR": "1"} | dict(env or {})
 
