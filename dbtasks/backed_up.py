@@ -55,7 +55,13 @@ def choose(project: Project, target: Target, wanted: str) -> Backup:
             why="Rows of one tier are not put into another as they are.",
             instead=f"To see this tier's: invoke backups --tier={tier.name}",
         )
-    return as_value(listing.choose(mine, wanted))
+    chosen = listing.choose(mine, wanted)
+    if chosen.sealed_to and vault.identities is None:
+        raise BackupError(
+            f"The backup {chosen.id} is sealed, and no private key is at hand that could open it. "
+            "Set the variable that backups.identity names to the path of one of its keys."
+        )
+    return as_value(chosen)
 
 
 def superfluous(project: Project, target: Target) -> tuple[Backup, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from dbtasks.database import Connection
 from dbtasks.errors import DbtasksError, RefusedError
 from dbtasks.recovery import marks, proving, upkeep
@@ -25,7 +28,7 @@ def put_mark(bench: Workbench, step: PutMark) -> str:
     if engine is None or engine.name != step.engine:
         raise DbtasksError(f"The way to recover [{target.tier.label}] is another one than was planned with.")
     try:
-        with bench.open(target.conninfo) as connection:
+        with _way_in(bench) as connection:
             if isinstance(engine, Provider):
                 mark = _made(bench, connection)
                 proof: Proof | Promise | Unproven = engine.promise(
@@ -34,7 +37,7 @@ def put_mark(bench: Workbench, step: PutMark) -> str:
             else:
                 mark, proof = _proven(bench, engine, connection)
     except DbtasksError as error:
-        return _unmarked(bench, str(error), "Mend that, then run the command again.")
+        return _unmarked(bench, str(error))
     if isinstance(proof, Unproven):
         return _unmarked(bench, proof.why, proof.instead)
     bench.result.facts["mark"] = {**mark.as_data(), "proof": proof.as_data()}
@@ -42,6 +45,19 @@ def put_mark(bench: Workbench, step: PutMark) -> str:
     found = "found in" if isinstance(proof, Proof) else "recoverable by the word of"
     engine_words = RecoveryEngine(step.engine).in_words
     return f"{mark.name}, {found} {engine_words} after {proof.seconds:.2f} s · to go back to it: {back}"
+
+
+@contextmanager
+def _way_in(bench: Workbench) -> Iterator[Connection]:
+    """Yield what marks are put through: the coordination database where the role may, since it outlives the target.
+
+    The grants that a mark needs lie in a database, and go with it when another takes its place.
+    """
+    if bench.known is not None and marks.may_mark(bench.known.connection):
+        yield bench.known.connection
+        return
+    with bench.open(bench.site.target.conninfo) as connection:
+        yield connection
 
 
 def _proven(bench: Workbench, engine: Engine, connection: Connection) -> tuple[marks.Mark, Proof | Unproven]:
@@ -102,13 +118,14 @@ def _from_a_new_base(
     return _marked(bench, engine, source.connection)
 
 
-def _unmarked(bench: Workbench, why: str, instead: str) -> str:
+def _unmarked(bench: Workbench, why: str, instead: str = "") -> str:
     if bench.clearance.evidence.situation.floor.may_lose is Loss.NOTHING:
+        mend = instead or "Mend that, then run the command again."
         raise RefusedError(
             code="E-NO-MARK",
             saw=f"No recovery could be shown to reach the moment before this: {why}",
             why="Nothing was changed.",
-            instead=f"{instead} The plan: invoke {bench.plan.operation.command} --tier={bench.plan.tier} --dry-run",
+            instead=f"{mend} The plan: invoke {bench.plan.operation.command} --tier={bench.plan.tier} --dry-run",
         )
-    bench.result.facts["mark"] = {"unproven": why}
-    return f"none: {why}"
+    bench.result.facts["mark"] = {"unproven": why, "instead": instead}
+    return f"none: {why} {instead}".rstrip()

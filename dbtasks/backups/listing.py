@@ -47,6 +47,8 @@ def read(vault: Vault, id_: str) -> Manifest:
 
 def choose(listing: Listing, wanted: str) -> Manifest:
     """Return the backup of that id, or the newest good one for `latest`. BackupError where there is none."""
+    if not listing.backups and not listing.unreadable:
+        raise BackupError("There is no backup of this tier that could be restored. To take one: invoke backup")
     known = ", ".join(each.id for each in listing.backups[:5]) or "none"
     for each in listing.backups:
         if each.id == wanted or (wanted == "latest" and each.good):

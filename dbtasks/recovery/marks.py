@@ -14,10 +14,10 @@ from psycopg import sql
 from dbtasks import wal
 from dbtasks.database import Connection, several
 from dbtasks.errors import DbtasksError, NoMarkError
+from dbtasks.registry import COORDINATION
 from dbtasks.values import dataclass
 
 PREFIX = "dbt_"
-GRANT = "GRANT EXECUTE ON FUNCTION pg_create_restore_point(text), pg_switch_wal() TO {role}"
 
 
 class Record(enum.StrEnum):
@@ -99,6 +99,19 @@ class _Means:
     system_identifier: int
 
 
+def may_mark(connection: Connection) -> bool:
+    """Return whether the role may do through this database all that a mark can need."""
+    return connection.execute(_MAY).fetchone() == (True,)
+
+
+def needed(connection: Connection) -> str:
+    """Return what a superuser grants, and where: a database that is replaced takes its grants along."""
+    where, role = connection.info.dbname, connection.info.user
+    place = where if where == COORDINATION else f"{COORDINATION}, where the server has that database, else in {where}"
+    functions = "pg_create_restore_point(text), pg_switch_wal()"
+    return f"As a superuser, in {place}: GRANT EXECUTE ON FUNCTION {functions} TO {role}"
+
+
 def make_mark(connection: Connection) -> Mark:
     """Put a mark into the log of the connection's server, and end the segment that holds it. Two round trips.
 
@@ -122,8 +135,7 @@ def _means(connection: Connection) -> _Means:
             "Set wal_level to replica in its configuration and restart it."
         )
     if not (points or messages):
-        where, grant = connection.info.dbname, GRANT.format(role=connection.info.user)
-        raise NoMarkError(f"The role may put no mark into the log. As a superuser, in {where}: {grant}")
+        raise NoMarkError(f"The role may put no mark into the log. {needed(connection)}")
     return _Means(
         points=bool(points),
         messages=bool(messages),
@@ -155,6 +167,10 @@ def _made(connection: Connection, means: _Means) -> Mark:
     )
 
 
+_MAY = """
+SELECT has_function_privilege('pg_create_restore_point(text)', 'EXECUTE')
+   AND has_function_privilege('pg_switch_wal()', 'EXECUTE')
+"""
 _MEANS = """
 SELECT pg_is_in_recovery(), current_setting('wal_level'),
        has_function_privilege('pg_create_restore_point(text)', 'EXECUTE'),

@@ -15,7 +15,7 @@ from dbtasks import wal
 from dbtasks.database import Connection
 from dbtasks.programs import child_environment
 from dbtasks.recovery.engines import PATIENCE_S, Fetching
-from dbtasks.recovery.marks import GRANT, Mark
+from dbtasks.recovery.marks import Mark, needed
 from dbtasks.recovery.proof import Unproven
 from dbtasks.recovery.shelf import Shelf
 from dbtasks.recovery.source import Source
@@ -170,7 +170,7 @@ def _archiver(connection: Connection, mark: Mark) -> bool | Unproven:
     if not mark.switched:
         return Unproven(
             why=f"The role may not end {mark.segment}, so that it is archived only when it is full.",
-            instead=f"As a superuser, in {connection.info.dbname}: {GRANT.format(role=connection.info.user)}",
+            instead=needed(connection),
         )
     return last is not None and str(last)[:24] >= mark.segment
 
