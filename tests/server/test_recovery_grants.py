@@ -27,7 +27,7 @@ def test_grants_in_the_coordination_database_outlive_a_reset() -> None:
         def mark() -> dict[str, object]:
             done = made.invoke("reset --tier=stg --yes --format=json")
             assert done.code == 0, done.text
-            return dict(said(done)["result"]).get("mark", {})
+            return dict(said(done)["result"].get("mark", {}))
 
         assert made.invoke("reset --tier=int").code == 0
         mark()  # of a database that is not there yet
