@@ -63,7 +63,7 @@ def verdict(found: Verdict) -> str:
     """Return what verifying found, in a sentence or two."""
     torn = f" {len(found.torn)} torn by a crash: line {', '.join(map(str, found.torn))}." if found.torn else ""
     if found.bad_line is not None:
-        return f"The trail is broken at line {found.bad_line}: {found.why}.{torn}"
+        return f"The trail is broken at line {found.bad_line} of {found.bad_file}: {found.why}.{torn}"
     if not found.count:
         return "There is no entry: nothing was recorded yet, or the file was taken away."
     anchored = "" if found.anchored else " What was cut off its end cannot be seen from the file alone."

@@ -18,7 +18,7 @@ from dbtasks.kept import maker
 from dbtasks.project import Project
 from dbtasks.selection import choose
 from dbtasks.tiers import Tier
-from dbtasks.trail import Act, Trail
+from dbtasks.trail import Act
 
 
 def show(project: Project, console: Console, only: str, *, as_json: bool) -> None:
@@ -65,7 +65,7 @@ def verify(project: Project, console: Console, which: tuple[str, str], *, quick:
 
 def _noted(project: Project, tier: Tier, console: Console, look: verifying.Look, *, quick: bool) -> Manifest:
     """Return the manifest with what was shown, which the trail knows then, too."""
-    trail, act = Trail(project.settings.trail, project.who), Act(operation="backups.verify", tier=tier.name)
+    trail, act = project.trail(), Act(operation="backups.verify", tier=tier.name)
 
     def heard(progress: Progress) -> None:
         console.at("verify", progress.doing, progress.done, progress.total)

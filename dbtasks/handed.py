@@ -12,7 +12,7 @@ from dbtasks.project import Project
 from dbtasks.surroundings import Kind
 from dbtasks.targets import Target
 from dbtasks.tiers import Consent, Tier
-from dbtasks.trail import Act, Trail
+from dbtasks.trail import Act
 from dbtasks.verdicts import Request, refuse_agent
 
 
@@ -21,7 +21,7 @@ def refuse_misled(project: Project, tier: Tier, url: str) -> None:
     conninfo = parse(url, variable=HANDED_URL)
     target = Target(tier=tier, conninfo=conninfo, variable=HANDED_URL, masked=conninfo.masked)
     act = Act(operation=open_.OPERATION.name, tier=tier.name, target=conninfo.masked)
-    trail = Trail(project.settings.trail, project.who)
+    trail = project.trail()
     try:
         _agents_bring_nobody(project, tier)
         stamp = own_stamp(*look_at(target, project.settings.migrations.version_tables, lambda _oid: None))

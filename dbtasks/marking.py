@@ -13,7 +13,7 @@ from dbtasks.recovery.engines.choosing import engine_for
 from dbtasks.recovery.proof import Promise, Proof, Unproven
 from dbtasks.recovery.source import Source
 from dbtasks.tiers import Loss, RecoveryEngine
-from dbtasks.trail import Act, Trail
+from dbtasks.trail import Act
 from dbtasks.way_back import PutMark
 from dbtasks.workbench import Workbench
 
@@ -81,7 +81,7 @@ def _made(bench: Workbench, connection: Connection) -> marks.Mark:
     """Return a new mark. The trail has it before anything is destroyed, whoever is killed."""
     mark = marks.make_mark(connection)
     act = Act(operation=bench.plan.operation.name, tier=bench.plan.tier, target=bench.site.target.masked)
-    trail = Trail(bench.site.project.settings.trail, bench.site.project.who)
+    trail = bench.site.project.trail()
     trail.note(act, {"mark": mark.as_data()}, of=bench.site.entry)
     return mark
 

@@ -27,7 +27,7 @@ from dbtasks.project import Project
 from dbtasks.selection import Choice, choose
 from dbtasks.surroundings import Kind
 from dbtasks.tiers import Consent, Tier
-from dbtasks.trail import Act, Trail
+from dbtasks.trail import Act
 from dbtasks.values import dataclass
 from dbtasks.verdicts import Question, draw_places, excerpt
 from dbtasks.wish import Wish
@@ -74,14 +74,14 @@ def make(project: Project, console: Console, wanted: Wanted) -> dict[str, object
     console.say(f"  wrote {wanted.out}, which {people} must approve until {paper_card.time(content.expires_at)}")
     asked_by = str(key.signer.person) if key else None
     told = {"operation": operation.name, "id": content.id, "requested_by": asked_by}
-    Trail(project.settings.trail, project.who).note(_act("plan", Paper(content=content)), told)
+    project.trail().note(_act("plan", Paper(content=content)), told)
     return {"plan": content.plan.hash, "id": content.id, "file": wanted.out, "expires_at": str(content.expires_at)}
 
 
 def approve(project: Project, console: Console, file: str, reason: str, wanted_key: str) -> None:
     """Show a plan to the person at this terminal, and sign it with their key once they have typed its phrase."""
     paper, tier = None, None
-    trail = Trail(project.settings.trail, project.who)
+    trail = project.trail()
     try:
         refused = refuse_approver(project.surroundings)
         if refused is not None:
@@ -275,7 +275,7 @@ def _in_the_trail(project: Project, operation: str) -> Iterator[None]:
         yield
     except RefusedError as refused:
         detail = {"saw": refused.saw}
-        Trail(project.settings.trail, project.who).refusal(Act(operation=operation), code=refused.code, detail=detail)
+        project.trail().refusal(Act(operation=operation), code=refused.code, detail=detail)
         raise
 
 

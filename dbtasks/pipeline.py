@@ -93,7 +93,7 @@ def carry_out(project: Project, call: Call, console: Console) -> Report:
 
     Raises whatever ends it early; a refusal is in the trail by then.
     """
-    tier, trail = call.choice.tier, Trail(project.settings.trail, project.who)
+    tier, trail = call.choice.tier, project.trail()
     act = Act(operation=call.operation.name, tier=tier.name, effect=call.operation.effect)
     for notice in (*call.choice.notices, *project.variables.notices):
         console.say(f"! {notice}")

@@ -12,6 +12,7 @@ from dbtasks.author import Who, git_email, whoami
 from dbtasks.people import Signs, known_as
 from dbtasks.settings import Settings, find_root, load
 from dbtasks.surroundings import AGENT_MARKER_FILES, Kind, Process, Surroundings, recognise
+from dbtasks.trail import Trail
 from dbtasks.values import dataclass
 from dbtasks.variables import Variables, read_variables
 
@@ -25,6 +26,10 @@ class Project:
     surroundings: Surroundings
     who: Who
     environ: Mapping[str, str] = field(repr=False)
+
+    def trail(self) -> Trail:
+        """Return a way to add to the trail, as this process."""
+        return Trail(self.settings.trail, self.who, self.settings.rotation)
 
 
 def open_project(start: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Project:

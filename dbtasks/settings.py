@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dbtasks.errors import UsageError
 from dbtasks.people import Person
+from dbtasks.rotation import NEVER, Rotation
 from dbtasks.tiers import Tier
 from dbtasks.values import dataclass
 from dbtasks.wording import nearest, quoted
@@ -89,7 +90,7 @@ class Settings:
     """Everything that `config/tiers.yaml` says. Paths are absolute and inside `root`; `tiers` is in migration order.
 
     `project` is also the first word of the databases on an embedded server: `<project>_<tier>`. `contacts` are lines
-    for people under stress, `incidents` is the folder of their pages.
+    for people under stress, `incidents` is the folder of their pages. `rotation`: when the trail's file is put aside.
     """
 
     root: Path
@@ -105,6 +106,7 @@ class Settings:
     contacts: tuple[str, ...] = ()
     agent_markers: tuple[str, ...] = ()
     stock: StockLimits = StockLimits()
+    rotation: Rotation = NEVER
     demo: bool = False
     people: tuple[Person, ...] = ()
 

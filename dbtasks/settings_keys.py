@@ -12,6 +12,7 @@ from dbtasks.settings_key import PATH, PATH_EXPECTED, Key, Shape, choice, path, 
 from dbtasks.settings_people_keys import ALLOW, GROUPS, PEOPLE
 from dbtasks.settings_recovery import RECOVERY_KEYS
 from dbtasks.settings_stock_keys import STOCK_KEYS
+from dbtasks.settings_trail_keys import TRAIL_KEYS
 from dbtasks.tiers import Colour, Embedded
 
 LOSSES = ("everything", "asked", "nothing")
@@ -276,6 +277,12 @@ TOP_KEYS = (
     truth("demo", "Whether a tier that needs a person may use an embedded server, for demonstrations."),
     path("seeds", "The folder of the seed sets.", "seeds"),
     path("trail", "The audit trail.", "logs/database_audit.jsonl"),
+    section(
+        "trail_files",
+        "When the trail's file is put aside and the next one begun. By default never.",
+        "{size: 100 MB, age: 90 days}",
+        TRAIL_KEYS,
+    ),
     section("migrations", "How this project uses Alembic.", "{config: alembic.ini}", MIGRATION_KEYS),
     section(
         "agents",

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path, PureWindowsPath
 
 from dbtasks.project_files import read_project_file
+from dbtasks.rotation import NEVER, Rotation
 from dbtasks.settings import SETTINGS_FILE, SIGNERS_FILE, BackupSettings, MigrationSettings, Settings, StockLimits
 from dbtasks.settings_access import read_hardening, read_limits
 from dbtasks.settings_fields import Fields
@@ -78,7 +79,7 @@ def _settings(root: Path, top: Fields) -> Settings | None:
     check_scratch(fields, migrations.scratch, drafts)
     seeds, trail = _path(root, top, "seeds"), _path(root, top, "trail")
     agent_markers = top.section("agents").texts("markers") or ()
-    stock = _stock(top.section("stock"))
+    stock, rotation = _stock(top.section("stock")), _rotation(top.section("trail_files"))
     backups = _backups(root, top.section("backups"))
     incident = top.section("incident")
     contacts, incidents = incident.texts("contacts") or (), _path(root, incident, "folder")
@@ -97,6 +98,7 @@ def _settings(root: Path, top: Fields) -> Settings | None:
         backups=backups,
         agent_markers=agent_markers,
         stock=stock,
+        rotation=rotation,
         contacts=contacts,
         incidents=incidents,
         demo=demo,
@@ -116,12 +118,28 @@ def _with_signers(root: Path, tiers: list[Tier]) -> tuple[Tier, ...]:
 def _stock(fields: Fields) -> StockLimits:
     most, size = fields.text("most"), fields.text("size")
     usual = StockLimits()
-    units = {"MB": 10**6, "GB": 10**9}
     return StockLimits(
         databases=int(most.split()[0]) if most else usual.databases,
-        size_bytes=int(size.split()[0]) * units[size.split()[1]] if size else usual.size_bytes,
+        size_bytes=_size(size) if size else usual.size_bytes,
         by_hand=fields.truth("by_hand"),
     )
+
+
+def _rotation(fields: Fields) -> Rotation:
+    size, age = fields.text("size"), fields.text("age")
+    if not size and not age:
+        return NEVER
+    return Rotation(size_bytes=_size(size) if size else None, age=_time(age) if age else None)
+
+
+def _size(text: str) -> int:
+    """Return the bytes that a checked text names.
+
+    >>> _size("100 MB")
+    100000000
+    """
+    number, unit = text.split(" ")
+    return int(number) * {"MB": 10**6, "GB": 10**9}[unit]
 
 
 def _backups(root: Path, fields: Fields) -> BackupSettings:

@@ -16,8 +16,9 @@ from dbtasks.author import Who, whoami
 from dbtasks.effects import Effect
 from dbtasks.errors import TrailError
 from dbtasks.masking import mask
+from dbtasks.rotation import NEVER, Rotation
 from dbtasks.trail_detail import JsonValue, clean, encode
-from dbtasks.trail_file import LineTooLongError, append
+from dbtasks.trail_file import LineTooLongError, Link, append
 from dbtasks.values import dataclass
 
 __all__ = ["Act", "Outcome", "Trail", "Who", "whoami"]
@@ -58,13 +59,17 @@ class Act:
 
 
 class Trail:
-    """The way to add entries. It keeps no file open, so that it survives forks, rotations and threads."""
+    """The way to add entries. It keeps no file open, so that it survives forks, rotations and threads.
 
-    __slots__ = ("_intents", "_path", "_who")
+    `written` is the entry that was added last through this object.
+    """
 
-    def __init__(self, path: Path, who: Who) -> None:
-        self._path, self._who = path, who
+    __slots__ = ("_intents", "_rotation", "_who", "path", "written")
+
+    def __init__(self, path: Path, who: Who, rotation: Rotation = NEVER) -> None:
+        self.path, self._who, self._rotation = path, who, rotation
         self._intents: dict[int, Act] = {}
+        self.written: Link | None = None
 
     def intent(self, act: Act, detail: Mapping[str, object] | None = None) -> int:
         """Record what is about to be done and return the entry's number; the entry is on the disk by then.
@@ -110,10 +115,11 @@ class Trail:
     def _add(self, kind: str, act: Act, ending: dict[str, JsonValue], detail: Mapping[str, object] | None) -> int:
         body = _body(kind, act, ending, self._who.here(), detail)
         try:
-            return append(self._path, body)
+            self.written = link = append(self.path, body, self._rotation)
+            return link.entry
         except (OSError, LineTooLongError) as error:
             ended = f"{act.operation} has ended ({ending['outcome']})" if kind == "result" else None
-            raise TrailError(_sentence(self._path, error, ended, ending.get("of"))) from error
+            raise TrailError(_sentence(self.path, error, ended, ending.get("of"))) from error
 
 
 def _body(kind: str, act: Act, ending: dict[str, JsonValue], who: Who, detail: Mapping[str, object] | None) -> bytes:

@@ -6,7 +6,7 @@ whoever verifies slices bytes and parses nothing:
     {"entry":7,"time":"2026-01-31T09:00:00.000000Z",...,"prev":"<64 hex>","hash":"<64 hex>"}
 
 `hash` is the sha256 of the line's own bytes before `,"hash"`; `prev` is the hash of the entry before (64 zeros for the
-first).
+first). A file that was put aside (`rotation`) is gone on from by the next: numbers and hashes know no files.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
+from dbtasks.rotation import NEVER, Rotation, files_aside, name_aside, opened
 from dbtasks.values import dataclass
 
 if sys.platform == "win32":
@@ -34,15 +35,10 @@ MAX_LINE_BYTES = 64 * 1024
 LOCK_WAIT_S = 20.0
 _WINDOW_BYTES = 4 * 1024
 _REOPENINGS = 100
+_BEGINNING = re.compile(rb'\{"entry":([1-9][0-9]{0,17}),"time":"([0-9T:.-]+Z)"')
 _ENTRY = re.compile(rb'\{"entry":([1-9][0-9]{0,17}),"time":"[^\0\n]*,"prev":"([0-9a-f]{64})","hash":"([0-9a-f]{64})"\}')
-_FLAGS = (
-    os.O_RDWR
-    | os.O_APPEND
-    | os.O_CREAT
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_BINARY", 0)
-)
+_SAFE_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | _SAFE_FLAGS
 
 
 class ForeignFileError(OSError):
@@ -95,17 +91,17 @@ def seal(after: Link, moment: str, body: bytes) -> bytes:
     return covered + b',"hash":"%s"}\n' % sha256(covered).hexdigest().encode("ascii")
 
 
-def append(path: Path, body: bytes) -> int:
-    """Add an entry and return its number; it is on the disk when this returns.
+def append(path: Path, body: bytes, rotation: Rotation = NEVER) -> Link:
+    """Add an entry and return its number and hash; it is on the disk when this returns.
 
     The disk is waited for after the lock is given back, so that others can write meanwhile: several entries then
     share one wait. Whoever has waited knows the entries before its own to be on the disk too.
     OSError: nothing counts as written. What a full disk let through is cut off again; only a disk that fails
     while it is waited for leaves a line that nobody was told of.
     """
-    with _locked(path) as fd:
+    with _locked(path, rotation) as fd:
         size = os.fstat(fd).st_size
-        after, whole = _tail(fd, size)
+        after, whole = _tail(fd, size, lambda: _end_of_older(path))
         line = seal(after, datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"), body)
         if len(line) > MAX_LINE_BYTES:
             raise LineTooLongError(f"an entry of {len(line):,} bytes is over the limit of {MAX_LINE_BYTES:,}")
@@ -114,7 +110,17 @@ def append(path: Path, body: bytes) -> int:
             _sync_folders(path)
         _unlock(fd)
         _sync(fd)
-    return after.entry + 1
+    return Link(entry=after.entry + 1, hash=line[-67:-3].decode("ascii"))
+
+
+def first_hash(path: Path) -> str | None:
+    """Return the hash of the trail's first entry, by which it is told from every other; `None`: that is not there."""
+    for file in opened(path):
+        for line in file:
+            link = parse_link(line.removesuffix(b"\n"))
+            if link is not None:
+                return link.hash if link.entry == 1 else None
+    return None
 
 
 def stable_size(fd: int) -> int:
@@ -126,8 +132,11 @@ def stable_size(fd: int) -> int:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[int]:
-    """Yield the locked descriptor of the file that bears the name now; closing it gives the lock back."""
+def _locked(path: Path, rotation: Rotation) -> Iterator[int]:
+    """Yield the locked descriptor of the file that bears the name now; closing it gives the lock back.
+
+    A file that is large or old enough is put aside first.
+    """
     for _ in range(_REOPENINGS):
         fd = _open(path)
         try:
@@ -136,6 +145,8 @@ def _locked(path: Path) -> Iterator[int]:
             _lock(fd)
             if not _still_named(fd, path):
                 continue  # renamed or removed between open and lock: the entry belongs into the new file
+            if rotation is not NEVER and _put_aside(fd, path, rotation):
+                continue
             yield fd
             return
         finally:
@@ -158,11 +169,48 @@ def _still_named(fd: int, path: Path) -> bool:
         return False
 
 
-def _tail(fd: int, size: int) -> tuple[Link, bool]:
+def _put_aside(fd: int, path: Path, rotation: Rotation) -> bool:
+    """Rename the locked file if it is due, and return whether that was done.
+
+    Whoever waits for the lock finds the name gone and begins the next file. All of this one is on the disk before any
+    entry of the next can be. Where the folder is not ours to change, or the name is taken, the file goes on growing.
+    """
+    beginning = _BEGINNING.match(_read_at(fd, 0, 80))
+    if beginning is None or not _is_due(fd, beginning[2].decode("ascii"), rotation):
+        return False
+    aside = name_aside(path, int(beginning[1]))
+    if os.path.lexists(aside):  # a rename would take its place
+        return False
+    _sync(fd)
+    try:
+        path.rename(aside)
+    except PermissionError:
+        return False
+    return True
+
+
+def _is_due(fd: int, begun: str, rotation: Rotation) -> bool:
+    if rotation.size_bytes is not None and os.fstat(fd).st_size >= rotation.size_bytes:
+        return True
+    return rotation.age is not None and datetime.now(UTC) - datetime.fromisoformat(begun) >= rotation.age
+
+
+def _end_of_older(path: Path) -> Link:
+    """Return the last entry of the files that were put aside."""
+    for file in reversed(files_aside(path)):
+        fd = os.open(file, os.O_RDONLY | _SAFE_FLAGS)
+        try:
+            return _tail(fd, os.fstat(fd).st_size, lambda: START)[0]
+        finally:
+            os.close(fd)
+    return START
+
+
+def _tail(fd: int, size: int, before: Callable[[], Link]) -> tuple[Link, bool]:
     """Return what to chain to, and whether the file ends with a newline (or is empty).
 
-    What a crash has torn at the end is passed over. A last line that was edited is not: the chain goes on from the
-    hash that it claims, and verifying will name it.
+    `before` tells what to go on from where the file holds no entry yet. What a crash has torn at the end is passed
+    over. A last line that was edited is not: the chain goes on from the hash that it claims, and verifying names it.
     """
     window = _WINDOW_BYTES
     while True:
@@ -174,16 +222,17 @@ def _tail(fd: int, size: int) -> tuple[Link, bool]:
             if link is not None:
                 return link, data.endswith(b"\n")
         if start == 0:
-            if not _could_begin(data):
+            link = before()
+            if not _could_begin(data, link.entry + 1):
                 raise ForeignFileError(errno.EINVAL, "it holds something else than a trail")
-            return START, data.endswith(b"\n") or not data
+            return link, data.endswith(b"\n") or not data
         window *= 16
 
 
-def _could_begin(data: bytes) -> bool:
-    """Return whether a file without a whole entry is what a crash leaves of a first one."""
+def _could_begin(data: bytes, number: int) -> bool:
+    """Return whether a file without a whole entry is what a crash leaves of entry `number`."""
     first = data.split(b"\n", 1)[0].rstrip(b"\0")
-    head = b'{"entry":1,"time":"'
+    head = b'{"entry":%d,"time":"' % number
     return first.startswith(head) or head.startswith(first)
 
 

@@ -1,31 +1,34 @@
 """Verifying the trail: is every entry the one that was written, in its place?
 
-A chain without anchors proves that nothing between the first and the last entry was edited, removed, added or moved.
-It cannot show that the last entries were cut off, or that the whole file was written anew: `Verdict.anchored` says so.
+A chain alone proves that nothing between the first and the last entry was edited, removed, added or moved. That the
+last entries were not cut off, and the whole not written anew, only heads show that are known from elsewhere: anchors on
+a server, signatures of people. `Verdict.proved` says up to which entry they do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
 from dbtasks.errors import TrailError
+from dbtasks.rotation import opened
 from dbtasks.trail_file import START, parse_link, stable_size
 from dbtasks.values import dataclass
 
-_BUFFER_BYTES = 1 << 18
 _HASH_BYTES = len(b',"hash":"') + 64 + len(b'"}\n')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What verifying found. `count` entries are proved, the last of them being `last` with the hash `head`.
+    """What verifying found. The chain holds for `count` entries, the last of them being `last` with the hash `head`.
 
-    `bad_line` is the number of the first line that breaks the chain and `why` says how. `torn` are the numbers of
-    lines that a crash or a full disk cut short: they hold no entry and prove nothing against anybody.
+    `proved` is the last entry that a known head confirms, 0 where none does. `bad_line` is the number of the first
+    line, in `bad_file`, that breaks the chain or contradicts a known head, and `why` says how. `torn` are the numbers
+    of lines that a crash or a full disk cut short, of all files together: they hold no entry and prove nothing
+    against anybody.
     """
 
     count: int
@@ -33,24 +36,38 @@ class Verdict:
     head: str
     torn: tuple[int, ...] = ()
     bad_line: int | None = None
+    bad_file: str = ""
     why: str | None = None
-    anchored: bool = False
+    proved: int = 0
 
     @property
     def ok(self) -> bool:
         return self.bad_line is None
 
+    @property
+    def anchored(self) -> bool:
+        return self.proved > 0
 
-def verify(path: Path) -> Verdict:
+
+NOTHING = Verdict(count=0, last=0, head=START.hash)
+
+
+def verify(path: Path, heads: Mapping[int, str] | None = None) -> Verdict:
     """Return the verdict over the whole trail. A trail that does not exist yet is whole, with no entry.
 
-    TrailError: it cannot be read.
+    `heads` are hashes of entries that are known from elsewhere. TrailError: it cannot be read.
     """
+    wanted = _Wanted(heads or {})
+    found = NOTHING
+    before = lines = 0  # lines of the files before this one, of this one
+    name = path.name
     try:
-        with path.open("rb", buffering=_BUFFER_BYTES) as file:
-            return _verify(_lines(file, stable_size(file.fileno())))
-    except FileNotFoundError:
-        return Verdict(count=0, last=0, head=START.hash)
+        for file in opened(path):
+            name, before = Path(file.name).name, before + lines
+            found, lines = _verify(_lines(file, stable_size(file.fileno())), found, before, wanted)
+            if not found.ok:
+                return replace(found, bad_file=name, proved=wanted.proved)
+        return _reaches(replace(found, proved=wanted.proved), heads or {}, (name, lines + 1))
     except OSError as error:
         reason = error.strerror or str(error)
         raise TrailError(f"The trail {path} cannot be read: {reason}. Nothing is proved about it.") from error
@@ -65,24 +82,60 @@ def _lines(file: BinaryIO, size: int) -> Iterator[bytes]:
         yield line if line.endswith(b"\n") else line + b"\n"
 
 
-def _verify(lines: Iterator[bytes]) -> Verdict:
-    """Walk the chain. Each line is compared with the only one that may stand there; no other is looked into."""
-    number, head = START.entry, START.hash.encode("ascii")
+class _Wanted:
+    """The heads that are known from elsewhere, met one after the other."""
+
+    def __init__(self, heads: Mapping[int, str]) -> None:
+        self._heads, self._numbers = heads, iter(sorted(number for number in heads if number > 0))
+        self.next, self.proved = next(self._numbers, 0), 0
+
+    def meet(self, head: bytes) -> bool:
+        """Return whether the entry that is `next` has the hash that is known of it."""
+        if self._heads[self.next].encode("ascii") != head:
+            return False
+        self.proved, self.next = self.next, next(self._numbers, 0)
+        return True
+
+
+def _reaches(found: Verdict, heads: Mapping[int, str], end: tuple[str, int]) -> Verdict:
+    """Return the verdict, which is bad where entries are known that come after the last one; `end` is past it."""
+    furthest = max(heads, default=0)
+    if furthest <= found.last:
+        return found
+    there = f"the last one here is {found.last}" if found.count else "none is here"
+    why = f"entry {furthest} was there, and {there}: the end was cut off, or an older copy stands in its place"
+    return replace(found, bad_file=end[0], bad_line=end[1], why=why)
+
+
+def _verify(lines: Iterator[bytes], whole: Verdict, before: int, wanted: _Wanted) -> tuple[Verdict, int]:
+    """Walk the chain on from what is whole, and return the verdict with the number of lines.
+
+    Each line is compared with the only one that may stand there; no other is looked into.
+    """
+    number, head = whole.last, whole.head.encode("ascii")
     torn: list[int] = []
     doubtful: list[int] = []
+    at = 0
     for at, line in enumerate(lines, 1):
         found = sha256(line[:-_HASH_BYTES]).hexdigest().encode("ascii")
         right_end = line.endswith(b',"prev":"%b","hash":"%b"}\n' % (head, found))
         if right_end and line.startswith(b'{"entry":%d,"time":"' % (number + 1)):
+            if number + 1 == wanted.next and not wanted.meet(found):
+                anew = f"the trail was written anew behind entry {wanted.proved}"
+                why = f"entry {number + 1} is another one than was there: {anew}"
+                return replace(_upto(whole, number, head, torn), bad_line=at, why=why), at
             number, head = number + 1, found
             if doubtful:  # the chain goes on behind them, so no entry was lost with them
                 torn, doubtful = torn + doubtful, []
         elif _is_torn(line[:-1], number + 1):
-            doubtful.append(at)
+            doubtful.append(before + at)
         else:
-            whole = Verdict(count=number, last=number, head=head.decode("ascii"), torn=tuple(torn))
-            return _blame(whole, line[:-1], at, tuple(doubtful))
-    return Verdict(count=number, last=number, head=head.decode("ascii"), torn=(*torn, *doubtful))
+            return _blame(_upto(whole, number, head, torn), line[:-1], (before, at), tuple(doubtful)), at
+    return _upto(whole, number, head, [*torn, *doubtful]), at
+
+
+def _upto(whole: Verdict, number: int, head: bytes, torn: list[int]) -> Verdict:
+    return replace(whole, count=number, last=number, head=head.decode("ascii"), torn=(*whole.torn, *torn))
 
 
 def _is_torn(line: bytes, number: int) -> bool:
@@ -97,13 +150,17 @@ def _is_torn(line: bytes, number: int) -> bool:
     return parse_link(line) is None and (line.startswith(head) or head.startswith(line))
 
 
-def _blame(whole: Verdict, line: bytes, at: int, doubtful: tuple[int, ...]) -> Verdict:
-    """Return the verdict that names the line which breaks the chain behind what is `whole`."""
+def _blame(whole: Verdict, line: bytes, place: tuple[int, int], doubtful: tuple[int, ...]) -> Verdict:
+    """Return the verdict that names the line which breaks the chain behind what is `whole`.
+
+    `place`: how many lines the files before hold, and which one of its own file this is.
+    """
+    before, at = place
     link, awaited = parse_link(line), whole.last + 1
     follows = link is not None and link.entry == awaited and _prev(line) == whole.head
     if doubtful and not follows:
         why = f"entry {awaited} was cut short or overwritten, and what comes next does not continue entry {whole.last}"
-        return replace(whole, bad_line=doubtful[0], why=why)
+        return replace(whole, bad_line=doubtful[0] - before, why=why)
     torn = (*whole.torn, *doubtful)
     if link is None:
         why = "this is no entry"
