@@ -130,3 +130,18 @@ def test_with_a_broken_archive_nothing_is_destroyed(shop: Project, archiving: tu
         (archive / "broken").unlink()
 
     assert "archive" in said_so
+
+
+def test_a_prod_that_was_dropped_comes_back_from_its_backup(shop: Project, archiving: tuple[Server, Path]) -> None:
+    server, _ = archiving
+    assert shop.prod("backup --tier=prod").code == 0
+    before = server.dump("wares_prod", "--exclude-table-data=dbtasks.identity")
+    server.sql("DROP DATABASE wares_prod WITH (FORCE)")
+
+    refused = shop.terminal("restore --tier=prod --backup=latest", **ARMED)
+    server.sql("CREATE DATABASE wares_prod OWNER seller")
+    steps = [shop.prod(words) for words in ("adopt --tier=prod", "restore --tier=prod --backup=latest")]
+
+    assert (refused.code, "E-ABSENT" in refused.out, "invoke adopt --tier=prod" in refused.out) == (3, True, True)
+    assert [step.code for step in steps] == [0, 0], [step.out for step in steps]
+    assert server.dump("wares_prod", "--exclude-table-data=dbtasks.identity") == before
