@@ -26,6 +26,7 @@ from dbtasks.operations import seed as seed_
 from dbtasks.project import open_project
 from dbtasks.recovery_tasks import backup, backups, incident, recover, restore
 from dbtasks.reset_tasks import prepare, prune, reset, undo
+from dbtasks.score_tasks import score
 from dbtasks.selection import choose
 from dbtasks.surroundings import Kind
 from dbtasks.task_calls import Options, carry_out, guarded, run_with
@@ -241,7 +242,7 @@ def server(_c: Context, action: str) -> None:
 
 TASKS: tuple[Task[Any], ...] = (
     reset, undo, seed, migrate, downgrade, prepare, prune, adopt, shell, run, status, check, drift, lint, audit, server,
-    backup, restore, recover, incident, harden, *APPROVAL_TASKS,
+    backup, restore, recover, incident, harden, score, *APPROVAL_TASKS,
 )  # fmt: skip
 
 

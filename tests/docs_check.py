@@ -22,6 +22,7 @@ from dbtasks.embedded import Kind
 from dbtasks.errors import Mistake, SettingsError
 from dbtasks.invoke_tasks import namespace
 from dbtasks.operations import VERBS
+from dbtasks.probes import PROBES
 from dbtasks.settings import SETTINGS_FILE, load
 from dbtasks.settings_key import Key, Shape
 from dbtasks.settings_keys import TOP_KEYS
@@ -45,6 +46,7 @@ class Known:
     variables: frozenset[str] = frozenset()
     targets: frozenset[str] = frozenset()
     options: frozenset[str] = frozenset()
+    probes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,7 @@ def learn(root: Path) -> Known:
         variables=frozenset(found for each in sources for found in _VARIABLE.findall(each)) | ports,
         targets=frozenset(" ".join(_found(r"^([a-z]+(?: [a-z]+)*):", root / "Makefile")).split()),
         options=frozenset(_found(r"^  (--[a-z]+)", root / "manage_db.sh")),
+        probes=tuple(probe.ABOUT.name for probe in PROBES),
     )
 
 
@@ -120,6 +123,17 @@ def tasks_have_pages(site: Site) -> Iterator[Mistake]:
         name = page.name.removeprefix("docs/tasks/").removesuffix(".md")
         if page.name.startswith("docs/tasks/") and name not in map(_page, site.known.tasks):
             yield page.at(1, f"there is no task {name}.")
+
+
+def probes_have_pages(site: Site) -> Iterator[Mistake]:
+    """A page for each probe, with the problem, how it is proved, and how to mend it."""
+    for name in site.known.probes:
+        page = site.page(f"docs/probes/{name}.md")
+        if page.headings("##") != ["The problem", "How it is proved", "How to mend it"]:
+            yield page.at(1, f"probe {name} has no page with the three headings.")
+    for page in site.pages:
+        if page.name.startswith("docs/probes/") and page.name[12:-3] not in site.known.probes:
+            yield page.at(1, "there is no such probe.")
 
 
 def _page(task: str) -> str:
@@ -262,6 +276,7 @@ def _settings_problems(page: Page, block: Block) -> Iterator[Mistake]:
 
 CHECKS = (
     tasks_have_pages,
+    probes_have_pages,
     words_have_places,
     words_exist,
     pages_are_whole,

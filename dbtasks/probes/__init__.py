@@ -1,0 +1,61 @@
+"""The probes of the safety score. One file each: what it is `ABOUT`, and `look`, which tries the real thing now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Protocol
+
+from dbtasks.probes import (
+    audit_logging,
+    configuration_validation,
+    masked_urls,
+    three_tier_architecture,
+    visual_indicators,
+)
+from dbtasks.probes.ground import FAULTS, Ground, UnseenError, first_line
+from dbtasks.project import Project
+from dbtasks.safety import About, Answer, Finding, Score, unknown
+from dbtasks.tiers import Tier
+
+
+class Probe(Protocol):
+    """What every file here offers, but for `ground` and what several share."""
+
+    ABOUT: About
+
+    def look(self, ground: Ground) -> Iterator[Finding]:
+        """Yield what is found, at least one finding. DbtasksError, psycopg.Error and OSError mean: unknown."""
+
+
+# The sixteen that users know, in their order; then the further ones.
+PROBES: tuple[Probe, ...] = (
+    three_tier_architecture,
+    audit_logging,
+    visual_indicators,
+    configuration_validation,
+    masked_urls,
+)
+
+
+def measure(project: Project, tiers: tuple[Tier, ...], probes: Iterable[Probe] = PROBES) -> Score:
+    """Ask every probe, and return what they found. What reads a tier reads its catalogue, in a read-only session."""
+    ground = Ground(project, tiers)
+    try:
+        answers = tuple(_answer(probe, ground) for probe in probes)
+    finally:
+        ground.close()
+    names = tuple(tier.name for tier in tiers)
+    return Score(answers=answers, tiers=names, looked_at=ground.looked_at(), at=ground.now)
+
+
+def _answer(probe: Probe, ground: Ground) -> Answer:
+    at, begun = datetime.now(UTC), time.monotonic()
+    try:
+        findings = tuple(probe.look(ground))
+    except UnseenError as unseen:
+        findings = (unknown(unseen.why, unseen.mend),)
+    except FAULTS as error:
+        findings = (unknown(first_line(error), probe.ABOUT.page),)
+    return Answer(about=probe.ABOUT, findings=findings, at=at, seconds=time.monotonic() - begun)
