@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from datetime import datetime
 
+from dbtasks.proof import Vouched
 from dbtasks.values import dataclass
 
 
@@ -51,7 +52,7 @@ class Brought:
     """A plan on paper whose signatures were checked. `requester` is `None` where nobody with a key has asked.
 
     `oid` is `None` where no database existed. `signers` is the digest of the file that told who may sign, `forged` why
-    a signature is none. Times are those of the server.
+    a signature is none. Times are those of the server. `vouched` is what the tier before said when it was written.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Brought:
     requested_at: datetime
     expires_at: datetime
     forged: str = ""
+    vouched: Vouched | None = None
 
     def as_data(self) -> dict[str, object]:
         """Return what the trail keeps of it."""

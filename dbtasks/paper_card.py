@@ -11,6 +11,7 @@ from dbtasks.brought import Brought
 from dbtasks.console import Console
 from dbtasks.materials import Materials
 from dbtasks.plan import ApplyRevisions, TakeBack
+from dbtasks.proof import SHOWN, Vouched
 from dbtasks.tiers import Tier
 
 _WIDTH = 16
@@ -43,11 +44,19 @@ def _facts(paper: Paper, brought: Brought) -> Iterator[str]:
     for step in plan.steps:
         if isinstance(step, ApplyRevisions | TakeBack):
             yield from _moves(step, content)
+    if content.vouched is not None:
+        yield _fact("proven", _vouched(content.vouched))
     for line in content.at_risk:
         yield _fact("counted then", line)
     if content.asked.reason:
         yield _fact("reason", content.asked.reason)
     yield _fact("approved by", ", ".join(str(each) for each in brought.approvers) or "nobody yet")
+
+
+def _vouched(said: Vouched) -> str:
+    """Return the word of the tier before, which is whoever's wrote the plan."""
+    of = ", ".join(f"{revision} {checksum[:SHOWN]}" for revision, checksum in said.ledger) or "no revision"
+    return f"by the word of {said.tier} (database {said.oid} of server {said.server}): {of}"
 
 
 def _moves(step: ApplyRevisions | TakeBack, content: Content) -> Iterator[str]:

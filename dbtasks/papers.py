@@ -172,6 +172,7 @@ def _hold_signers(evidence: Evidence, known: Known) -> None:
 def _content(project: Project, report: Report, evidence: Evidence, asked: Asked) -> Content:
     """Return what is to be signed; its times are the server's."""
     clock, _ = spent.look_up(report.target.conninfo, "")
+    proven = evidence.situation.proof_report
     return Content(
         id=secrets.token_hex(16),
         plan=report.plan,
@@ -182,6 +183,7 @@ def _content(project: Project, report: Report, evidence: Evidence, asked: Asked)
         expires_at=clock + report.tier.approve_within,
         statements=_statements(evidence, report.plan.steps),
         at_risk=tuple(mask(str(risk)) for risk in evidence.risks if risk.loses),
+        vouched=proven.vouched if proven else None,
     )
 
 

@@ -63,11 +63,25 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Vouched:
+    """What the tier before said of the revisions in a plan on paper, for where that tier cannot be seen.
+
+    `server` and `oid` are the identity of the database that said it, `ledger` maps revision to checksum.
+    """
+
+    tier: str
+    server: int
+    oid: int
+    ledger: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Witness:
     """What one tier's database says of itself. `silent` is why it says nothing, `failing` what is wrong with it.
 
     `ledger` maps revision to checksum, `taken_back` are those whose last word is a downgrade. `free`: it may lose
-    everything. `first`: no tier comes before it.
+    everything. `first`: no tier comes before it. `server` and `oid` are its identity, where it was asked;
+    `elsewhere`: nothing here leads to it, so that it may well be there.
     """
 
     tier: str
@@ -79,6 +93,9 @@ class Witness:
     built: bool = True
     free: bool = False
     first: bool = False
+    server: int = 0
+    oid: int = 0
+    elsewhere: bool = False
 
     def checksum(self, revision: str) -> str:
         return dict(self.ledger).get(revision, "")
@@ -121,6 +138,15 @@ class ProofReport:
         if faults & OWN:
             return Proof.CONTRADICTED
         return Proof.UNKNOWN if Fault.UNREACHABLE in faults else Proof.UNPROVEN
+
+    @property
+    def vouched(self) -> Vouched | None:
+        """What a plan on paper carries of the tier before; `None` where none was asked."""
+        if len(self.tiers) < 2 or not self.tiers[-2].oid:
+            return None
+        before, wanted = self.tiers[-2], {code.id for code in self.code}
+        ledger = tuple(each for each in before.ledger if each[0] in wanted)
+        return Vouched(tier=before.tier, server=before.server, oid=before.oid, ledger=ledger)
 
     @property
     def first(self) -> Finding:

@@ -46,7 +46,7 @@ def prove(project: Project, request: Request, database: Database | None, wanted:
     there = lineage.standing(history, database.revisions) if database else frozenset()
     ids = frozenset(each.id for each in history.revisions)
     here = witness_of(tier, database, there, known=ids)
-    asked = [_ask(project, before[-1], history)] if before and (wanted.needed or own) else []
+    asked = [_ask_or_read(project, request, before[-1], history)] if before and (wanted.needed or own) else []
     findings = (*own, *(missing(*asked[0], wanted) if asked else ()))
     if findings and asked:  # the table shows the whole way
         asked = [*(_ask(project, each, history) for each in before[:-1]), *asked]
@@ -109,16 +109,31 @@ def _as_code(revision: Revision) -> Code:
     return Code(id=revision.id, checksum=revision.checksum, path=revision.path.as_posix())
 
 
+def _ask_or_read(project: Project, request: Request, tier: Tier, history: History) -> tuple[Witness, frozenset[str]]:
+    """Ask the tier; where it cannot be seen from here, take its word from the approved plan that is brought.
+
+    Whether the signatures under that hold is for the guard's own rule, which refuses the plan where they do not.
+    """
+    asked, standing = _ask(project, tier, history)
+    said = request.brought.vouched if request.brought else None
+    if said is None or said.tier != tier.name or not asked.elsewhere:
+        return asked, standing
+    ids = frozenset(id_ for id_, _ in said.ledger)
+    return replace(asked, ledger=said.ledger, silent="", built=True), ids
+
+
 def _ask(project: Project, tier: Tier, history: History) -> tuple[Witness, frozenset[str]]:
     """Return what a tier's database says of itself, and every revision that stands there by its version table."""
     settings, nowhere = project.settings, frozenset[str]()
     try:
         target = resolve(settings, project.variables, tier, lambda _line: None, start=False)
         if target is None:
-            return replace(witness_of(tier, None, nowhere), silent="not built yet", built=False), nowhere
+            return replace(
+                witness_of(tier, None, nowhere), silent="not built yet", built=False, elsewhere=True
+            ), nowhere
         server, database = look_at(target, settings.migrations.version_tables, lambda _oid: None)
     except UrlNotConfiguredError as error:
-        return replace(witness_of(tier, None, nowhere), silent=f"{error.variable} is not set"), nowhere
+        return replace(witness_of(tier, None, nowhere), silent=f"{error.variable} is not set", elsewhere=True), nowhere
     except (DbtasksError, PermissionError, psycopg.Error) as error:
         text = " ".join(str(error).split()) or type(error).__name__
         return replace(witness_of(tier, None, nowhere), silent=f"cannot be asked: {mask(text)}"), nowhere
@@ -128,7 +143,7 @@ def _ask(project: Project, tier: Tier, history: History) -> tuple[Witness, froze
     witness = witness_of(tier, database, standing, known=frozenset(each.id for each in history.revisions))
     ours = stamp in (StampState.MATCHES, StampState.PROMOTED)
     wrong = failing(database) if ours else f"{database.name} does not bear the stamp of {tier.label}"
-    return replace(witness, failing=wrong), standing
+    return replace(witness, failing=wrong, server=server.system_identifier, oid=database.oid), standing
 
 
 def failing(database: Database) -> str:

@@ -18,6 +18,7 @@ from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Identity
 from dbtasks.operations import VERBS
 from dbtasks.plan import ApplyRevisions, Plan, TakeBack
+from dbtasks.proof import Vouched
 from dbtasks.rehearsed import fingerprint
 from dbtasks.risks import Ceiling
 from dbtasks.statements import Statement
@@ -64,7 +65,8 @@ class Content:
     """What is signed. `place` and `asked_by` are for people; times are the server's.
 
     `statements` are each revision's as the rehearsal executed them, which the plan holds to by their fingerprints;
-    `at_risk` was counted when the plan was made, and the plan's ceilings are what holds.
+    `at_risk` was counted when the plan was made, and the plan's ceilings are what holds. `vouched` is what the tier
+    before said of the revisions, for where it runs and that tier cannot be seen.
     """
 
     id: str
@@ -76,6 +78,7 @@ class Content:
     expires_at: datetime
     statements: tuple[tuple[str, ...], ...] = ()
     at_risk: tuple[str, ...] = ()
+    vouched: Vouched | None = None
 
     @property
     def text(self) -> str:
@@ -100,6 +103,7 @@ class Content:
             "expires_at": self.expires_at.astimezone(UTC).isoformat(),
             "statements": canonical(self.statements),
             "at_risk": canonical(self.at_risk),
+            "vouched": canonical(self.vouched),
         }
         return _spelled(content)
 
@@ -155,6 +159,7 @@ _FIELDS: dict[str, Any] = {
     "asked": dict,
     "statements": list,
     "at_risk": list,
+    "vouched": dict | None,
 }
 
 
@@ -173,6 +178,7 @@ def _content(data: object) -> Content:
             expires_at=_time(found["expires_at"]),
             statements=decoding.value(found["statements"], tuple[tuple[str, ...], ...]),
             at_risk=decoding.value(found["at_risk"], tuple[str, ...]),
+            vouched=decoding.value(found["vouched"], Vouched | None),
         )
     except (ValueError, OverflowError) as error:
         raise NotAPlanError(f"it cannot be read: {error}") from None

@@ -68,6 +68,7 @@ def _brought(
         requested_at=content.requested_at,
         expires_at=content.expires_at,
         forged=forged,
+        vouched=content.vouched,
     )
 
 

@@ -91,12 +91,17 @@ def test_a_plan_is_asked_for_by_one_approved_by_another_and_run_once_where_nobod
         own = made.terminal(f"approve plan.json --reason=mine --key={keys['anna']}")
         agreed = agree(made, keys["ben"])
     (made.root / "plan.json").rename(made.root.parent / "plan.json")
+    wordless = replace(read((made.root.parent / "plan.json").read_text()).content, vouched=None)
+    made.file("../wordless.json", signed(anew(wordless), keys["anna"], keys["ben"]).as_text())
     with clean_folder(made) as there:
+        del there.urls["stg_database_url"]  # staging is on somebody's laptop
+        with nothing_changes(server, "papers_prod"):
+            unproven = there.invoke("apply ../wordless.json", **ARMED)
         done = there.invoke("apply ../plan.json", **ARMED)
         with nothing_changes(server, "papers_prod"):
             again = there.invoke("apply ../plan.json", **ARMED)
         entries = [(entry["kind"], entry.get("outcome"), entry["surroundings"]) for entry in there.trail()]
-        approval = there.trail()[0]["detail"]["approval"]
+        approval = there.trail()[1]["detail"]["approval"]
 
     none = ask(made, keys["anna"], out="none.json")
 
@@ -104,10 +109,22 @@ def test_a_plan_is_asked_for_by_one_approved_by_another_and_run_once_where_nobod
     assert "nothing to do, and so nothing to approve" in none.text
     assert not (made.root / "none.json").exists()
     assert "anna@example.com has asked for this plan" in own.out
-    for fact in ("CREATE TABLE rooms", "asked for by", "papers_prod", "data at risk    none"):
+    for fact in (
+        "CREATE TABLE rooms",
+        "asked for by",
+        "papers_prod",
+        "data at risk    none",
+        "by the word of stg (database",
+    ):
         assert fact in agreed.out
     assert "E-REPLAYED" in again.text
-    assert entries == [("intent", None, "ci"), ("result", "done", "ci"), ("refusal", "E-REPLAYED", "ci")]
+    assert unproven.code == 3
+    assert entries == [
+        ("refusal", "E-NOT-PROVEN", "ci"),
+        ("intent", None, "ci"),
+        ("result", "done", "ci"),
+        ("refusal", "E-REPLAYED", "ci"),
+    ]
     assert (approval["requested_by"], approval["approved_by"]) == ("anna@example.com", ["ben@example.com"])
     assert server.sql("SELECT version_num FROM alembic_version", "papers_prod") == ["r4"]
     assert server.sql("SELECT requested_by, approved_by FROM dbtasks.spent ORDER BY spent_at DESC", "papers_prod")[

@@ -23,6 +23,7 @@ from dbtasks.canonical import canonical
 from dbtasks.console import Console
 from dbtasks.effects import Effect
 from dbtasks.plan import Plan, plan_of
+from dbtasks.proof import Vouched
 from dbtasks.rehearsed import fingerprint as statements_fingerprint
 from dbtasks.statements import Statement
 from dbtasks.surroundings import Kind, Surroundings
@@ -180,6 +181,7 @@ CONTENT = Content(
     expires_at=NOW + 24 * HOUR,
     statements=(SQL,),
     at_risk=("drops users.phone: 18,442 values",),
+    vouched=Vouched(tier="stg", server=7301, oid=16403, ledger=(("c41f", "5d" * 32),)),
 )
 PAPER = Paper(content=CONTENT, request="signed", agreements=(Agreement(reason="read", signature="signed, too"),))
 
@@ -236,7 +238,9 @@ def test_an_edited_plan_is_none(path: tuple[Any, ...], value: object) -> None:
         read(_edited(path, value))
 
 
-@pytest.mark.parametrize("name", ["id", "asked_by", "place", "requested_at", "expires_at", "at_risk", "asked"])
+@pytest.mark.parametrize(
+    "name", ["id", "asked_by", "place", "requested_at", "expires_at", "at_risk", "asked", "vouched"]
+)
 def test_what_is_beside_the_steps_is_signed_with_them(name: str) -> None:
     others = {
         "id": "6f" * 16,
@@ -246,6 +250,7 @@ def test_what_is_beside_the_steps_is_signed_with_them(name: str) -> None:
         "expires_at": NOW + 999 * HOUR,
         "at_risk": (),
         "asked": Asked(),
+        "vouched": None,
     }
     other = replace(CONTENT, **{name: others[name]})  # type: ignore[arg-type]  # fields by name
 

@@ -9,7 +9,7 @@ import pytest
 
 from dbtasks import proof_words
 from dbtasks.evidence import Proof
-from dbtasks.proof import OWN, Code, Fault, Finding, Held, ProofReport, Witness
+from dbtasks.proof import OWN, Code, Fault, Finding, Held, ProofReport, Vouched, Witness
 from tests.unit.guard_samples import report_of
 
 R3 = Code(id="r3", checksum="aa" * 32, path="migrations/versions/r3.py")
@@ -230,3 +230,15 @@ def test_the_data_has_whole_checksums_and_every_revision() -> None:
         )
     ]
     assert data["tiers"] == [{"tier": tier, "silent": None, "failing": None} for tier in ("int", "stg", "prod")]
+
+
+def test_a_plan_on_paper_carries_the_word_of_the_tier_before_about_its_own_revisions() -> None:
+    asked = replace(STG, server=7301, oid=16403)
+    found = ProofReport(findings=(), code=(R3,), tiers=(asked, PROD))
+
+    assert found.vouched == Vouched(tier="stg", server=7301, oid=16403, ledger=(("r3", R3.checksum),))
+
+
+@pytest.mark.parametrize("tiers", [(PROD,), (STG, PROD)], ids=["no tier before", "none that was asked"])
+def test_nobody_vouches_who_was_not_asked(tiers: tuple[Witness, ...]) -> None:
+    assert ProofReport(findings=(), code=(R3,), tiers=tiers).vouched is None
