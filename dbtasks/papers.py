@@ -56,7 +56,7 @@ def make(project: Project, console: Console, wanted: Wanted) -> dict[str, object
         tier = choice.tier
         if tier.consent is not Consent.PERSON:
             raise UsageError(f"{tier.name} asks nobody's approval. Run: invoke {operation.command} --tier={tier.name}")
-        known = known_signers(project.settings.root)
+        known = known_signers(project.settings.root, operation)
     report = _foreseen(project, console, (operation, choice), wanted.asked)
     if report.plan.effect is Effect.READ or report.evidence is None:
         console.say("  nothing to do, and so nothing to approve")
@@ -116,7 +116,7 @@ def apply(project: Project, console: Console, file: str) -> dict[str, object]:
     with _in_the_trail(project, "apply"):
         paper = paper_file.load(file)
         tier = _tier(project, paper)
-        known = known_signers(project.settings.root)
+        known = known_signers(project.settings.root, paper.content.plan.operation)
     content, brought = paper.content, bring(paper, known)
     operation = content.plan.operation
     choice = choose(project.settings, tier.name, project.environ)
@@ -237,7 +237,7 @@ def _approver(project: Project, paper: Paper, wanted: str) -> tuple[Key, Brought
 
     RefusedError unless it is somebody who may agree: known, not the one who asks, and not for the second time.
     """
-    known = known_signers(project.settings.root)
+    known = known_signers(project.settings.root, paper.content.plan.operation)
     brought = bring(paper, known)
     if brought.forged:
         raise _refusal("E-SIGNATURE", brought.forged)

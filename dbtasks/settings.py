@@ -16,6 +16,8 @@ from dbtasks.wording import nearest, quoted
 
 SETTINGS_FILE = Path("config", "tiers.yaml")
 SIGNERS_FILE = Path("config", "allowed_signers")
+# The same as the stamp still knows it, while a plan to change who may sign is on its way.
+SIGNERS_BEFORE = Path("config", "allowed_signers.before")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

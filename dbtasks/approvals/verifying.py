@@ -8,9 +8,10 @@ from dbtasks.approvals import signature, ssh_keygen
 from dbtasks.approvals.document import Content, Paper
 from dbtasks.approvals.signers import Signers, fingerprint, read
 from dbtasks.brought import Brought, Person
+from dbtasks.effects import Operation, Stamping
 from dbtasks.errors import RefusedError, SettingsError
 from dbtasks.project_files import read_project_file
-from dbtasks.settings import SIGNERS_FILE
+from dbtasks.settings import SIGNERS_BEFORE, SIGNERS_FILE
 from dbtasks.signers_file import signers_digest
 from dbtasks.values import dataclass
 
@@ -23,11 +24,16 @@ class Known:
     digest: str
 
 
-def known_signers(root: Path) -> Known:
-    """Return who may sign. RefusedError where the file is missing or has mistakes: then nobody may."""
-    shown = SIGNERS_FILE.as_posix()
+def known_signers(root: Path, operation: Operation) -> Known:
+    """Return who may sign. RefusedError where the file is missing or has mistakes: then nobody may.
+
+    Who may sign in the future is agreed to by those who may until then. Which file that is, nobody need believe: the
+    stamp has its digest.
+    """
+    changes = operation.stamps is Stamping.ANY and (root / SIGNERS_BEFORE).exists()
+    file = SIGNERS_BEFORE if changes else SIGNERS_FILE
     try:
-        text = read_project_file(root, root / SIGNERS_FILE, shown=shown).text
+        text = read_project_file(root, root / file, shown=file.as_posix()).text
     except SettingsError as error:
         raise _nobody(tuple(str(each) for each in error.mistakes)) from None
     found = read(text)

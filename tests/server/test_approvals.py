@@ -273,6 +273,33 @@ def test_what_is_tampered_with_is_refused(shop: Shop, tampered: Tampered, code: 
     assert (done.code, code in done.text) == (3, True), done.text
 
 
+def test_who_may_sign_is_changed_by_those_who_may_until_then(shop: Shop) -> None:
+    made, before, mallory = shop.made, "config/allowed_signers.before", shop.keys["mallory"]
+    old = (made.root / "config/allowed_signers").read_text()
+
+    def adopted(approver: str, *, typing: bool = True) -> tuple[int, ...]:
+        asked = ask(made, shop.keys["anna"], "adopt", out="signers.json")
+        agreed = agree(made, shop.keys[approver], "signers.json", typing=typing)
+        return asked.code, agreed.code, made.invoke("apply signers.json", **ARMED).code
+
+    made.file("config/allowed_signers", old + signer(mallory))
+    with shop.refusal("E-SIGNERS"):
+        without = ask(made, shop.keys["anna"], "adopt", out="signers.json")
+    made.file(before, old + signer(mallory))  # whoever asks would like to be one who may
+    with shop.refusal("E-SIGNERS"):
+        own = ask(made, shop.keys["anna"], "adopt", out="signers.json")
+    made.file(before, old)
+    new_one = adopted("mallory", typing=False)
+    by_the_old = adopted("ben")
+    made.file(before, old + signer(mallory))
+    made.file("config/allowed_signers", old)
+    by_the_new = adopted("mallory")
+    (made.root / before).unlink()
+
+    assert (without.code, own.code, new_one) == (3, 3, (0, 3, 3)), without.text + own.text
+    assert (by_the_old, by_the_new) == ((0, 0, 0), (0, 0, 0))
+
+
 def test_the_flag_is_needed_beside_the_approval_and_is_not_enough_without(shop: Shop) -> None:
     paper = good(shop)
     with shop.refusal("E-NOT-ARMED"):
