@@ -24,10 +24,11 @@ def lines(found: list[Run]) -> Iterator[str]:
         when = f"{moment:%H:%M:%S}" if moment.date() == today else f"{moment:%d %b %H:%M}"
         badge = f"[{run.first.tier.upper()}]" if run.first.tier else ""
         cells = (f"{when:<12}", f"{run.number:>5}", f"{badge:<7}", f"{run.first.operation:<9}")
-        yield "  ".join((*cells, f"{run.first.person:<10}", f"{run.state:<11}", _more(run))).rstrip()
+        yield "  ".join((*cells, f"{run.first.person:<10}", f"{run.state:<11}", more(run))).rstrip()
 
 
-def _more(run: Run) -> str:
+def more(run: Run) -> str:
+    """Return what a run was about, besides who ran it where: how long, how it ended, what for."""
     if run.state is State.REFUSED:
         return f"{run.first.outcome} ({run.first.surroundings})"
     parts = []

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -31,6 +32,8 @@ _CODES = {
 }
 # What steers a terminal, but for our own colours: a server's message or a revision's may hold anything.
 _STEERING = re.compile(r"(?!\x1b\[(?:1;3\d|0)m)[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Over what is there: lines are cut at the edge of the screen meanwhile, and what was below them goes.
+_FROM_THE_TOP, _TO_LINE_END, _TO_THE_END = "\x1b[?7l\x1b[H", "\x1b[K", "\x1b[J\x1b[?7h"
 _LONG_STEP_S = 1.0
 _BAR_WIDTH = 18
 
@@ -60,6 +63,14 @@ class Console:
         """Write lines of data on standard output."""
         self._write(sys.stdout, text + "\n")
 
+    def frame(self, lines: Sequence[str], *, in_place: bool) -> None:
+        """Write lines that take the place of those before, on a terminal; elsewhere they follow them."""
+        if in_place and _is_terminal(sys.stdout) and self._environ.get("TERM") != "dumb":
+            room = max(1, shutil.get_terminal_size().lines - 1)
+            self._write(sys.stdout, "\n".join(lines[:room]) + "\n", in_place=True)
+        else:
+            self._write(sys.stdout, "\n".join(lines) + "\n")
+
     def badge(self, tier: Tier, *, on_stdout: bool = False) -> str:
         """Return the tier's word in its colour, such as `[INT]`."""
         return self.coloured(f"[{tier.label}]", tier.colour, on_stdout=on_stdout)
@@ -73,7 +84,7 @@ class Console:
             return False
         return _is_terminal(stream)
 
-    def _write(self, stream: TextIO | None, text: str) -> None:
+    def _write(self, stream: TextIO | None, text: str, *, in_place: bool = False) -> None:
         if stream is None:  # closed by whoever started us
             return
         self._clear_bar()
@@ -84,6 +95,8 @@ class Console:
         encoding = getattr(stream, "encoding", None) or "utf-8"
         try:
             plain = _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", mask(text))
+            if in_place:
+                plain = _FROM_THE_TOP + plain.replace("\n", _TO_LINE_END + "\n") + _TO_THE_END
             stream.write(plain.encode(encoding, "replace").decode(encoding))
             stream.flush()
         except BrokenPipeError:

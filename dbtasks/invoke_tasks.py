@@ -25,6 +25,7 @@ from dbtasks.operations import migrate as migrate_
 from dbtasks.operations import seed as seed_
 from dbtasks.project import open_project
 from dbtasks.recovery_tasks import backup, backups, incident, recover, restore
+from dbtasks.report_tasks import report
 from dbtasks.reset_tasks import prepare, prune, reset, undo
 from dbtasks.score_tasks import score
 from dbtasks.selection import choose
@@ -125,12 +126,27 @@ def run(_c: Context, tier: str = "", read_only: bool = False, dry_run: bool = Fa
     run_with(project, choose(project.settings, tier or None, project.environ), wish, dry_run=dry_run, reason=reason)
 
 
-@guarded(tier="show this tier only, by name or alias")
-def status(_c: Context, tier: str = "", format_: str = "text") -> None:
+@guarded(
+    "watch",
+    tier="show this tier only, by name or alias",
+    watch="again and again, every 5 seconds or as many as are given, until Ctrl-C",
+)
+def status(_c: Context, tier: str = "", watch: str = "", format_: str = "text") -> None:
     """Show every tier at a glance: where it leads, its revision, its stamp, what happened last."""
-    from dbtasks.overview_tasks import show_status  # late, as everywhere below
+    as_json, seconds = checked_format(format_), _seconds(watch)
+    from dbtasks import overview_tasks  # late, as everywhere below
 
-    show_status(open_project(), Console(), tier, as_json=checked_format(format_))
+    if seconds:
+        overview_tasks.watch_status(open_project(), Console(), tier, seconds=seconds, as_json=as_json)
+    else:
+        overview_tasks.show_status(open_project(), Console(), tier, as_json=as_json)
+
+
+def _seconds(watch: str | bool) -> int:
+    """Return how long a frame stands, zero where nobody watches. Invoke gives True for the flag without a value."""
+    if not watch:
+        return 0
+    return 5 if watch is True else max(1, whole_number("--watch", str(watch)))
 
 
 @guarded(tier="only this tier; without it every tier")
@@ -242,7 +258,7 @@ def server(_c: Context, action: str) -> None:
 
 TASKS: tuple[Task[Any], ...] = (
     reset, undo, seed, migrate, downgrade, prepare, prune, adopt, shell, run, status, check, drift, lint, audit, server,
-    backup, restore, recover, incident, harden, score, *APPROVAL_TASKS,
+    backup, restore, recover, incident, harden, score, report, *APPROVAL_TASKS,
 )  # fmt: skip
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from dbtasks.conninfo import parse
 from dbtasks.effects import Effect, Operation
 from dbtasks.errors import DbtasksError, RefusedError, UrlNotConfiguredError
-from dbtasks.evidence import Contents, Identity, StampState
+from dbtasks.evidence import Contents, Evidence, Identity, StampState
 from dbtasks.guard import admit, judge
 from dbtasks.kept import kept
+from dbtasks.materials import Materials
 from dbtasks.migration_rules import torn_next, torn_words
 from dbtasks.operations import migrate, prepare
 from dbtasks.project import Project
@@ -29,7 +30,8 @@ class Row:
     """One tier at a glance. `problem` is empty where nothing keeps people from working; `instead` mends it.
 
     `asked`: the tier's flag allowed a look. `built`: its embedded server has been started at least once.
-    `kept` counts the replaced databases that can be brought back, `ended` those of them whose retention is over.
+    `kept` counts the replaced databases that can be brought back, `ended` those of them whose retention is over. What
+    was seen, of what and by which way: `evidence`, `materials`, `way`; `None` where nobody could look.
     """
 
     tier: Tier
@@ -37,7 +39,7 @@ class Row:
     revision: str
     pending: int | None
     stamp: str
-    last: str
+    last: str = ""
     problem: str = ""
     instead: str = ""
     identity: Identity | None = None
@@ -45,6 +47,9 @@ class Row:
     built: bool = True
     kept: int = 0
     ended: int = 0
+    evidence: Evidence | None = None
+    materials: Materials | None = None
+    way: Target | None = None
 
     def as_data(self) -> dict[str, object]:
         names = (
@@ -63,8 +68,13 @@ class Row:
         return {"tier": self.tier.name} | {name: getattr(self, name) for name in names}
 
 
-def look_over(project: Project, operation: Operation, only: str = "") -> Iterator[Row]:
-    """Yield one row a tier, or that of one by its name or alias. A tier whose flag is off is not contacted."""
+def look_over(
+    project: Project, operation: Operation, only: str = "", last: Callable[[Tier], str] | None = None
+) -> Iterator[Row]:
+    """Yield one row a tier, or that of one by its name or alias. A tier whose flag is off is not contacted.
+
+    `last` tells what happened last in a tier, where somebody has read that already.
+    """
     flags_on = choose(project.settings, None, project.environ).flags_on
     for tier in (project.settings.tier(only),) if only else project.settings.tiers:
         request = Request(
@@ -74,7 +84,7 @@ def look_over(project: Project, operation: Operation, only: str = "") -> Iterato
             is_default=tier.name == project.settings.default.name,
             flag_on=tier.flag in flags_on,
         )
-        yield _row(project, request)
+        yield replace(_row(project, request), last=last(tier) if last else last_run(project, tier))
 
 
 def _row(project: Project, request: Request) -> Row:
@@ -82,30 +92,29 @@ def _row(project: Project, request: Request) -> Row:
     verdict = admit(request)
     if isinstance(verdict, Refuse):
         shown = _without_looking(project, tier)
-        return _unknown(project, tier, shown, f"not asked ({tier.flag} is not set)", asked=False)
+        return _unknown(tier, shown, f"not asked ({tier.flag} is not set)", asked=False)
     try:
         target = resolve(project.settings, project.variables, tier, lambda _line: None, start=False)
         if target is None:
             build = f"invoke reset --tier={tier.name}"
-            row = _unknown(project, tier, "embedded server, not started yet", "not built yet", instead=build)
+            row = _unknown(tier, "embedded server, not started yet", "not built yet", instead=build)
             return replace(row, built=False)
         return _seen(project, request, target, survey(project, request, target, Wish()))
     except RefusedError as error:
-        return _unknown(project, tier, _without_looking(project, tier), error.saw, instead=error.instead)
+        return _unknown(tier, _without_looking(project, tier), error.saw, instead=error.instead)
     except UrlNotConfiguredError as error:
-        return _unknown(project, tier, "", str(error).split(". ")[0], instead=f"Set {error.variable}.")
+        return _unknown(tier, "", str(error).split(". ")[0], instead=f"Set {error.variable}.")
     except DbtasksError as error:
-        return _unknown(project, tier, _without_looking(project, tier), str(error))
+        return _unknown(tier, _without_looking(project, tier), str(error))
 
 
-def _unknown(project: Project, tier: Tier, target: str, problem: str, *, instead: str = "", asked: bool = True) -> Row:
+def _unknown(tier: Tier, target: str, problem: str, *, instead: str = "", asked: bool = True) -> Row:
     return Row(
         tier=tier,
         target=target,
         revision="unknown",
         pending=None,
         stamp="unknown",
-        last=_last(project, tier),
         problem=problem,
         instead=instead,
         asked=asked,
@@ -127,12 +136,14 @@ def _seen(project: Project, request: Request, target: Target, seen: Survey) -> R
         revision=", ".join(sorted(current)) or "no revision",
         pending=None if unknown else len(materials.pending),
         stamp="ok" if evidence.situation.stamp is StampState.MATCHES else evidence.situation.stamp.value,
-        last=_last(project, request.tier),
         problem=problem,
         instead=instead,
         identity=evidence.identity,
         kept=len(there),
         ended=sum(ended for _, ended in there),
+        evidence=evidence,
+        materials=materials,
+        way=target,
     )
 
 
@@ -185,7 +196,8 @@ def _without_looking(project: Project, tier: Tier) -> str:
         return value.variable
 
 
-def _last(project: Project, tier: Tier) -> str:
+def last_run(project: Project, tier: Tier) -> str:
+    """Return what happened last in a tier, by the trail, as a clause."""
     found = runs(project.settings.trail, Filters(tier=tier.name), project.who, limit=8)
     done = [run for run in found if run.first.kind == "intent" and run.first.operation != prepare.OPERATION.name]
     return in_words(done[-1]) if done else ""

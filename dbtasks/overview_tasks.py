@@ -2,64 +2,99 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from dbtasks.console import Console
-from dbtasks.operations import check, status
+from dbtasks.errors import DbtasksError
+from dbtasks.operations import check
 from dbtasks.overview import Row, in_words, look_over, same_database
 from dbtasks.project import Project
-from dbtasks.surroundings import Kind
+from dbtasks.report import Report, Standing
+from dbtasks.report.attention import age, newest_good
+from dbtasks.report.glancing import glance
+from dbtasks.report.lately import Reader
 from dbtasks.tiers import Loss
-from dbtasks.trail_query import REFUSED, Entry, Filters, read
-from dbtasks.trail_runs import Run, State, runs, unfinished
-
-_LATELY = timedelta(days=7)
+from dbtasks.trail_query import Entry
+from dbtasks.trail_runs import State
 
 
 def show_status(project: Project, console: Console, only: str, *, as_json: bool) -> None:
     """Write one row a tier, or the row of the tier named, and what did not finish."""
-    rows = list(look_over(project, status.OPERATION, only))
-    open_runs, tried = list(_open_runs(project)), _agents_tried(project)
+    report = glance(project, only)
     if as_json:
-        open_data = [{"entry": run.number, "what": in_words(run)} for run in open_runs]
-        agents = [{"entry": each.entry, "what": _tried(each), "code": each.outcome} for each in tried]
-        console.data({"tiers": [row.as_data() for row in rows], "unfinished": open_data, "agents": agents})
-        return
+        console.data(status_data(report))
+    else:
+        console.text("\n".join(status_lines(report, console)))
+
+
+def watch_status(project: Project, console: Console, only: str, *, seconds: int, as_json: bool) -> None:
+    """Write the same again and again, in place on a terminal, until somebody ends it with Ctrl-C."""
+    reader = Reader(project)
+    try:
+        while True:
+            try:
+                report = glance(project, only, reader)
+                lines = (
+                    [_json(status_data(report))]
+                    if as_json
+                    else [_title(report, seconds), *status_lines(report, console)]
+                )
+            except DbtasksError as error:  # such as of a trail that nobody may read just now
+                now = datetime.now().astimezone()
+                lines = [_json({"error": error.as_data()}) if as_json else f"{now:%d %b %H:%M:%S} · {error}"]
+            console.frame(lines, in_place=not as_json)
+            time.sleep(seconds)
+    except KeyboardInterrupt:
+        console.say("")  # what is typed next begins a line
+
+
+def _title(report: Report, seconds: int) -> str:
+    return f"{report.project} · {report.at:%d %b %H:%M:%S} · every {seconds} s · Ctrl-C ends"
+
+
+def status_data(report: Report) -> dict[str, object]:
+    """Return what `status` tells as plain data."""
+    unfinished = [{"entry": run.number, "what": in_words(run)} for run in report.unfinished]
+    agents = [{"entry": each.entry, "what": _tried(each), "code": each.outcome} for each in report.agents]
+    tiers = [each.row.as_data() | {"backup": _backup_data(each)} for each in report.tiers]
+    return {"tiers": tiers, "unfinished": unfinished, "agents": agents}
+
+
+def _json(data: object) -> str:
+    return json.dumps(data, ensure_ascii=False, default=str)
+
+
+def _backup_data(standing: Standing) -> dict[str, str] | None:
+    newest = newest_good(standing.backups or ())
+    return {"id": newest.id, "taken_at": newest.at.isoformat(), "grade": newest.grade} if newest else None
+
+
+def status_lines(report: Report, console: Console) -> Iterator[str]:
+    """Yield one row a tier, then a line for each thing that somebody should look at."""
+    rows = [standing.row for standing in report.tiers]
     width = max(len(row.target) for row in rows)
-    for row in rows:
+    for standing in report.tiers:
+        row = standing.row
         badge = console.badge(row.tier, on_stdout=True) + " " * (6 - len(row.tier.label))
+        newest = newest_good(standing.backups or ())
+        backup = f"  backup {age(newest.at, report.at)} old, {newest.grade}" if newest else ""
         last = f"  {row.last}" if row.last else ""
-        console.text(f"{badge} {row.target:<{width}}  {_state(row)}{last}".rstrip())
+        yield f"{badge} {row.target:<{width}}  {_state(row)}{backup}{last}".rstrip()
     for row in rows:
         if row.ended and row.tier.may_lose is not Loss.EVERYTHING:  # such a tier's resets clear away by themselves
             which = f"{row.ended} replaced database{'s' if row.ended > 1 else ''} of {row.tier.label}"
-            console.text(
-                f" !      the retention of {which} has ended. See: invoke prune --tier={row.tier.name} --dry-run"
-            )
-    for run in open_runs:
+            yield f" !      the retention of {which} has ended. See: invoke prune --tier={row.tier.name} --dry-run"
+    for run in report.unfinished:
         gone = f"(pid {run.first.pid} gone)" if run.state is State.UNFINISHED else f"(on {run.first.host})"
-        console.text(f" !      did not finish: {in_words(run)} {gone}. See: invoke audit --entry={run.number}")
+        yield f" !      did not finish: {in_words(run)} {gone}. See: invoke audit --entry={run.number}"
+    tried = report.agents
     if tried:
         times = f"{len(tried)} time{'s' if len(tried) > 1 else ''}"
         last = f"{_tried(tried[-1])} ({tried[-1].outcome})"
-        console.text(f" !      AI agents were refused {times} in a week, the last: {last}. See: invoke audit --agent")
-
-
-def _open_runs(project: Project) -> Iterator[Run]:
-    """Yield what did not finish and was not made good since, by the same operation on the same tier."""
-    trail, who = project.settings.trail, project.who
-    for run in unfinished(trail, who):
-        done = Filters(tier=run.first.tier, operation=run.first.operation, outcome=State.DONE)
-        later = runs(trail, done, who, limit=1)
-        if run.state is not State.RUNNING and not (later and later[-1].number > run.number):
-            yield run
-
-
-def _agents_tried(project: Project) -> list[Entry]:
-    """Return what agents were refused within the last week, the newest last."""
-    since = datetime.now(UTC) - _LATELY
-    return list(read(project.settings.trail, Filters(surroundings=Kind.AGENT, outcome=REFUSED, since=since)))
+        yield f" !      AI agents were refused {times} in a week, the last: {last}. See: invoke audit --agent"
 
 
 def _tried(entry: Entry) -> str:

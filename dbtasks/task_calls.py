@@ -37,13 +37,13 @@ HELP = {
 }
 
 
-def guarded(**more: str) -> Callable[[Callable[..., None]], Task[Any]]:
-    """Return the decorator of a task whose flags read like everybody's, plus its own."""
+def guarded(*optional: str, **more: str) -> Callable[[Callable[..., None]], Task[Any]]:
+    """Return the decorator of a task whose flags read like everybody's, plus its own. `optional` need no value."""
 
     def decorate(body: Callable[..., None]) -> Task[Any]:
         known = {**HELP, **more}
         told = {name: known[name] for name in inspect.signature(body).parameters if name in known}
-        return GuardedTask(body, auto_shortflags=False, help=told)
+        return GuardedTask(body, auto_shortflags=False, help=told, optional=optional)
 
     return decorate
 
