@@ -11,8 +11,9 @@ from dbtasks.command_line import whole_number
 from dbtasks.console import Console
 from dbtasks.project import Project
 from dbtasks.trail_proof import Verdict, verify
-from dbtasks.trail_query import Filters, parse_moment
-from dbtasks.trail_runs import Run, State, runs
+from dbtasks.trail_query import Filters
+from dbtasks.trail_runs import Run, State
+from dbtasks.trail_times import parse_moment
 from dbtasks.wording import one_line
 
 
@@ -86,18 +87,6 @@ def filters(project: Project, wanted: dict[str, str]) -> Filters:
         since=parse_moment(given["since"], now) if "since" in given else None,
         until=parse_moment(given["until"], now, end=True) if "until" in given else None,
     )
-
-
-def show(project: Project, console: Console, wanted: Filters, *, limit: int, as_json: bool) -> None:
-    """Write the runs that fit, newest last."""
-    found = runs(project.settings.trail, wanted, project.who, limit=limit)
-    if as_json:
-        console.data([as_data(run) for run in found])
-        return
-    for line in lines(found):
-        console.text(line)
-    if not found:
-        console.say("Nothing in the trail fits.")
 
 
 def show_verdict(project: Project, console: Console, *, as_json: bool) -> bool:

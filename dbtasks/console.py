@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TextIO
@@ -44,6 +46,7 @@ class Console:
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self._environ = os.environ if environ is None else environ
         self._bar_shown = False
+        self._read_by_nobody = False
 
     # Writing
 
@@ -70,6 +73,16 @@ class Console:
             self._write(sys.stdout, "\n".join(lines[:room]) + "\n", in_place=True)
         else:
             self._write(sys.stdout, "\n".join(lines) + "\n")
+
+    def wait(self, seconds: float) -> bool:
+        """Pause, and return whether standard output is still read; a pipe that is closed ends the pause."""
+        if sys.platform == "win32" or sys.stdout is None or _is_terminal(sys.stdout):
+            time.sleep(seconds)
+        else:
+            poll = select.poll()
+            poll.register(sys.stdout.fileno(), 0)  # asked for nothing, it tells of a pipe that was closed
+            self._read_by_nobody = bool(poll.poll(seconds * 1000)) or self._read_by_nobody
+        return not self._read_by_nobody
 
     def badge(self, tier: Tier, *, on_stdout: bool = False) -> str:
         """Return the tier's word in its colour, such as `[INT]`."""
@@ -100,7 +113,7 @@ class Console:
             stream.write(plain.encode(encoding, "replace").decode(encoding))
             stream.flush()
         except BrokenPipeError:
-            return  # nobody reads it any more
+            self._read_by_nobody = self._read_by_nobody or stream is sys.stdout
         except OSError as error:
             if stream is not sys.stdout:
                 raise
@@ -194,7 +207,6 @@ def _waiting() -> Iterator[Callable[[], None]]:
     if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
-    import select
     import signal
     import termios
 

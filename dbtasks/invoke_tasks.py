@@ -15,6 +15,7 @@ from invoke.tasks import Task
 
 from dbtasks.access_tasks import harden
 from dbtasks.approval_tasks import APPROVAL_TASKS
+from dbtasks.audit_tasks import audit
 from dbtasks.command_line import after_two_dashes, checked_format, end, whole_number
 from dbtasks.console import Console
 from dbtasks.errors import UsageError
@@ -29,7 +30,6 @@ from dbtasks.report_tasks import report
 from dbtasks.reset_tasks import prepare, prune, reset, undo
 from dbtasks.score_tasks import score
 from dbtasks.selection import choose
-from dbtasks.surroundings import Kind
 from dbtasks.task_calls import Options, carry_out, guarded, run_with
 from dbtasks.tiers import Consent
 
@@ -204,48 +204,6 @@ def drift(
 
     if not drift_view.show(open_project(), Console(), tier, as_json=checked_format(format_)):
         end(1)
-
-
-@guarded(
-    tier="only this tier",
-    operation="only this operation: reset, undo, seed, migrate, downgrade, prepare, prune, adopt, open, accept",
-    outcome="only this outcome: done, failed, partial, interrupted, unfinished, refused, or a code such as E-AGENT",
-    person="only this person",
-    since="from then on: today, yesterday, 2h, 3d, 2026-01-31",
-    until="up to then",
-    entry="only this entry",
-    agent="only what AI agents did and tried",
-    text="only what holds this text",
-    limit="how many at the most, the newest",
-    verify="verify the chain of hashes instead",
-)
-def audit(
-    _c: Context,
-    tier: str = "",
-    operation: str = "",
-    outcome: str = "",
-    person: str = "",
-    since: str = "",
-    until: str = "",
-    entry: str = "",
-    text: str = "",
-    agent: bool = False,
-    limit: str = "20",
-    format_: str = "text",
-    verify: bool = False,
-) -> None:
-    """Show what happened: who did what, where, and whether it worked."""
-    from dbtasks import audit_view
-
-    project, as_json = open_project(), checked_format(format_)
-    if verify:
-        if not audit_view.show_verdict(project, Console(), as_json=as_json):
-            end(1)
-        return
-    wanted = {"operation": operation, "outcome": outcome, "person": person, "text": text, "entry": entry}
-    wanted |= {"tier": tier, "since": since, "until": until, "surroundings": Kind.AGENT.value if agent else ""}
-    filters = audit_view.filters(project, wanted)
-    audit_view.show(project, Console(), filters, limit=whole_number("--limit", limit), as_json=as_json)
 
 
 @guarded(action="start, stop or status")

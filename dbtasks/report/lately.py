@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 
 from dbtasks import audit_view
@@ -18,7 +18,7 @@ from dbtasks.report import Asked, Day, Report, Told
 from dbtasks.surroundings import Kind
 from dbtasks.tiers import Loss, Tier
 from dbtasks.trail_proof import verify
-from dbtasks.trail_query import REFUSED, Entry, Filters, lines, parse_head, read
+from dbtasks.trail_query import REFUSED, Entry, Filters, newest, read
 from dbtasks.trail_runs import Run, State, runs
 from dbtasks.trail_runs import unfinished as without_result
 from dbtasks.values import dataclass
@@ -27,8 +27,7 @@ AGENTS_WITHIN = timedelta(days=7)
 DAYS = 30
 _MOST = 40
 _READ = 400  # of these the runs are left out that the tests of an expendable tier make all day
-_OUTCOME = re.compile(rb'"outcome":"(\w+)"')
-_BAD = frozenset({b"failed", b"interrupted", b"partial"})
+_BAD = frozenset({State.FAILED, State.INTERRUPTED, State.PARTIAL})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,18 +111,15 @@ def told(report: Report, project: Project) -> Report:
 def days(trail: Path, now: datetime) -> Iterator[Day]:
     """Yield the last days, the oldest first, by the clock of `now`. Runs count on the day on which they began."""
     first = now.date() - timedelta(days=DAYS - 1)
-    since = datetime.combine(first, datetime.min.time(), now.tzinfo).astimezone(UTC).isoformat().encode("ascii")
+    since = datetime.combine(first, datetime.min.time(), now.tzinfo).astimezone(UTC)
     begun, failed, refused = Counter[date](), Counter[date](), Counter[date]()
-    for line in lines(trail):
-        head = parse_head(line)
-        if head is None or head.time < since[:19]:
-            continue
-        day = datetime.fromisoformat(head.time.decode("ascii")).astimezone(now.tzinfo).date()
-        if head.kind == b"intent":
+    for entry in takewhile(lambda entry: entry.moment >= since, newest(trail, Filters())):
+        day = entry.moment.astimezone(now.tzinfo).date()
+        if entry.kind == "intent":
             begun[day] += 1
-        elif head.kind == b"refusal":
+        elif entry.kind == "refusal":
             refused[day] += 1
-        elif head.kind == b"result" and (outcome := _OUTCOME.search(line)) and outcome[1] in _BAD:
+        elif entry.kind == "result" and entry.outcome in _BAD:
             failed[day] += 1
     for day in (first + timedelta(days=number) for number in range(DAYS)):
         yield Day(day=day, runs=begun[day], failed=failed[day], refused=refused[day])

@@ -16,8 +16,9 @@ from dbtasks.effects import Effect
 from dbtasks.errors import TrailError, UsageError
 from dbtasks.trail import Act, Outcome, Trail
 from dbtasks.trail_file import START, parse_link, seal
-from dbtasks.trail_query import Filters, last, parse_moment, read
+from dbtasks.trail_query import Filters, last, read
 from dbtasks.trail_runs import State, runs, unfinished
+from dbtasks.trail_times import parse_moment
 
 ANNA = whoami("terminal", Path("/"))
 ANNA = replace(ANNA, person="anna")

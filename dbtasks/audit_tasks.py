@@ -1,0 +1,85 @@
+"""The task that answers from the trail.
+
+Invoke makes a task's flags from its parameters, so this function has more of them than others here may.
+"""
+
+from __future__ import annotations
+
+from invoke.context import Context
+
+from dbtasks.command_line import end, whole_number
+from dbtasks.console import Console
+from dbtasks.errors import UsageError
+from dbtasks.project import open_project
+from dbtasks.surroundings import Kind
+from dbtasks.task_calls import guarded
+
+_LIMIT = 20
+
+
+@guarded(
+    tier="only this tier",
+    operation="only this operation: reset, undo, seed, migrate, downgrade, prepare, prune, adopt, open, accept",
+    outcome="only this outcome: done, failed, partial, interrupted, unfinished, refused, or a code such as E-AGENT",
+    person="only this person",
+    since="from then on: today, yesterday, 2h, 3d, 2026-01-31",
+    until="up to then",
+    entry="only this entry",
+    agent="only what AI agents did and tried",
+    text="only what holds this text",
+    limit="how many at the most, the newest; 20",
+    format_="table (or text), json or csv",
+    stats="figures instead: how often, when last, how long, what was refused",
+    follow="and then what comes, as it comes, until Ctrl-C",
+    verify="verify the chain of hashes instead",
+)
+def audit(
+    _c: Context,
+    tier: str = "",
+    operation: str = "",
+    outcome: str = "",
+    person: str = "",
+    since: str = "",
+    until: str = "",
+    entry: str = "",
+    text: str = "",
+    agent: bool = False,
+    limit: str = "",
+    format_: str = "text",
+    stats: bool = False,
+    follow: bool = False,
+    verify: bool = False,
+) -> None:
+    """Show what happened: who did what, where, and whether it worked."""
+    from dbtasks import audit_asking, audit_view
+
+    _one_of(stats=stats, follow=follow, verify=verify)
+    form, project = audit_asking.format_named(format_), open_project()
+    if verify:
+        if not audit_view.show_verdict(project, Console(), as_json=form is audit_asking.Format.JSON):
+            end(1)
+        return
+    wanted = {"operation": operation, "outcome": outcome, "person": person, "text": text, "entry": entry}
+    wanted |= {"tier": tier, "since": since, "until": until, "surroundings": Kind.AGENT.value if agent else ""}
+    answer = audit_asking.Answer(project, Console(), audit_view.filters(project, wanted), form)
+    if stats:
+        if limit:
+            raise UsageError("--stats counts all that fits and takes no --limit. Narrow it with --since.")
+        answer.figures()
+        return
+    most = whole_number("--limit", limit) if limit else _LIMIT
+    if not follow:
+        answer.show(most)
+        return
+    if until:
+        raise UsageError("--follow shows what comes and takes no --until.")
+    try:
+        answer.follow(most)
+    except KeyboardInterrupt:  # the way in which people end it
+        return
+
+
+def _one_of(**flags: bool) -> None:
+    given = [f"--{name}" for name, wanted in flags.items() if wanted]
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} and {given[1]} are two questions. Ask them one by one.")
