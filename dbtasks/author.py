@@ -65,6 +65,20 @@ def host() -> str:
     return os.uname().nodename
 
 
+def terminal() -> str:
+    """Return which session of which terminal this is; empty where there is none, or the system does not tell.
+
+    A device's name and a session's number are given to others later; with the session's begin they are not.
+    """
+    if sys.platform == "win32":
+        return ""
+    try:
+        device, session = os.ttyname(sys.stdin.fileno()), os.getsid(0)
+    except (OSError, ValueError, AttributeError):  # no terminal, a closed stream, none at all
+        return ""
+    return f"{device} {session} {_started(session) or 'unknown'}"
+
+
 def is_running(pid: int, started: str) -> bool | None:
     """Return whether the process that bore this pid since `started` still runs on this host; `None`: cannot be told.
 

@@ -11,7 +11,7 @@ from dbtasks.backups.engines import Beside, Errand
 from dbtasks.backups.manifest import Manifest
 from dbtasks.backups.progress import Progress, Report
 from dbtasks.backups.vault import open_vault
-from dbtasks.card import backup_line
+from dbtasks.card_steps import backup_line
 from dbtasks.console import Console
 from dbtasks.errors import DbtasksError
 from dbtasks.kept import maker

@@ -84,9 +84,9 @@ class Console:
             self._read_by_nobody = bool(poll.poll(seconds * 1000)) or self._read_by_nobody
         return not self._read_by_nobody
 
-    def badge(self, tier: Tier, *, on_stdout: bool = False) -> str:
-        """Return the tier's word in its colour, such as `[INT]`."""
-        return self.coloured(f"[{tier.label}]", tier.colour, on_stdout=on_stdout)
+    def badge(self, tier: Tier, also: str = "", *, on_stdout: bool = False) -> str:
+        """Return the tier's word in its colour, such as `[INT]`, and what else is to be known of it."""
+        return self.coloured(f"[{f'{tier.label} {also}'.rstrip()}]", tier.colour, on_stdout=on_stdout)
 
     def coloured(self, text: str, colour: Colour, *, on_stdout: bool = False) -> str:
         stream = sys.stdout if on_stdout else sys.stderr

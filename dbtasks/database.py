@@ -57,6 +57,16 @@ class Scratch(Permit):
         return known and conninfo.place == self.base.place
 
 
+class Tally(Permit):
+    """Permission to write into a server's coordination database that somebody may do less from now on.
+
+    See `coordination.Tightening`, which has all that is written with it.
+    """
+
+    def opens(self, conninfo: Conninfo) -> bool:
+        return conninfo.database == "dbtasks"
+
+
 # What `registry` calls the databases that it makes.
 _MADE = re.compile(r"dbtasks_.+_[0-9a-f]{8}")
 
@@ -88,9 +98,9 @@ def several(connection: Connection, *statements: sql.Composable) -> list[list[tu
     return found
 
 
-def open_to_write(permit: Clearance | Scratch, conninfo: Conninfo) -> Connection:
-    """Return an autocommit connection for a cleared plan's steps, or to a scratch server."""
-    if not (isinstance(permit, Clearance) or (isinstance(permit, Scratch) and permit.opens(conninfo))):
+def open_to_write(permit: Clearance | Scratch | Tally, conninfo: Conninfo) -> Connection:
+    """Return an autocommit connection for a cleared plan's steps, to a scratch server, or to the place of a tally."""
+    if not (isinstance(permit, Clearance) or (isinstance(permit, Scratch | Tally) and permit.opens(conninfo))):
         raise TypeError("a connection that writes needs a Clearance")
     return _unlimited(_connect(conninfo, permit, autocommit=True))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
+from dbtasks.armed import Terminal
 from dbtasks.console import Console
 from dbtasks.drift import Comparing, Comparison, Difference
 from dbtasks.drift.schema import one_line
@@ -45,7 +46,7 @@ def show(project: Project, console: Console, name: str, *, as_json: bool) -> boo
         raise DbtasksError(f"[{tier.label}] {seen.evidence.name} does not exist yet.")
     at = seen.evidence.database.revisions
     where = f"{target.masked} · drift against {', '.join(sorted(at)) or 'no revision'}"
-    console.say(f"{console.badge(tier)} {where}")
+    console.say(f"{console.badge(tier, Terminal(project, request).badge(target))} {where}")
     found = Comparing(project, lambda line: console.say(f"  {line}")).whole(target, seen.files.history, at)
     if as_json:
         console.data(_data(target, seen, found))

@@ -37,7 +37,7 @@ class Operation:
     one that runs the downgrades of revisions, with what they destroy, `accepts` one that records a person's word that
     something unexpected is meant, `saves` one that takes a backup, `restores` one that takes from a backup,
     `recovers` one that replays the server's log elsewhere, `administers` one that goes in as the administrator, where
-    the tier names one, `lifts` one that takes guards away.
+    the tier names one, `lifts` one that takes guards away, `arms` one that arms a terminal for the others.
     `asked_as` is how the command line asks for one that has no task of its name.
     """
 
@@ -60,13 +60,14 @@ class Operation:
     recovers: bool = False
     administers: bool = False
     lifts: bool = False
+    arms: bool = False
     stamps: Stamping = Stamping.NEVER
     asked_as: str = ""
 
     @property
     def on_paper(self) -> bool:
-        """Whether its plan can be approved on paper and run where nobody sits: not what gives a process the way in."""
-        return self.effect > Effect.READ and not self.hands_out
+        """Whether its plan can be approved on paper and run where nobody sits: not what is for this very process."""
+        return self.effect > Effect.READ and not (self.hands_out or self.arms)
 
     @property
     def command(self) -> str:

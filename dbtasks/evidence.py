@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from datetime import datetime
 
+from dbtasks.arming import NOT_ASKED, Armed
 from dbtasks.brought import Approval
 from dbtasks.proof import Proof as Proof
 from dbtasks.proof import ProofReport
@@ -86,12 +87,11 @@ class Table:
 class Database:
     """What the catalogue said of one database. `ledger` maps revision to checksum as the ledger has them.
 
-    Revisions whose last word there is a downgrade are `taken_back` instead.
-
-    `prepared` counts its prepared transactions, `unsettable` its settings that the role could not give to another.
-    `schemas` are those that others could replace, `obstacles` what stands in the way of that; `None`: not looked at.
-    `lacking` is what the role may not do that a migration must, in words. `torn` left their transaction and did not
-    come back, while nobody migrates there; `leftovers` are the indexes that are invalid then.
+    Revisions whose last word there is a downgrade are `taken_back` instead. `prepared` counts its prepared
+    transactions, `unsettable` its settings that the role could not give to another. `schemas` are those that others
+    could replace, `obstacles` what stands in the way of that; `None`: not looked at. `lacking` is what the role
+    may not do that a migration must, in words. `torn` left their transaction and did not come back, while nobody
+    migrates there; `leftovers` are the indexes that are invalid then.
     `unproven` is what it failed at when it was last to be proven. `passes` is the role that the guards inside it let
     pass, where `harden` has put some.
     """
@@ -220,7 +220,7 @@ class Situation:
     misses, `torn` what must be put right before any revision runs, `leftovers` what can be seen of that.
     `way_back` counts where something inside of the database is destroyed, `no_way_back` says why there is none.
     `approval` is what one comes to that was brought, `approval_said` why; `approvals_before` is how many the stamp
-    alone demands: what counts where it is to be changed.
+    alone demands: what counts where it is to be changed. `armed` is this terminal.
     """
 
     stamp: StampState
@@ -247,6 +247,7 @@ class Situation:
     approval: Approval = Approval.NOT_WEIGHED
     approval_said: str = ""
     approvals_before: int = 0
+    armed: Armed = NOT_ASKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dbtasks import card
+from dbtasks.arming import Armed, Arming
 from dbtasks.evidence import Evidence, Proof
 from dbtasks.guard import admit, decide
 from dbtasks.plan import Plan
@@ -22,10 +23,18 @@ def foresee(request: Request, plan: Plan, evidence: Evidence, *, walks: bool) ->
     if missing:
         proven = replace(evidence.situation, proof=Proof.PROVEN, proof_report=None)
         evidence = replace(evidence, situation=proven)
+    unarmed = request.tier.arming and evidence.situation.armed.state is not Arming.ARMED
+    if unarmed:
+        armed = replace(evidence.situation, armed=Armed(state=Arming.ARMED))
+        evidence = replace(evidence, situation=armed)
     verdict = _verdict(request, plan, evidence)
-    once = "it is approved" if request.brought is not None and not isinstance(verdict, Refuse) else missing
+    once = [missing] if missing else []
+    if not isinstance(verdict, Refuse) and request.brought is not None:
+        once = ["it is approved"]
+    elif not isinstance(verdict, Refuse) and unarmed and not request.operation.arms:
+        once.append("the terminal is armed")
     words = "would run" if request.brought is not None and isinstance(verdict, Proceed) else card.would(verdict)
-    return verdict, words + (f", once {once}" if once else "")
+    return verdict, words + (f", once {' and '.join(once)}" if once else "")
 
 
 def meant(request: Request) -> Request:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dbtasks.armed import Terminal
 from dbtasks.console import Console
 from dbtasks.errors import DbtasksError
 from dbtasks.guard import admit
@@ -36,7 +37,9 @@ def show(project: Project, console: Console, name: str, *, as_json: bool) -> boo
     seen = survey(project, request, target, Wish()).evidence
     if seen.database is None:
         raise DbtasksError(f"[{tier.label}] {seen.name} does not exist yet.")
-    console.say(f"{console.badge(tier)} {target.masked} · guards inside {seen.name}")
+    console.say(
+        f"{console.badge(tier, Terminal(project, request).badge(target))} {target.masked} · guards inside {seen.name}"
+    )
     wanted = wanted_by(project, target, seen.server)
     grounds = look_at(target, wanted)
     found = measures(wanted, grounds)

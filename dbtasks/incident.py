@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dbtasks import audit_view
 from dbtasks.backed_up import backups_of
-from dbtasks.card import backup_line, kept_line
+from dbtasks.card_steps import backup_line, kept_line
 from dbtasks.errors import DbtasksError, ServerUnreachableError, UsageError
 from dbtasks.guard import admit
 from dbtasks.kept import inside, kept

@@ -81,7 +81,7 @@ WITH mine AS (
     SELECT 'pg_class'::regclass AS classid, oid AS objid FROM pg_class
      WHERE relnamespace IN (SELECT oid FROM mine)
        AND NOT (relnamespace = to_regnamespace('dbtasks')
-                AND relname ~ '^(identity|ledger|kept|seeds|drift|unproven|hardening|spent|uses)(_|$)')
+                AND relname ~ '^(identity|ledger|kept|seeds|drift|unproven|hardening|spent|uses|armed)(_|$)')
     UNION ALL
     SELECT 'pg_type'::regclass, oid FROM pg_type
      WHERE typnamespace IN (SELECT oid FROM mine) AND typrelid = 0 AND typelem = 0

@@ -15,6 +15,7 @@ from invoke.tasks import Task
 
 from dbtasks.access_tasks import harden
 from dbtasks.approval_tasks import APPROVAL_TASKS
+from dbtasks.arming_tasks import ARMING_TASKS
 from dbtasks.audit_tasks import audit
 from dbtasks.command_line import after_two_dashes, checked_format, end, whole_number
 from dbtasks.console import Console
@@ -216,7 +217,7 @@ def server(_c: Context, action: str) -> None:
 
 TASKS: tuple[Task[Any], ...] = (
     reset, undo, seed, migrate, downgrade, prepare, prune, adopt, shell, run, status, check, drift, lint, audit, server,
-    backup, restore, recover, incident, harden, score, report, *APPROVAL_TASKS,
+    backup, restore, recover, incident, harden, score, report, *ARMING_TASKS, *APPROVAL_TASKS,
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ only loosen: the tests take each away and see an invariant break.
 from __future__ import annotations
 
 from dbtasks.approval_rules import APPROVAL_RULES
+from dbtasks.arming_rules import ARMING_RULES
 from dbtasks.effects import Effect, Stamping
 from dbtasks.evidence import Contents, NameState, Rehearsal, Replacing, Route, ServerRole, StampState, Use
 from dbtasks.migration_rules import MIGRATION_RULES
@@ -279,6 +280,7 @@ DECIDE_RULES: tuple[DecideRule, ...] = (
     *MIGRATION_RULES,
     *WAY_BACK_RULES,
     *APPROVAL_RULES,
+    *ARMING_RULES,
     _a_person_confirms,
     _taking_over_asks,
     _destroying_asks,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dbtasks.card import kept_line
+from dbtasks.card_steps import kept_line
 from dbtasks.console import Console
 from dbtasks.guard import admit
 from dbtasks.kept import inside, kept

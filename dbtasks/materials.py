@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from dbtasks.arming import ArmTerminal
 from dbtasks.measures import Measure
 from dbtasks.plan import Prove, RevisionBytes
 from dbtasks.risks import Ceiling
@@ -47,7 +48,7 @@ class Materials:
     being at head, `backup` what is to be restored, `into` the name that it gets where it is not to take a place,
     `tables` are those of it that are to be copied back, and `back_how` says how much of them. `goal` is the point of
     the log to recover to. `measures` are the guards that are to be put, `passes` the role that they let pass, `beware`
-    what they do not stop.
+    what they do not stop. `arms` is the terminal that is to be armed.
     """
 
     revisions: tuple[RevisionBytes, ...] = ()
@@ -80,3 +81,4 @@ class Materials:
     passes: str = ""
     measures: tuple[Measure, ...] = ()
     beware: tuple[str, ...] = ()
+    arms: ArmTerminal | None = None

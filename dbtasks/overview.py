@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from dbtasks.armed import Terminal
 from dbtasks.conninfo import parse
 from dbtasks.effects import Effect, Operation
 from dbtasks.errors import DbtasksError, RefusedError, UrlNotConfiguredError
@@ -32,6 +33,7 @@ class Row:
     `asked`: the tier's flag allowed a look. `built`: its embedded server has been started at least once.
     `kept` counts the replaced databases that can be brought back, `ended` those of them whose retention is over. What
     was seen, of what and by which way: `evidence`, `materials`, `way`; `None` where nobody could look.
+    `armed` is what the badge says of this terminal.
     """
 
     tier: Tier
@@ -50,6 +52,7 @@ class Row:
     evidence: Evidence | None = None
     materials: Materials | None = None
     way: Target | None = None
+    armed: str = ""
 
     def as_data(self) -> dict[str, object]:
         names = (
@@ -64,6 +67,7 @@ class Row:
             "built",
             "kept",
             "ended",
+            "armed",
         )
         return {"tier": self.tier.name} | {name: getattr(self, name) for name in names}
 
@@ -144,6 +148,7 @@ def _seen(project: Project, request: Request, target: Target, seen: Survey) -> R
         evidence=evidence,
         materials=materials,
         way=target,
+        armed=Terminal(project, request).badge(target),
     )
 
 
@@ -173,7 +178,7 @@ def _problem(request: Request, seen: Survey) -> tuple[str, str]:
         plan_hash=seen.plan.hash,
     )
     verdict = judge(case)
-    if isinstance(verdict, Refuse) and verdict.code not in ("E-NO-PERSON", "E-AGENT", "E-TAKE-OVER"):
+    if isinstance(verdict, Refuse) and verdict.code not in ("E-NO-PERSON", "E-AGENT", "E-TAKE-OVER", "E-DISARMED"):
         return f"{verdict.saw} ({verdict.code})", verdict.instead
     return "", ""
 

@@ -78,7 +78,8 @@ def status_lines(report: Report, console: Console) -> Iterator[str]:
     width = max(len(row.target) for row in rows)
     for standing in report.tiers:
         row = standing.row
-        badge = console.badge(row.tier, on_stdout=True) + " " * (6 - len(row.tier.label))
+        badge = console.badge(row.tier, row.armed, on_stdout=True)
+        badge += " " * (6 - len(f"{row.tier.label} {row.armed}".rstrip()))
         newest = newest_good(standing.backups or ())
         backup = f"  backup {age(newest.at, report.at)} old, {newest.grade}" if newest else ""
         last = f"  {row.last}" if row.last else ""
@@ -117,7 +118,7 @@ def show_check(project: Project, console: Console, only: str, *, as_json: bool) 
     for notice in project.variables.notices:
         console.text(f"!  {notice}")
     for row in rows:
-        badge = console.badge(row.tier, on_stdout=True)
+        badge = console.badge(row.tier, row.armed, on_stdout=True)
         state = "ok" if not row.problem else row.problem
         console.text(f"{badge} {row.target or row.tier.url_variable}: {state}")
         if row.instead and row.problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from dbtasks import card
+from dbtasks import card_steps
 from dbtasks.approvals.document import Content, Paper
 from dbtasks.brought import Brought
 from dbtasks.console import Console
@@ -40,7 +40,7 @@ def _facts(paper: Paper, brought: Brought) -> Iterator[str]:
     yield _fact("ends", time(content.expires_at))
     oid = plan.target.oid if plan.target else "none"
     yield _fact("target", f"{content.place} · database {oid} of server {plan.server}")
-    yield from card.steps(plan, Materials())
+    yield from card_steps.steps(plan, Materials())
     for step in plan.steps:
         if isinstance(step, ApplyRevisions | TakeBack):
             yield from _moves(step, content)

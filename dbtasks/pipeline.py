@@ -3,89 +3,33 @@
 from __future__ import annotations
 
 import time
-from dataclasses import field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbtasks.approved import weighed
-from dbtasks.brought import Brought
+from dbtasks.armed import Terminal
+from dbtasks.call import Call as Call
+from dbtasks.call import Report as Report
 from dbtasks.console import Console
-from dbtasks.effects import Operation
 from dbtasks.errors import ConsentNotGivenError, DbtasksError, PlanChangedError, RefusedError
-from dbtasks.evidence import Evidence
 from dbtasks.guard import Clearance, admit, clear, decide
-from dbtasks.plan import Plan
 from dbtasks.project import Project
 from dbtasks.rationed import Ration
 from dbtasks.recording import recorded
-from dbtasks.selection import Choice
 from dbtasks.site import Result, Site
-from dbtasks.survey import Survey, Wish, survey
+from dbtasks.survey import Survey, survey
 from dbtasks.targets import Target, resolve, resolve_runtime
-from dbtasks.tiers import Tier
 from dbtasks.trail import Act, Outcome, Trail
-from dbtasks.values import dataclass
 from dbtasks.verdicts import Ask, Refuse, Request, draw_places
 from dbtasks.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dbtasks.migrations.ahead import Ahead
     from dbtasks.moment import Moment
 
 # How often a plan that nobody was asked about is made anew when somebody else was faster.
 _TRIES = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One command: what is asked, of which tier, and how to answer."""
-
-    operation: Operation
-    choice: Choice
-    dry_run: bool = False
-    yes: bool = False
-    managed: bool = False
-    brought: Brought | None = None
-    reason: str = ""
-    wish: Wish = field(default_factory=Wish)
-    ahead: Ahead | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """What became of a call. `plan` and `target` are as they were cleared, or planned on a dry run.
-
-    `refusal` is what a dry run foresees.
-    """
-
-    project: Project
-    tier: Tier
-    target: Target
-    plan: Plan
-    verdict: str
-    result: Result
-    entry: int | None = None
-    clearance: Clearance | None = None
-    evidence: Evidence | None = None
-    refusal: Refuse | None = None
-
-    def as_data(self) -> dict[str, object]:
-        from dbtasks.rehearsal_view import as_data  # late: most output is text
-
-        rehearsal = as_data(self.evidence) if self.evidence else None
-        refusal, shown = self.refusal, self.refusal.shown if self.refusal else None
-        return {
-            "tier": self.tier.name,
-            "target": self.target.masked,
-            "verdict": self.verdict,
-            **({"code": refusal.code} if refusal else {}),
-            **({shown.name: shown.as_data()} if shown else {}),
-            "entry": self.entry,
-            "plan": self.plan.as_data(),
-            **({"rehearsal": rehearsal} if rehearsal else {}),
-            "result": self.result.facts,
-        }
 
 
 def carry_out(project: Project, call: Call, console: Console) -> Report:
@@ -132,7 +76,7 @@ class _Road:
             places=draw_places(),
         )
 
-        self.ration = Ration(project, self.request)
+        self.ration, self.terminal = Ration(project, self.request), Terminal(project, self.request)
 
     def walk(self) -> Report:
         verdict = admit(self.request)
@@ -161,7 +105,9 @@ class _Road:
         say: Callable[[str | Moment], None] = (lambda _said: None) if before else self.console.hear
         seen = survey(self.project, self.request, target, self.call.wish, before, say=say)
         brought = self.call.brought
-        return weighed(brought, target, seen, dry_run=self.call.dry_run) if brought else seen
+        if brought:
+            return weighed(brought, target, seen, dry_run=self.call.dry_run)
+        return self.terminal.add(target, seen)
 
     def _cleared(self, seen: Survey, target: Target) -> Report:
         self._report_excess(seen)
@@ -197,12 +143,12 @@ class _Road:
 
     def _planned(self, target: Target, seen: Survey) -> Report:
         """Show the plan and what the guard would say to it, and change nothing."""
-        from dbtasks import card, foreseeing  # late: most runs show none
+        from dbtasks import card_steps, foreseeing  # late: most runs show none
 
         wet = foreseeing.meant(self.request)
 
         verdict, words = foreseeing.foresee(wet, seen.plan, seen.evidence, walks=self.call.wish.walks)
-        for line in card.steps(seen.plan, seen.materials, seen.evidence):
+        for line in card_steps.steps(seen.plan, seen.materials, seen.evidence):
             self.console.say(line)
         self.console.say(f"  plan {seen.plan.hash[:12]} · {words} · nothing was changed")
         report = self._report(target, seen, words, Result())
@@ -239,15 +185,16 @@ class _Road:
                 replies += (reply,)
                 if reply != question.expected:
                     break
+            seen = self.terminal.add(target, seen)  # its time may have ended while the question stood
         elif self.call.brought and not isinstance(verdict, Refuse):
             from dbtasks import card
 
             for line in card.approved(seen, target, self.call.brought):
                 self.console.say(line)
         elif seen.evidence.rehearsed is not None and not isinstance(verdict, Refuse):
-            from dbtasks import card
+            from dbtasks import card_steps
 
-            for line in card.rehearsal(seen.evidence):
+            for line in card_steps.rehearsal(seen.evidence):
                 self.console.say(line)
         return clear(self.request, seen.plan, seen.evidence, replies)
 
@@ -296,8 +243,8 @@ class _Road:
         tier = self.call.choice.tier
         flag = self._flag()  # none where a managed runtime or a deprecated flag has named the tier
         source = f" ({flag})" if flag and self.call.choice.source == "flag" else ""
-        where = f"{target.masked} · " if target else ""
-        self.console.say(f"{self.console.badge(tier)} {where}{self._verb()}{source}")
+        where, also = (f"{target.masked} · ", self.terminal.badge(target)) if target else ("", "")
+        self.console.say(f"{self.console.badge(tier, also)} {where}{self._verb()}{source}")
 
     def _flag(self) -> str:
         return ", ".join(sorted(self.call.choice.flags_on))

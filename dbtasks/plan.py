@@ -11,6 +11,7 @@ import json
 from dataclasses import fields
 from datetime import timedelta
 
+from dbtasks.arming import ArmTerminal
 from dbtasks.canonical import canonical
 from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence, Identity
@@ -195,6 +196,7 @@ Step = (
     | RecoverTo
     | PutGuards
     | LiftGuards
+    | ArmTerminal
 )
 
 

@@ -14,6 +14,7 @@ from zlib import crc32
 import psycopg
 
 from dbtasks import applying, building, checking, command, registry, replacing, spent
+from dbtasks.arming import ArmTerminal
 from dbtasks.database import let_write, session_lock, telling_failures
 from dbtasks.environment import for_command
 from dbtasks.errors import PlanChangedError, ServerUnreachableError
@@ -73,7 +74,9 @@ def _spend(bench: Workbench) -> None:
 
 
 def _writes(step: Step) -> bool:
-    return step.records if isinstance(step, Prove) else not isinstance(step, HandOut | Verify | TakeBackup | RecoverTo)
+    if isinstance(step, Prove):
+        return step.records
+    return not isinstance(step, HandOut | Verify | TakeBackup | RecoverTo | ArmTerminal)
 
 
 @contextmanager
@@ -151,10 +154,8 @@ def _do(bench: Workbench, step: Step) -> tuple[str, str]:
             from dbtasks import accepting  # late: most plans accept nothing
 
             return "accept", accepting.accept(bench, step)
-        case PutGuards() | LiftGuards():
-            from dbtasks import guarding
-
-            return "harden", guarding.put(bench, step) if isinstance(step, PutGuards) else guarding.lift(bench, step)
+        case PutGuards() | LiftGuards() | ArmTerminal():
+            return _access(bench, step)
         case HandOut():
             return "open", hand_out(bench, step)
         case TakeBackup() | PutMark() | RestoreBackup() | NameBeside() | CopyBack() | RecoverTo():
@@ -203,6 +204,19 @@ def _way_back(
             return "recover", recovered.recover(bench, step)
         case _:
             assert_never(step)
+
+
+def _access(bench: Workbench, step: PutGuards | LiftGuards | ArmTerminal) -> tuple[str, str]:
+    """Do a step about who may do what."""
+    if isinstance(step, ArmTerminal):
+        from dbtasks import sessions
+
+        site, minutes = bench.site, step.minutes
+        until = sessions.put(bench.clearance, site.target, bench.plan.project, step, site.reason)
+        return "armed", f"this terminal, for {minutes} minute{'s' if minutes != 1 else ''}: until {until} UTC"
+    from dbtasks import guarding
+
+    return "harden", guarding.put(bench, step) if isinstance(step, PutGuards) else guarding.lift(bench, step)
 
 
 def _do_revisions(bench: Workbench, step: RecordBaseline | ApplyRevisions | TakeBack) -> tuple[str, str]:

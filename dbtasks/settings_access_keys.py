@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dbtasks.settings_key import Key, Shape, section, time, words
+from dbtasks.settings_key import Key, Shape, section, time, truth, words
 from dbtasks.settings_people_keys import OPERATIONS
 
 _ROLE = r"[A-Za-z_][A-Za-z0-9_$-]{0,62}"
@@ -84,6 +84,9 @@ LIMIT_KEYS = (
 )
 
 ACCESS_KEYS = (
+    truth(
+        "arming", "Whether a person arms a terminal before it does more than look, by `invoke arm`. It ends by itself."
+    ),
     section("limits", "How often, and when not.", "{runs: [migrate 3 times in 1 day]}", LIMIT_KEYS),
     section("harden", "What `invoke harden` puts into this tier's database.", "{passes: migrator}", HARDEN_KEYS),
 )

@@ -25,6 +25,7 @@ OPERATIONS = (
     "recover",
     "harden",
     "lift",
+    "arm",
     "open",
 )
 

@@ -187,6 +187,7 @@ def _draft(name: str, fields: Fields, groups: Mapping[str, frozenset[str]]) -> D
         admin_url_variable=fields.text("admin_url"),
         hardening=read_hardening(fields.section("harden")),
         limits=read_limits(fields.section("limits")),
+        arming=fields.truth("arming"),
     )
     return Draft(tier=tier, fields=fields, certain=None not in (said_consent, said_loss))
 

@@ -47,8 +47,8 @@ def check_each(draft: Draft, *, demo: bool) -> None:
         fields.note("runtime", "a managed runtime needs a URL of its own. Add runtime_url: database_runtime_url.")
     if tier.flag == DEPRECATED_FLAG:
         fields.note("flag", f"{DEPRECATED_FLAG} is an old word for the default tier. Choose another name.")
-    if draft.certain and tier.approvals and tier.consent is not Consent.PERSON:
-        fields.note("approvals", "are for a tier that needs a person. Write consent: person, or leave them out.")
+    if draft.certain and tier.consent is not Consent.PERSON:
+        _check_without_person(tier, fields)
     if tier.name in tier.aliases:
         fields.note("aliases", f"{quoted(tier.name)} is this tier's name already. Delete it.", item=tier.name)
     if tier.backup.engine is BackupEngine.PGBACKREST and not tier.recovery.stanza:
@@ -87,6 +87,13 @@ def _check_recovery(tier: Tier, fields: Fields) -> None:
         if key in fields:
             beside = "beside engine: supabase" if by_provider else "without engine: supabase"
             fields.note(key, f"says nothing {beside}. Leave it out.")
+
+
+def _check_without_person(tier: Tier, fields: Fields) -> None:
+    if tier.approvals:
+        fields.note("approvals", "are for a tier that needs a person. Write consent: person, or leave them out.")
+    if tier.arming:
+        fields.note("arming", "is for a tier that needs a person. Write consent: person, or leave it out.")
 
 
 def _check_person(tier: Tier, fields: Fields, *, demo: bool) -> None:

@@ -215,6 +215,7 @@ def _materials(
         purpose=wish.purpose,
         retry=wish.retry,
         agreed=wish.agreed,
+        arms=wish.arms,
     )
 
 

@@ -179,7 +179,8 @@ class Allowed:
 class Tier:
     """One declared database environment.
 
-    `approvals` is how many must agree to a plan besides whoever asks, `signers_digest` covers who may sign.
+    `approvals` is how many must agree to a plan besides whoever asks, `signers_digest` covers who may sign. `arming`: a
+    person arms a terminal there before it does more than look.
     """
 
     name: str
@@ -209,6 +210,7 @@ class Tier:
     admin_url_variable: str | None = None
     hardening: Hardening = Hardening()
     limits: Limits = Limits()
+    arming: bool = False
 
     @property
     def url_variables(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dbtasks.arming import ArmTerminal
 from dbtasks.risks import Ceiling
 from dbtasks.values import dataclass
 from dbtasks.way_back import Back
@@ -18,6 +19,7 @@ class Wish:
     them. `restored` is such a database, to be dropped. A recovery goes to right `before` that entry, or `to` a point.
     `no_backup_because`: why what is destroyed may not be brought back.
     `agreed` are the ceilings that were approved elsewhere; `None`: nobody has agreed to any yet.
+    `arms` is the terminal that is to be armed.
     """
 
     command: tuple[str, ...] = ()
@@ -38,3 +40,4 @@ class Wish:
     before: int | None = None
     no_backup_because: str = ""
     agreed: tuple[Ceiling, ...] | None = None
+    arms: ArmTerminal | None = None

@@ -10,6 +10,7 @@ from dbtasks.materials import Materials
 from dbtasks.operations import (
     accept,
     adopt,
+    arm,
     backup,
     check,
     copy_back,
@@ -46,7 +47,7 @@ class Verb(Protocol):
 VERBS: tuple[Verb, ...] = (
     *(reset, undo, seed, migrate, downgrade, prepare, prune, adopt, accept),
     *(backup, restore, restore_beside, copy_back, recover),
-    *(harden, lift),
+    *(harden, lift, arm),
     *(open_, status, check, drift, lint, guards),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from dbtasks.card import megabytes
+from dbtasks.card_steps import megabytes
 from dbtasks.overview import Row
 from dbtasks.report import Report, Shape, Standing
 from dbtasks.report.attention import age, newest_good

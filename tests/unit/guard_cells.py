@@ -6,7 +6,8 @@ obstacles combine freely, for every operation. The obstacles are vetoes that loo
 which the second grid shows: who asks, and how, changes nothing about them. `rehearsal_grid` has what came of a
 rehearsal, which only operations that rehearse know of: with every request, stamp, content, name and floor, and for
 favourable requests with two obstacles. `approval_grid` has approved plans that are brought: every request that can
-bring one, and favourable ones with whatever the approval comes to, and with one obstacle.
+bring one, and favourable ones with whatever the approval comes to, and with one obstacle. `arming_grid` has a tier
+that asks for an armed terminal: every request with and without one, and favourable ones with one obstacle.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from dbtasks.arming import Armed, Arming
 from dbtasks.brought import Approval, Brought
 from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import (
@@ -96,6 +98,8 @@ LIMITED = tuple(
     )
     for tier in (STG, PROD)
 )
+# A tier that asks for an armed terminal.
+CAUTIOUS = replace(PROD, arming=True)
 OPERATIONS: tuple[Operation, ...] = tuple(verb.OPERATION for verb in VERBS)
 
 # What a stamp may demand besides what its tier declares; each is combined with the tier's own floor.
@@ -221,7 +225,8 @@ def with_obstacles(tier: Tier, situation: Situation, *, at_most: int) -> Iterato
             yield replace(situation, drift=drift, drifted=("table public.lessons is extra",))
 
 
-# With and without an engine, something that has ended, a revision to take back, a guard that is missing or stands.
+# With and without an engine, something that has ended, a revision to take back, a guard that is missing or stands, a
+# terminal to arm.
 TAKES_STEPS_OR_NONE = {
     "backup": Effect.ADD,
     "recover": Effect.ADD,
@@ -230,6 +235,7 @@ TAKES_STEPS_OR_NONE = {
     "downgrade": Effect.DESTROY,
     "harden": Effect.CHANGE,
     "lift": Effect.DESTROY,
+    "arm": Effect.ADD,
 }
 
 
@@ -313,6 +319,17 @@ def approval_grid(tier: Tier, *, stride: int = 1) -> Iterator[Cell]:
     given = (replace(each, approval=Approval.GIVEN) for each in plain)
     with_one = [each for situation in given for each in with_obstacles(tier, situation, at_most=1)]
     yield from cells(best, with_one, stride=stride)
+
+
+def arming_grid(tier: Tier, *, stride: int = 1) -> Iterator[Cell]:
+    """Terminals that are armed, or are not for one reason or another. The other grids have tiers that do not ask."""
+    plain = list(plain_situations(tier))
+    asked = [each for each in itertools.chain(requests(tier), paper_requests(tier)) if may_connect(each)]
+    seen = [replace(each, armed=Armed(state=state)) for each in plain for state in Arming]
+    yield from cells(asked, seen, stride=2 * stride)  # each state meets each situation: there are five states
+    armed = (replace(each, armed=Armed(state=Arming.ARMED)) for each in plain)
+    with_one = [each for situation in armed for each in with_obstacles(tier, situation, at_most=1)]
+    yield from cells(favourable(tier), with_one, stride=stride)
 
 
 def favourable(tier: Tier) -> list[Request]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from typing import NamedTuple
 
+from dbtasks.arming import Arming
 from dbtasks.brought import Approval
 from dbtasks.effects import Effect, Stamping
 from dbtasks.evidence import (
@@ -118,7 +119,7 @@ def is_its_runs_own(cell: Cell) -> bool:
     seen = cell.situation
     everything_may_go = (seen.floor.may_lose, seen.floor.consent) == (Loss.EVERYTHING, Consent.NONE)
     saving = {"backup", "restore_beside", "copy_back", "recover"}
-    serving = saving | {"open", "seed", "migrate", "downgrade", "prepare", "accept", "harden", "lift"}
+    serving = saving | {"open", "seed", "migrate", "downgrade", "prepare", "accept", "harden", "lift", "arm"}
     serves = cell.request.operation.name in serving and everything_may_go
     return seen.use is Use.CLONE and seen.stamp is StampState.MATCHES and serves
 
@@ -145,7 +146,16 @@ def can_be_done(cell: Cell) -> bool:
         return False
     if operation.name == "migrate" and seen.drift in {Drift.THERE, Drift.UNKNOWN}:  # issue 4: until it is accepted
         return False
-    return cell.request.managed or approvals_suffice(cell)
+    return cell.request.managed or (approvals_suffice(cell) and sits_armed(cell))
+
+
+def sits_armed(cell: Cell) -> bool:
+    """Issue 6: where a tier asks for it, the terminal was armed a while ago at the most, or others have approved."""
+    request, seen = cell.request, cell.situation
+    if not request.tier.arming or request.brought is not None or request.operation.name == "arm":
+        return True
+    to_be = request.operation.name == "adopt" and seen.stamp not in KEPT_WHOLE  # it is not the tier yet
+    return to_be or seen.armed.state is Arming.ARMED
 
 
 def approvals_suffice(cell: Cell) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from dbtasks.arming import ArmTerminal, Seat
 from dbtasks.effects import Operation
 from dbtasks.evidence import (
     Contents,
@@ -29,6 +30,7 @@ from dbtasks.measures import Guard, Measure
 from dbtasks.operations import (
     accept,
     adopt,
+    arm,
     backup,
     copy_back,
     downgrade,
@@ -59,7 +61,7 @@ RESET, SEED, MIGRATE, ADOPT, OPEN = (each.OPERATION for each in (reset, seed, mi
 RESTORE_BESIDE = restore_beside.OPERATION
 STATUS, DOWNGRADE = status.OPERATION, downgrade.OPERATION
 PREPARE, UNDO, PRUNE, ACCEPT = (each.OPERATION for each in (prepare, undo, prune, accept))
-HARDEN, LIFT = harden.OPERATION, lift.OPERATION
+HARDEN, LIFT, ARM = harden.OPERATION, lift.OPERATION, arm.OPERATION
 BACK_UP, RESTORE, COPY_BACK, RECOVER = (each.OPERATION for each in (backup, restore, copy_back, recover))
 EMPTY = {"stamp": StampState.MISSING, "contents": Contents.EMPTY}
 ABSENT = {"stamp": StampState.MISSING, "contents": Contents.ABSENT}
@@ -105,6 +107,7 @@ BACKUP = Backup(
     made_by="anna@desk",
 )
 MEASURE = Measure(guard=Guard.DATABASE)
+ARMS = ArmTerminal(seat=Seat(person="anna", host="desk", terminal="/dev/pts/3 4711 boot-99"), minutes=15)
 POLICY = Policy(backup="pg_dump", sealed_to=("age1qz",), mark="archive")
 MATERIALS = Materials(
     revisions=(BASE, HEAD),
@@ -127,6 +130,7 @@ MATERIALS = Materials(
     reason="made by hand on Sunday",
     passes="migrator",
     measures=(MEASURE,),
+    arms=ARMS,
 )
 
 

@@ -16,9 +16,11 @@ from dbtasks.judgement import DECIDE_RULES
 from dbtasks.verdicts import Ask, Decision, Proceed, Refuse, Request
 from tests.unit import guard_oracle as oracle
 from tests.unit.guard_cells import (
+    CAUTIOUS,
     LIMITED,
     TIERS,
     approval_grid,
+    arming_grid,
     consent_grid,
     obstacle_grid,
     paper_requests,
@@ -48,6 +50,7 @@ class Sheet:
 
 def table(stride: int = 1) -> Iterator[Cell]:
     """The whole table, or a part in which every request comes, and every situation for some."""
+    yield from arming_grid(CAUTIOUS, stride=stride)
     for tier in TIERS:
         yield from consent_grid(tier, stride=stride)
         yield from obstacle_grid(tier, stride=stride)

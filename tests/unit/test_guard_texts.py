@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from dbtasks.arming import Armed, Arming
 from dbtasks.effects import Operation
 from dbtasks.evidence import (
     Drift,
@@ -29,12 +30,14 @@ from dbtasks.surroundings import Kind
 from dbtasks.tiers import Consent, Floor, Loss
 from dbtasks.verdicts import Case, Refuse, Request
 from tests.unit.guard_cells import (
+    CAUTIOUS,
     FORGED,
     LIMITED,
     PROD,
     STG,
     TIERS,
     approval_grid,
+    arming_grid,
     cells,
     obstacle_grid,
     paper_requests,
@@ -481,6 +484,30 @@ def test_a_raised_floor_refuses_whom_the_settings_would_have_refused(
     assert verdict.code == code
 
 
+@pytest.mark.parametrize(
+    ("armed", "said"),
+    [
+        (Armed(state=Arming.NOT_ASKED), "was not looked at"),
+        (Armed(state=Arming.OFF), "is not armed"),
+        (
+            Armed(state=Arming.ENDED, why="it was until 23 Nov 14:02 UTC by the server's clock"),
+            "is not armed any more: it was until 23 Nov 14:02 UTC by the server's clock",
+        ),
+        (Armed(state=Arming.UNKNOWN, why="the server is gone"), "cannot be asked about: the server is gone"),
+    ],
+    ids=["not asked", "off", "ended", "unknown"],
+)
+def test_a_terminal_that_is_not_armed_is_told_how_to_be(armed: Armed, said: str) -> None:
+    verdict = verdict_on(request_for(CAUTIOUS, SEED, TERMINAL, "flag_on"), armed=armed)
+
+    assert verdict == Refuse(
+        code="E-DISARMED",
+        saw=f"PROD asks for an armed terminal, and this one {said}.",
+        why="Nothing was changed.",
+        instead='At this terminal, for a while: invoke arm --tier=prod --minutes=15 --reason="..."',
+    )
+
+
 def refusals(stride: int) -> Iterator[tuple[Request, Situation | None, Refuse]]:
     """Every refusal before connecting; after it all, or those of a part in which every request comes."""
     for request in itertools.chain.from_iterable(
@@ -502,10 +529,14 @@ def refusals(stride: int) -> Iterator[tuple[Request, Situation | None, Refuse]]:
             found = judge(case)
             if isinstance(found, Refuse):
                 yield request, situation, found
+    for request, situation, effect in arming_grid(CAUTIOUS, stride=5 * stride):
+        case = Case(request=request, situation=situation, database="shop", effect=effect, plan_hash="7f3a")
+        if isinstance(found := judge(case), Refuse):
+            yield request, situation, found
 
 
 COMMAND = re.compile(
-    r"invoke (?:reset|restore|recover|backup|undo|seed|migrate|downgrade|prepare|prune|adopt|harden|plan|approve)\b"
+    r"invoke (?:reset|restore|recover|backup|undo|seed|migrate|downgrade|prepare|prune|adopt|harden|plan|approve|arm)\b"
     r"|invoke (?:status|check|backups|drift|lint|run|audit)\b"
 )
 
@@ -547,6 +578,7 @@ def test_no_refusal_names_a_way_around_itself_and_each_names_a_command_that_help
         "E-NO-BACKUP",
         "E-SIGNERS", "E-OTHER-TARGET", "E-REPLAYED", "E-ENDED", "E-CHANGED",
         "E-APPROVALS", "E-DRIFT", "E-TAKE-OVER", "E-NO-ANSWER", "E-RECOVERED",
+        "E-DISARMED",
     }  # fmt: skip
 
 

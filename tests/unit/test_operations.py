@@ -76,9 +76,9 @@ every_verb = pytest.mark.parametrize("each", VERBS, ids=NAMES)
 
 def test_no_two_verbs_share_a_name() -> None:
     assert sorted(NAMES) == [
-        "accept", "adopt", "backup", "check", "copy_back", "downgrade", "drift", "guards", "harden", "lift", "lint",
-        "migrate", "open", "prepare", "prune", "recover", "reset", "restore", "restore_beside", "seed", "status",
-        "undo",
+        "accept", "adopt", "arm", "backup", "check", "copy_back", "downgrade", "drift", "guards", "harden", "lift",
+        "lint", "migrate", "open", "prepare", "prune", "recover", "reset", "restore", "restore_beside", "seed",
+        "status", "undo",
     ]  # fmt: skip
 
 
@@ -136,7 +136,8 @@ def test_a_plan_does_what_the_decision_table_takes_it_for(each: Verb) -> None:
     for tier in TIERS:
         request = next(request for request in requests(tier) if request.operation is each.OPERATION)
         for situation in plain_situations(tier):
-            nothing = replace(MATERIALS, pending=(), back=(), kept=None, ended=(), backup=None, measures=(), passes="")
+            nothing = replace(MATERIALS, pending=(), back=(), kept=None, ended=(), backup=None)
+            nothing = replace(nothing, measures=(), passes="", arms=None)
             walked = replace(nothing, prove=Prove(models=True, records=True))
             everything = replace(MATERIALS, pending=(HEAD,), back=(HEAD,), kept=KEPT, ended=(KEPT,))
             seen = evidence_of(tier, situation)

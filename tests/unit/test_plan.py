@@ -11,6 +11,7 @@ from typing import get_args
 
 import pytest
 
+from dbtasks.arming import Seat
 from dbtasks.effects import Effect
 from dbtasks.evidence import Identity
 from dbtasks.measures import Guard, LiftGuards, Measure, PutGuards
@@ -38,7 +39,7 @@ from dbtasks.risks import Ceiling
 from dbtasks.tiers import Consent, Floor, Loss
 from dbtasks.way_back import Back, CopyBack, NameBeside, PutMark, RecoverTo, RestoreBackup, TakeBackup
 from tests.unit.guard_cells import STG
-from tests.unit.guard_samples import BASE, HEAD, IDENTITY, RESET, SEED, evidence_of
+from tests.unit.guard_samples import ARMS, BASE, HEAD, IDENTITY, RESET, SEED, evidence_of
 
 STAMP = PutStamp(floor=Floor(may_lose=Loss.ASKED, consent=Consent.QUESTION, scripts_may_answer=True))
 CEILING = Ceiling(deed="drops_column", what="users.phone", most=18_500)
@@ -63,7 +64,7 @@ MEASURE = Measure(guard=Guard.SETTING, on="anna", value="statement_timeout=30000
 PUT, LIFT = PutGuards(passes="migrator", measures=(MEASURE,)), LiftGuards(passes="migrator")
 STEPS: tuple[Step, ...] = (
     *(BuildAside(), STAMP, APPLY, LOAD, VERIFY, SWAP, KeepReady(), BACK, DROP, HAND, THERE, TAKE, ACCEPT, PROVE),
-    *(SAVE, MARK, RESTORE, BESIDE, COPY, RECOVER, PUT, LIFT),
+    *(SAVE, MARK, RESTORE, BESIDE, COPY, RECOVER, PUT, LIFT, ARMS),
 )
 PLAN = plan_of(RESET, evidence_of(STG), Effect.DESTROY, STEPS)
 
@@ -73,7 +74,7 @@ def with_step(old: Step, new: Step) -> Plan:
 
 
 def test_the_hash_of_one_plan_is_the_same_in_every_run() -> None:
-    assert PLAN.hash == "7652dca2fa0e9feb8fbbf01fd07d1dd9c484ca142471f84b878a3603a8893c97"
+    assert PLAN.hash == "21b3012b7c4c28b3c6ab17c23fea79f5d1a292ae201e3b40d4d635615c57510c"
 
 
 def test_equal_plans_have_equal_hashes() -> None:
@@ -127,6 +128,10 @@ def test_equal_plans_have_equal_hashes() -> None:
         pytest.param(with_step(PUT, replace(PUT, measures=(replace(MEASURE, value="x=1"),))), id="what is set"),
         pytest.param(with_step(PUT, replace(PUT, measures=(replace(MEASURE, done=True),))), id="set already"),
         pytest.param(with_step(LIFT, replace(LIFT, passes="anna")), id="whose guards go"),
+        pytest.param(with_step(ARMS, replace(ARMS, minutes=16)), id="minutes"),
+        pytest.param(with_step(ARMS, replace(ARMS, seat=replace(ARMS.seat, person="ben"))), id="who is armed"),
+        pytest.param(with_step(ARMS, replace(ARMS, seat=replace(ARMS.seat, host="sofa"))), id="host"),
+        pytest.param(with_step(ARMS, replace(ARMS, seat=replace(ARMS.seat, terminal="/dev/pts/4"))), id="terminal"),
         pytest.param(with_step(TAKE, replace(TAKE, statements=("5e" * 32,))), id="what took it back"),
         pytest.param(with_step(TAKE, replace(TAKE, ceilings=(CEILING,))), id="a ceiling for what is taken back"),
         pytest.param(with_step(TAKE, replace(TAKE, lint=("drop-table c41f",))), id="what lint says of taking it back"),
@@ -177,7 +182,7 @@ def fields_of(*kinds: type) -> set[str]:
 
 
 def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -> None:
-    assert fields_of(Plan, Identity, RevisionBytes, Floor, Ceiling, Measure, *get_args(Step)) == {
+    assert fields_of(Plan, Identity, RevisionBytes, Floor, Ceiling, Measure, Seat, *get_args(Step)) == {
         *(
             f"Plan.{name}"
             for name in ("operation", "tier", "project", "database", "server", "target", "effect", "steps")
@@ -207,6 +212,8 @@ def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -
         *(f"PutGuards.{name}" for name in ("passes", "measures")),
         *(f"Measure.{name}" for name in ("guard", "on", "value", "done", "doubt")),
         "LiftGuards.passes",
+        *(f"Seat.{name}" for name in ("person", "host", "terminal")),
+        *(f"ArmTerminal.{name}" for name in ("seat", "minutes")),
     }
 
 

@@ -208,6 +208,12 @@ def test_what_is_hardened_is_said_once_a_tier(tmp_path: Path) -> None:
     assert found.url_variables[-1] == found.admin_url_variable == "boss_url"
 
 
+def test_a_terminal_is_armed_where_the_settings_say_so(tmp_path: Path) -> None:
+    arming = load(project(tmp_path, MINIMAL.replace("consent: person}", "consent: person, arming: true}")))
+
+    assert [arming.tier(name).arming for name in ("int", "prod")] == [False, True]
+
+
 def test_limits_are_read_as_they_are_written(tmp_path: Path) -> None:
     runs = "runs: [migrate 3 times in 1 day, open 1 time in 20 minutes]"
     frozen = "frozen: [migrate Fri 16:00 to Mon 08:00 Europe/Berlin, seed Sun 00:00 to Sun 23:59]"

@@ -57,6 +57,12 @@ MISTAKES = (
         id="approvals of a tier that asks nobody",
     ),
     pytest.param(
+        "    consent: question\n",
+        "    consent: question\n    arming: true\n",
+        ["14:13: tiers.stg.arming: is for a tier that needs a person. Write consent: person, or leave it out."],
+        id="armed terminals for a tier that asks nobody",
+    ),
+    pytest.param(
         "project: shop",
         "project: shop\nbackups: {folder: dumps, bucket: 's3://ours/shop'}",
         ["2:19: backups.folder: backups lie in the bucket. Leave out one of the two."],
@@ -201,7 +207,7 @@ MISTAKES = (
             (
                 "13:5: tiers.stg.port: unknown key. The keys here are: label, colour, aliases, after, "
                 "flag, url, credential, runtime_url, admin_url, runtime, may_lose, consent, scripts_may_answer, "
-                "name_has_word, seeds, retention, migrate, recovery, backup, limits, harden, "
+                "name_has_word, seeds, retention, migrate, recovery, backup, arming, limits, harden, "
                 "approvals, approve_within, embedded, allow."
             )
         ],
@@ -214,7 +220,7 @@ MISTAKES = (
             (
                 "13:5: tiers.stg.(a key): unknown key. The keys here are: label, colour, aliases, after, "
                 "flag, url, credential, runtime_url, admin_url, runtime, may_lose, consent, scripts_may_answer, "
-                "name_has_word, seeds, retention, migrate, recovery, backup, limits, harden, "
+                "name_has_word, seeds, retention, migrate, recovery, backup, arming, limits, harden, "
                 "approvals, approve_within, embedded, allow."
             )
         ],
