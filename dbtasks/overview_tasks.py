@@ -60,7 +60,8 @@ def status_data(report: Report) -> dict[str, object]:
     unfinished = [{"entry": run.number, "what": in_words(run)} for run in report.unfinished]
     agents = [{"entry": each.entry, "what": _tried(each), "code": each.outcome} for each in report.agents]
     tiers = [each.row.as_data() | {"backup": _backup_data(each)} for each in report.tiers]
-    return {"tiers": tiers, "unfinished": unfinished, "agents": agents}
+    scored = {"score": report.scored.value, "at": report.scored.at.isoformat()} if report.scored else None
+    return {"tiers": tiers, "unfinished": unfinished, "agents": agents, "score": scored}
 
 
 def _json(data: object) -> str:
@@ -96,6 +97,9 @@ def status_lines(report: Report, console: Console) -> Iterator[str]:
         times = f"{len(tried)} time{'s' if len(tried) > 1 else ''}"
         last = f"{_tried(tried[-1])} ({tried[-1].outcome})"
         yield f" !      AI agents were refused {times} in a week, the last: {last}. See: invoke audit --agent"
+    if report.scored is not None:
+        when = f"{report.scored.at.astimezone():%d %b %H:%M}"
+        yield f"Safety score {report.scored.value}, measured {when}. See: invoke score"
 
 
 def _tried(entry: Entry) -> str:

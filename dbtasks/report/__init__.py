@@ -16,6 +16,8 @@ from dbtasks.way_back import Backup
 
 if TYPE_CHECKING:
     from dbtasks.lint.waivers import Waiver
+    from dbtasks.safety import Score
+    from dbtasks.score_history import Past
 
 
 class Stands(enum.Enum):
@@ -99,10 +101,19 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """The safety score as it was last measured."""
+
+    value: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """How everything stands at one moment. `unread` says what could not be read, and why.
 
     `revisions` are the project's, base first; `recent` the last runs, the newest last; `days` one for each of the last.
+    `scores` are those of before that looked at the same tiers.
     """
 
     project: str
@@ -117,6 +128,9 @@ class Report:
     recent: tuple[Run, ...] = ()
     days: tuple[Day, ...] = ()
     trail: Told | None = None
+    scored: Scored | None = None
+    score: Score | None = None
+    scores: tuple[Past, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     plans: tuple[Asked, ...] = ()
     unread: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """Making a report: every tier by the same look as `status`, the files that belong to the project, and the trail.
 
-Reads only. A tier whose flag is off is not contacted, and one that cannot be reached is told as such.
+Reads only, but for the notes that measuring the score leaves in the trail. A tier whose flag is off is not contacted,
+and one that cannot be reached is told as such.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from dbtasks.operations import status
 from dbtasks.overview import Row, look_over
 from dbtasks.plan import RevisionBytes
 from dbtasks.points import marked_entries
+from dbtasks.probes import measure
 from dbtasks.project import Project
 from dbtasks.recovery.engines import Provider
 from dbtasks.recovery.engines.choosing import engine_for
 from dbtasks.report import Report, Shape, Standing, Stands, Window, lately
 from dbtasks.report.glancing import first_line, list_all, of, report_of
+from dbtasks.score_history import keep, past
 from dbtasks.survey import Files
 from dbtasks.targets import Target
 from dbtasks.tiers import RecoveryEngine, Tier
@@ -37,13 +40,16 @@ _MARKS = 3
 def gather(project: Project) -> Report:
     """Return everything that a page tells."""
     unread: list[str] = []
+    score = measure(project, project.settings.tiers)
+    scores = past(project, score)
+    keep(project, score)
     trail = lately.Reader(project).glance()
     rows = list(look_over(project, status.OPERATION, "", lambda tier: trail.last[tier.name]))
     backups = list_all(project, tuple(row.way for row in rows if row.way is not None), unread)
     standings = tuple(_standing(project, row, of(row.tier, backups)) for row in rows)
     revisions, waivers = _revisions(project, rows, unread), _waivers(project, unread)
     report = report_of(project, standings, trail, unread)
-    return lately.told(replace(report, revisions=revisions, waivers=waivers), project)
+    return lately.told(replace(report, revisions=revisions, waivers=waivers, score=score, scores=scores), project)
 
 
 # What belongs to the project

@@ -11,7 +11,7 @@ from dbtasks.errors import DbtasksError
 from dbtasks.operations import status
 from dbtasks.overview import look_over
 from dbtasks.project import Project
-from dbtasks.report import Report, Standing, lately
+from dbtasks.report import Report, Scored, Standing, lately
 from dbtasks.targets import Target
 from dbtasks.tiers import Tier
 from dbtasks.way_back import Backup
@@ -45,6 +45,7 @@ def report_of(project: Project, tiers: tuple[Standing, ...], trail: lately.Glanc
         tiers=tiers,
         unfinished=trail.unfinished,
         agents=trail.agents,
+        scored=Scored(value=int(note.detail["score"]), at=note.moment) if (note := trail.score) else None,
         unread=tuple(unread),
     )
 

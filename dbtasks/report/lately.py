@@ -26,17 +26,22 @@ from dbtasks.values import dataclass
 AGENTS_WITHIN = timedelta(days=7)
 DAYS = 30
 _MOST = 40
+_SCORE = "score"  # as `score_history` names its notes; what it imports a glance has no time for
 _READ = 400  # of these the runs are left out that the tests of an expendable tier make all day
 _BAD = frozenset({State.FAILED, State.INTERRUPTED, State.PARTIAL})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Glance:
-    """What a glance tells of the trail: by tier what happened last, what did not finish, what agents were refused."""
+    """What a glance tells of the trail: by tier what happened last, what did not finish, what agents were refused.
+
+    `score` is the note of the last score that was measured.
+    """
 
     last: Mapping[str, str]
     unfinished: tuple[Run, ...]
     agents: tuple[Entry, ...]
+    score: Entry | None = None
 
 
 class Reader:
@@ -57,10 +62,16 @@ class Reader:
             last={tier.name: last_run(project, tier) for tier in project.settings.tiers},
             unfinished=tuple(_not_made_good(there, trail, project.who)),
             agents=tuple(agents(trail)),
+            score=_last_score(trail),
         )
         running = any(run.state is State.RUNNING for run in there)  # it may end without a word
         self._seen = None if running else (state, found)
         return found
+
+
+def _last_score(trail: Path) -> Entry | None:
+    found = [each for each in read(trail, Filters(operation=_SCORE)) if isinstance(each.detail.get("score"), int)]
+    return found[-1] if found else None
 
 
 def _state_of(trail: Path) -> tuple[int, int, int]:
@@ -95,7 +106,7 @@ def told(report: Report, project: Project) -> Report:
         recent = [
             run
             for run in runs(trail, Filters(), who, limit=_READ)
-            if not (run.first.operation == "open" and run.first.tier in expendable)
+            if run.first.operation != _SCORE and not (run.first.operation == "open" and run.first.tier in expendable)
         ]
         return replace(
             report,

@@ -14,6 +14,7 @@ from dbtasks.report import Report
 from dbtasks.report.attention import Notice, Weight, notices
 from dbtasks.report.markup import Markup, badge, code, join, tag
 from dbtasks.report.revisions_part import revisions
+from dbtasks.report.score_part import score
 from dbtasks.report.tiers_part import backups, tiers
 from dbtasks.report.trail_part import ends, trail
 
@@ -40,8 +41,8 @@ def page(report: Report) -> str:
 
 def _body(report: Report) -> Markup:
     found = notices(report)
-    parts = (attention(found), tiers(report), revisions(report), backups(report), trail(report), ends(report))
-    return tag("body", _header(report, found), tag("main", *parts), _footer(report))
+    parts = (tiers(report), score(report), revisions(report), backups(report), trail(report), ends(report))
+    return tag("body", _header(report, found), tag("main", attention(found), *parts), _footer(report))
 
 
 def _header(report: Report, found: tuple[Notice, ...]) -> Markup:
@@ -68,7 +69,8 @@ def lead(report: Report, found: tuple[Notice, ...]) -> str:
     look = sum(each.weight is Weight.LOOK for each in found)
     parts.append(f"{wrong} thing{'s' if wrong != 1 else ''} to put right" if wrong else "nothing to put right")
     parts += [f"{look} to look at"] if look else []
-    return ", ".join(parts) + "."
+    told = f" Safety score {report.score.value} of 100." if report.score else ""
+    return ", ".join(parts) + f".{told}"
 
 
 _WEIGHTS = {Weight.WRONG: ("wrong", "bad"), Weight.LOOK: ("look", "warn"), Weight.KNOW: ("know", "soft")}
@@ -88,7 +90,7 @@ def attention(found: tuple[Notice, ...]) -> Markup:
 
 def _footer(report: Report) -> Markup:
     how = (
-        "Read from the catalogues, the files of the project and the trail; nothing was changed. ",
+        "Read from the catalogues, the files of the project and the trail; no database was changed. ",
         "Counts of rows are the server's estimates. Made by ",
         code("invoke report"),
         f" for {report.project}.",

@@ -20,6 +20,8 @@ from dbtasks.report import Asked, Day, Report, Shape, Standing, Stands, Told, Wi
 from dbtasks.report.attention import Weight, notices
 from dbtasks.report.markup import Markup, tag, text
 from dbtasks.report.page import page
+from dbtasks.safety import About, Answer, Score, failed, passed, unknown
+from dbtasks.score_history import Past
 from dbtasks.settings import load
 from dbtasks.tiers import Colour
 from dbtasks.trail import Act, Outcome, Trail
@@ -86,10 +88,21 @@ def everywhere(said: str) -> Report:
         recent=(run(**words), run(2, tier=said, **words)),
         days=(Day(day=NOW.date(), runs=3, failed=1, refused=1), Day(day=NOW.date())),
         trail=Told(holds=False, words=said),
+        score=score(said),
+        scores=(Past(value=40, at=NOW),),
         waivers=(Waiver(rule=said, revision=said, reason=said, expires=date(2026, 11, 1)),),
         plans=(asked, replace(asked, ends=NOW + timedelta(1)), replace(asked, used=3)),
         unread=(said,),
     )  # fmt: skip
+
+
+def score(said: str) -> Score:
+    findings = (failed(said, said), unknown(said), passed(said))
+    answers = (
+        Answer(about=About(name=said, promise=said, critical=at == 0), findings=(each,), at=NOW, seconds=1.0)
+        for at, each in enumerate(findings)
+    )
+    return Score(answers=tuple(answers), tiers=("stg",), looked_at=(), at=NOW)
 
 
 class Read(HTMLParser):
@@ -106,7 +119,7 @@ class Read(HTMLParser):
 
     def handle_starttag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
         self.elements.append((name, dict(attributes)))
-        if name not in ("meta", "rect"):
+        if name not in ("meta", "rect", "polyline"):
             self.open.append(name)
 
     def handle_startendtag(self, name: str, attributes: list[tuple[str, str | None]]) -> None:
@@ -262,6 +275,16 @@ def test_backups_that_could_not_be_listed_are_never_told_as_missing() -> None:
     unknown = report(standing(backups=None), unread=("The backups could not be listed: no answer",))
     assert [each.words for each in notices(unknown)] == ["The backups could not be listed: no answer"]
     assert [each.words for each in notices(report(standing(backups=())))] == ["there is no backup of it"]
+
+
+def test_the_score_stands_with_what_was_seen_and_the_worst_of_it_first() -> None:
+    html = page(report(score=score("evidence"), scores=(Past(value=40, at=NOW),)))
+    found = Read(html).words("main")
+    assert "33 of 100, 1 of 3 features proven, 1 unknown" in found
+    assert "fail evidence · critical evidence" in found
+    assert found.index("fail evidence") < found.index("unknown evidence") < found.index("pass evidence")
+    assert "40 on 23 Nov, 33 now, 2 times measured" in found
+    assert "Safety score" not in Read(page(report())).words("body")
 
 
 # What the trail tells
