@@ -19,6 +19,7 @@ from dbtasks import nox_sessions  # it needs nothing but Nox
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 DEV = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "dev")
+BROWSER = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "browser")
 BENCH = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "bench")
 TYPED = ("dbtasks", "noxfile.py", "tasks.py", "tests", "benchmarks", "migrations", "examples")
 
@@ -86,6 +87,16 @@ def pgbackrest(session: nox.Session) -> None:
     install(session)
     options = ("-n", "auto", "--dist", "loadfile", "-o", "dbtasks_build=false")
     nox_sessions.tests(session, "-m", "pgbackrest and not thorough", *options, "tests/server")
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """The report in a real browser, which root gets by apt-get: no scrolling sideways, no request, nothing for axe."""
+    if not (any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))) or _provided("chromium")):
+        session.skip("no Chromium is installed: apt-get install chromium, which only root can do")
+    install(session)
+    session.install(*BROWSER)
+    nox_sessions.tests(session, "-m", "browser", "-o", "dbtasks_build=false", "tests/server")
 
 
 def _provided(package: str) -> bool:
