@@ -31,7 +31,9 @@ _LIMIT = 20
     format_="table (or text), json or csv",
     stats="figures instead: how often, when last, how long, what was refused",
     follow="and then what comes, as it comes, until Ctrl-C",
-    verify="verify the chain of hashes instead",
+    verify="verify the chain of hashes, the anchors and the signatures instead",
+    sign="sign the trail's head with your SSH key instead; for a person at a terminal",
+    key="with --sign: the SSH key, a file; without it the first in ~/.ssh that config/allowed_signers names",
 )
 def audit(
     _c: Context,
@@ -49,14 +51,19 @@ def audit(
     stats: bool = False,
     follow: bool = False,
     verify: bool = False,
+    sign: bool = False,
+    key: str = "",
 ) -> None:
     """Show what happened: who did what, where, and whether it worked."""
-    from dbtasks import audit_asking, audit_view
+    from dbtasks import audit_asking, audit_view, proof_view
 
-    _one_of(stats=stats, follow=follow, verify=verify)
+    _one_of(stats=stats, follow=follow, verify=verify, sign=sign)
     form, project = audit_asking.format_named(format_), open_project()
+    if sign:
+        proof_view.sign(project, Console(), key)
+        return
     if verify:
-        if not audit_view.show_verdict(project, Console(), as_json=form is audit_asking.Format.JSON):
+        if not proof_view.show(project, Console(), as_json=form is audit_asking.Format.JSON):
             end(1)
         return
     wanted = {"operation": operation, "outcome": outcome, "person": person, "text": text, "entry": entry}

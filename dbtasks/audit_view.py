@@ -8,9 +8,7 @@ from datetime import datetime
 import msgspec
 
 from dbtasks.command_line import whole_number
-from dbtasks.console import Console
 from dbtasks.project import Project
-from dbtasks.trail_proof import Verdict, verify
 from dbtasks.trail_query import Filters
 from dbtasks.trail_runs import Run, State
 from dbtasks.trail_times import parse_moment
@@ -61,17 +59,6 @@ def as_data(run: Run) -> dict[str, object]:
     }
 
 
-def verdict(found: Verdict) -> str:
-    """Return what verifying found, in a sentence or two."""
-    torn = f" {len(found.torn)} torn by a crash: line {', '.join(map(str, found.torn))}." if found.torn else ""
-    if found.bad_line is not None:
-        return f"The trail is broken at line {found.bad_line} of {found.bad_file}: {found.why}.{torn}"
-    if not found.count:
-        return "There is no entry: nothing was recorded yet, or the file was taken away."
-    anchored = "" if found.anchored else " What was cut off its end cannot be seen from the file alone."
-    return f"The chain holds: {found.count} entries, the last is {found.last}.{torn}{anchored}"
-
-
 def filters(project: Project, wanted: dict[str, str]) -> Filters:
     """Return the filters that flags ask for; empty ones ask for nothing."""
     now = datetime.now().astimezone()
@@ -87,16 +74,3 @@ def filters(project: Project, wanted: dict[str, str]) -> Filters:
         since=parse_moment(given["since"], now) if "since" in given else None,
         until=parse_moment(given["until"], now, end=True) if "until" in given else None,
     )
-
-
-def show_verdict(project: Project, console: Console, *, as_json: bool) -> bool:
-    """Verify the chain, write the verdict, and return whether it holds."""
-    found = verify(project.settings.trail)
-    if as_json:
-        console.data(
-            {"ok": found.bad_line is None, "entries": found.count, "last": found.last, "bad_line": found.bad_line}
-            | {"why": found.why, "torn": list(found.torn), "anchored": found.anchored}
-        )
-    else:
-        console.text(verdict(found))
-    return found.bad_line is None

@@ -163,15 +163,24 @@ def exists_elsewhere(conninfo: Conninfo, name: str) -> Conninfo | None:
 @contextmanager
 def session_lock(connection: Connection, key: int, what: str, waiting: Callable[[str], None]) -> Iterator[None]:
     """Hold a session advisory lock while the block runs. `waiting` hears who has it, as does LockTimeoutError."""
-    if not try_lock(connection, key):
-        waiting(f"{what} is locked by {_holder(connection, key)}; up to {LOCK_WAIT_S} s")
-        _wait_for_lock(connection, key, what)
+    unlock = take_lock(connection, key, what, waiting)
     try:
         yield
     finally:
         if not connection.closed:
             with suppress(psycopg.OperationalError):  # the session has gone, and its lock; what ended the block counts
-                connection.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_CLASS, key])
+                connection.execute(unlock)
+
+
+def take_lock(connection: Connection, key: int, what: str, waiting: Callable[[str], None]) -> sql.Composed:
+    """Take a session advisory lock, and return the statement that gives it back before the session ends.
+
+    `waiting` hears who has it, as does LockTimeoutError.
+    """
+    if not try_lock(connection, key):
+        waiting(f"{what} is locked by {_holder(connection, key)}; up to {LOCK_WAIT_S} s")
+        _wait_for_lock(connection, key, what)
+    return sql.SQL("SELECT pg_advisory_unlock({}, {})").format(LOCK_CLASS, key)
 
 
 def _wait_for_lock(connection: Connection, key: int, what: str) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dbtasks.anchoring import Anchoring
 from dbtasks.approved import weighed
 from dbtasks.armed import Terminal
 from dbtasks.call import Call as Call
@@ -214,11 +216,13 @@ class _Road:
         approval = {"approval": self.call.brought.as_data()} if self.call.brought else {}
         told = {name: value for name, value in detail.items() if value}
         self.entry = entry = self.trail.intent(act, {**told, **approval})
+        anchoring = Anchoring(self.project, self.trail, clearance, target, self._note)
         site = Site(
             project=self.project,
             target=target,
             server_way=seen.server_way,
             entry=entry,
+            anchoring=anchoring,
             look_again=lambda: self._look(target, seen),
             report=self.console.hear,
             beside=seen.beside,
@@ -231,9 +235,11 @@ class _Road:
         def ended(outcome: Outcome, facts: dict[str, object]) -> None:
             milliseconds = round((time.monotonic() - started) * 1000)
             self.trail.result(entry, outcome=outcome, duration_ms=milliseconds, detail=facts)
+            anchoring.end()
 
         aside = seen.plan.operation.replaces
-        result = recorded(lambda: self.ration.run(clearance, site), site.result.facts, ended, aside=aside)
+        with closing(anchoring):
+            result = recorded(lambda: self.ration.run(clearance, site), site.result.facts, ended, aside=aside)
         report = self._report(target, seen, "done", result)
         return replace(report, entry=entry, clearance=clearance)
 

@@ -15,7 +15,7 @@ import psycopg
 
 from dbtasks import applying, building, checking, command, registry, replacing, spent
 from dbtasks.arming import ArmTerminal
-from dbtasks.database import let_write, session_lock, telling_failures
+from dbtasks.database import let_write, take_lock, telling_failures
 from dbtasks.environment import for_command
 from dbtasks.errors import PlanChangedError, ServerUnreachableError
 from dbtasks.guard import Clearance, decide
@@ -50,7 +50,7 @@ def run(clearance: Clearance, site: Site) -> Result:
     bench = Workbench(clearance, site, plan)
     with telling_failures(plan.tier, plan.database), ExitStack() as stack:
         if clearance.request.brought or any(_writes(step) for step in plan.steps):
-            stack.enter_context(_locked(bench))
+            _lock(bench)
             now = site.look_again()
             if now.plan.hash != plan.hash:
                 raise PlanChangedError(before=plan.hash, now=now.plan.hash)
@@ -58,6 +58,8 @@ def run(clearance: Clearance, site: Site) -> Result:
             if isinstance(verdict, Refuse):  # another stamp, say, which no plan shows
                 raise verdict.error()
             _spend(bench)
+        else:
+            site.anchoring.begin(None)
         stack.enter_context(_cleaning_up(bench))
         from_stock = plan.operation.builds
         for step in building.shortened(bench) if from_stock else plan.steps:
@@ -79,9 +81,11 @@ def _writes(step: Step) -> bool:
     return not isinstance(step, HandOut | Verify | TakeBackup | RecoverTo | ArmTerminal)
 
 
-@contextmanager
-def _locked(bench: Workbench) -> Iterator[None]:
-    """Hold the tier's lock: in the coordination database, else in the target where none can be had."""
+def _lock(bench: Workbench) -> None:
+    """Take the tier's lock: in the coordination database, else in the target where none can be had.
+
+    It is given back once the result is in the trail.
+    """
     site, plan, conninfo = bench.site, bench.plan, bench.site.target.conninfo
     try:
         if site.beside is not None:
@@ -103,8 +107,9 @@ def _locked(bench: Workbench) -> Iterator[None]:
     # What only prepares waits for others that prepare, and lets a reset go by.
     kind = "/stock" if any(isinstance(step, KeepReady) for step in plan.steps) else ""
     key = crc32(f"{plan.project}/{plan.tier}{kind}".encode()) & 0x7FFFFFFF
-    with connection, session_lock(connection, key, f"[{plan.tier.upper()}] {plan.database}", _waiting(bench)):
-        yield
+    site.anchoring.begin(connection)  # from here on it is theirs to close
+    what = f"[{plan.tier.upper()}] {plan.database}"
+    site.anchoring.locked(take_lock(connection, key, what, _waiting(bench)))
 
 
 def _waiting(bench: Workbench) -> Callable[[str], None]:

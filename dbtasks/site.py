@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from dbtasks.anchoring import Anchoring
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import Connection
 from dbtasks.moment import Moment
@@ -28,7 +29,8 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where a clearance is used. `look_again` makes the survey anew; `entry` is the trail's number of the intent.
+    """Where a clearance is used. `look_again` makes the survey anew; `entry` is the trail's number of the intent,
+    which `anchoring` takes to the server.
 
     `beside` is the survey's own connection to the coordination database, where it made one. `fresh`: nothing in stock
     is believed. `result` grows while the steps run. `ahead` is a worker that waits for a job,
@@ -39,6 +41,7 @@ class Site:
     target: Target
     server_way: Conninfo
     entry: int
+    anchoring: Anchoring
     look_again: Callable[[], Survey]
     report: Callable[[Moment], None]
     beside: Connection | None = None

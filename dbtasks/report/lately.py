@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import takewhile
 from pathlib import Path
 
-from dbtasks import audit_view
+from dbtasks import proof_view
 from dbtasks.author import Who
 from dbtasks.errors import TrailError
 from dbtasks.overview import last_run
@@ -17,7 +17,6 @@ from dbtasks.project import Project
 from dbtasks.report import Asked, Day, Report, Told
 from dbtasks.surroundings import Kind
 from dbtasks.tiers import Loss, Tier
-from dbtasks.trail_proof import verify
 from dbtasks.trail_query import REFUSED, Entry, Filters, newest, read
 from dbtasks.trail_runs import Run, State, runs
 from dbtasks.trail_runs import unfinished as without_result
@@ -101,7 +100,7 @@ def told(report: Report, project: Project) -> Report:
     """Return a report with what the trail tells. A trail that cannot be read is told as such."""
     trail, who, settings = project.settings.trail, project.who, project.settings
     try:
-        verdict = verify(trail)
+        proof = proof_view.prove(project)
         expendable = {tier.name for tier in settings.tiers if tier.may_lose is Loss.EVERYTHING}
         recent = [
             run
@@ -110,7 +109,7 @@ def told(report: Report, project: Project) -> Report:
         ]
         return replace(
             report,
-            trail=Told(holds=verdict.bad_line is None, words=audit_view.verdict(verdict)),
+            trail=Told(holds=proof.ok, words=" ".join(proof_view.said(proof))),
             recent=tuple(recent[-_MOST:]),
             days=tuple(days(trail, report.at)),
             plans=tuple(plans(trail, settings.tiers, report.at - timedelta(days=DAYS))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing, nullcontext
 
 from dbtasks import readiness
+from dbtasks.anchoring import Anchoring
 from dbtasks.operations import prepare
 from dbtasks.pipeline import Call, carry_out
 from dbtasks.recipe import Fit
@@ -48,11 +49,13 @@ def _kept(way_in: WayIn, registry: Registry) -> str | None:
 
 
 def _bench(way_in: WayIn, seen: Survey) -> Workbench:
+    project, target = way_in.project, way_in.ready.report.target
     site = Site(
-        project=way_in.project,
-        target=way_in.ready.report.target,
+        project=project,
+        target=target,
         server_way=seen.server_way,
         entry=way_in.entry,
+        anchoring=Anchoring(project, project.trail(), way_in.clearance, target, lambda _line: None),
         look_again=lambda: seen,
         report=lambda _moment: None,
     )
