@@ -42,7 +42,7 @@ class Call:
 class Report:
     """What became of a call. `plan` and `target` are as they were cleared, or planned on a dry run.
 
-    `refusal` is what a dry run foresees.
+    `refusal` is what a dry run foresees, `limits` what is left before the run.
     """
 
     project: Project
@@ -55,6 +55,7 @@ class Report:
     clearance: Clearance | None = None
     evidence: Evidence | None = None
     refusal: Refuse | None = None
+    limits: tuple[str, ...] = ()
 
     def as_data(self) -> dict[str, object]:
         from dbtasks.rehearsal_view import as_data  # late: most output is text
@@ -67,6 +68,7 @@ class Report:
             "verdict": self.verdict,
             **({"code": refusal.code} if refusal else {}),
             **({shown.name: shown.as_data()} if shown else {}),
+            **({"limits": list(self.limits)} if self.limits else {}),
             "entry": self.entry,
             "plan": self.plan.as_data(),
             **({"rehearsal": rehearsal} if rehearsal else {}),

@@ -69,6 +69,12 @@ def steps(plan: Plan, materials: Materials, evidence: Evidence | None = None) ->
         yield fact("would", "only look")
 
 
+def limits(left: tuple[str, ...]) -> Iterator[str]:
+    """Yield what is left of the tier's limits before this run."""
+    if left:
+        yield fact("limits", "; ".join(left))
+
+
 def rehearsal(evidence: Evidence) -> Iterator[str]:
     """Yield how the revisions went on the scratch server, and what would be lost."""
     yield from (fact(name, text) for name, text in risk_lines(evidence))

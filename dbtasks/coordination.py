@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import LiteralString
 
 from dbtasks.conninfo import Conninfo
 from dbtasks.database import Connection, Tally, look, open_to_write
@@ -14,21 +12,6 @@ from dbtasks.guard import Clearance
 from dbtasks.registry import COORDINATION
 
 _THERE = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = %s)"
-
-
-class Tightening(enum.Enum):
-    """What is written without a clearance: it can only take away what somebody may do."""
-
-    DISARMED = "disarmed"
-
-
-_TIGHTENING: dict[Tightening, LiteralString] = {
-    Tightening.DISARMED: """
-UPDATE dbtasks.armed SET until = clock_timestamp()
- WHERE project = %(project)s AND tier = %(tier)s AND person = %(person)s AND until > clock_timestamp()
-RETURNING host
-""",
-}
 
 
 @contextmanager
@@ -45,10 +28,12 @@ def writing(clearance: Clearance, conninfo: Conninfo) -> Iterator[Connection]:
         yield connection
 
 
-def tighten(conninfo: Conninfo, what: Tightening, values: Mapping[str, object]) -> list[tuple[object, ...]] | None:
-    """Write one thing that tightens, and return its rows; `None`: the server has no database `dbtasks`.
+@contextmanager
+def tightening(conninfo: Conninfo) -> Iterator[Connection | None]:
+    """Yield a connection for what can only take away what somebody may do: that needs no clearance.
 
-    A tier's own database is not written to without a clearance, not even beside the stamp.
+    `None`: the server has no database `dbtasks`, and a tier's own is not written to without one, not even beside the
+    stamp.
     """
     try:
         connection = open_to_write(Tally(), conninfo.with_database(COORDINATION))
@@ -56,9 +41,10 @@ def tighten(conninfo: Conninfo, what: Tightening, values: Mapping[str, object]) 
         with closing(look(conninfo)) as found:
             if _is_there(found):
                 raise
-        return None
+        yield None
+        return
     with connection:
-        return connection.execute(_TIGHTENING[what], values).fetchall()
+        yield connection
 
 
 def _enter(connect: Callable[[Conninfo], Connection], conninfo: Conninfo) -> Connection:

@@ -60,7 +60,7 @@ class Scratch(Permit):
 class Tally(Permit):
     """Permission to write into a server's coordination database that somebody may do less from now on.
 
-    See `coordination.Tightening`, which has all that is written with it.
+    `coordination.tightening` is its only maker: what was refused, and what is not armed any more.
     """
 
     def opens(self, conninfo: Conninfo) -> bool:

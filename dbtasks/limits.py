@@ -1,6 +1,6 @@
-"""How often, and when not: rates, weekly freezes, a pause after a failure. Pure: the clock is the server's, and given.
+"""How often, and when not: rates, weekly freezes, pauses after failures and refusals. Pure: the clock is given.
 
-What is counted are runs, by tier, operation and person.
+What is counted are runs and refusals, by tier, operation and person.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Freeze:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a tier declares. `cool_down` is how long a person waits after a run of theirs that failed."""
+    """What a tier declares. `cool_down` is how long a person waits after a run that failed, and after two refusals."""
 
     rates: tuple[Rate, ...] = ()
     freezes: tuple[Freeze, ...] = ()
@@ -48,10 +48,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """One run: when it began, and whether it failed."""
+    """One run: when it began, and whether it failed. Or `refused`: a run that came to nothing."""
 
     at: datetime
     failed: bool = False
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +66,14 @@ class Wait:
 def wait(limits: Limits, operation: str, uses: tuple[Use, ...], now: datetime) -> Wait | None:
     """Return until when an operation has to wait, and the longest reason; `None`: it may run now.
 
-    `uses` are the runs of this operation by this person, in any order; `now` has a time zone.
+    `uses` are the runs and refusals of this operation by this person, in any order; `now` has a time zone.
     """
+    runs = tuple(each for each in uses if not each.refused)
     found = [
-        *(_by_rate(each, uses, now) for each in limits.rates if each.operation == operation),
+        *(_by_rate(each, runs, now) for each in limits.rates if each.operation == operation),
         *(_by_freeze(each, now) for each in limits.freezes if each.operation == operation),
-        _by_failure(limits.cool_down, uses),
+        _by_failure(limits.cool_down, runs),
+        _by_refusals(limits.cool_down, uses),
     ]
     waits = [each for each in found if each is not None and each.until > now]
     return max(waits, key=lambda each: each.until, default=None)
@@ -106,10 +109,31 @@ def _by_failure(cool_down: timedelta | None, uses: tuple[Use, ...]) -> Wait | No
     return Wait(until=last.at + cool_down, why=f"the last run failed, and {_words(cool_down)} are to pass after that")
 
 
+def _by_refusals(cool_down: timedelta | None, uses: tuple[Use, ...]) -> Wait | None:
+    """Return the pause after two refusals in a row, no longer apart than the pause itself."""
+    if cool_down is None or len(uses) < 2:
+        return None
+    before, last = sorted(uses, key=lambda each: each.at)[-2:]
+    if not (before.refused and last.refused) or last.at - before.at >= cool_down:
+        return None
+    return Wait(until=last.at + cool_down, why=f"it was refused twice, and {_words(cool_down)} are to pass after that")
+
+
+def outlook(limits: Limits, operation: str, uses: tuple[Use, ...], now: datetime) -> tuple[str, ...]:
+    """Return what is left of each limit before a run, and when the operation rests, as clauses."""
+    left = []
+    for rate in limits.rates:
+        if rate.operation == operation:
+            taken = sum(not each.refused and each.at > now - rate.per for each in uses)
+            left.append(f"{max(0, rate.most - taken)} of {rate.most} left in {_words(rate.per)}")
+    rests = [each for each in limits.freezes if each.operation == operation]
+    return (*left, *(f"frozen from {clock(each.begins)} to {clock(each.ends)} {each.zone}" for each in rests))
+
+
 def longest(limits: Limits, operation: str) -> timedelta:
     """Return how far back runs count."""
     spans = [each.per for each in limits.rates if each.operation == operation]
-    return max([*spans, limits.cool_down or timedelta(0)])
+    return max([*spans, 2 * (limits.cool_down or timedelta(0))])  # two refusals, each within the pause of the next
 
 
 def clock(minutes: int) -> str:

@@ -14,6 +14,7 @@ from dbtasks.call import Call as Call
 from dbtasks.call import Report as Report
 from dbtasks.console import Console
 from dbtasks.errors import ConsentNotGivenError, DbtasksError, PlanChangedError, RefusedError
+from dbtasks.evidence import StampState
 from dbtasks.guard import Clearance, admit, clear, decide
 from dbtasks.project import Project
 from dbtasks.rationed import Ration
@@ -49,9 +50,11 @@ def carry_out(project: Project, call: Call, console: Console) -> Report:
     except RefusedError as refused:
         if not road.entry:  # what is refused while running stands in its result
             trail.refusal(act, code=refused.code, detail={"saw": refused.saw, "reason": call.reason})
+            road.refused(refused.code)
         raise
     except ConsentNotGivenError:
         trail.refusal(act, code="E-NOT-CONFIRMED", detail={"reason": call.reason})
+        road.refused("E-NOT-CONFIRMED")
         raise
 
 
@@ -61,6 +64,7 @@ class _Road:
     def __init__(self, project: Project, call: Call, console: Console, trail: Trail) -> None:
         self.project, self.call, self.console, self.trail = project, call, console, trail
         self.asked, self.entry = False, 0
+        self.own: Target | None = None  # where the live database has shown to be the tier's
         tier = call.choice.tier
         before = project.settings.tier(tier.after) if tier.after else None
         self.request = Request(
@@ -103,6 +107,11 @@ class _Road:
                     seen.beside.close()
         raise last
 
+    def refused(self, code: str) -> None:
+        """Count a refusal, in the tier's own place alone: what another server says is no business of its."""
+        if self.own is not None:
+            self.ration.refused(self.own, code)
+
     def _look(self, target: Target, before: Survey | None = None) -> Survey:
         say: Callable[[str | Moment], None] = (lambda _said: None) if before else self.console.hear
         seen = survey(self.project, self.request, target, self.call.wish, before, say=say)
@@ -112,6 +121,8 @@ class _Road:
         return self.terminal.add(target, seen)
 
     def _cleared(self, seen: Survey, target: Target) -> Report:
+        if seen.evidence.situation.stamp in (StampState.MATCHES, StampState.PROMOTED):
+            self.own = target
         self._report_excess(seen)
         clearance = self._clear(seen, target)
         if not seen.plan.steps:  # nothing to prune, say
@@ -145,15 +156,18 @@ class _Road:
 
     def _planned(self, target: Target, seen: Survey) -> Report:
         """Show the plan and what the guard would say to it, and change nothing."""
-        from dbtasks import card_steps, foreseeing  # late: most runs show none
+        from dbtasks import card, card_steps, foreseeing  # late: most runs show none
 
         wet = foreseeing.meant(self.request)
 
         verdict, words = foreseeing.foresee(wet, seen.plan, seen.evidence, walks=self.call.wish.walks)
-        for line in card_steps.steps(seen.plan, seen.materials, seen.evidence):
+        left, none = self.ration.foresee(target, seen.evidence.situation.floor)
+        if none is not None and not isinstance(verdict, Refuse):
+            verdict, words = none, card.would(none)
+        for line in (*card_steps.steps(seen.plan, seen.materials, seen.evidence), *card_steps.limits(left)):
             self.console.say(line)
         self.console.say(f"  plan {seen.plan.hash[:12]} · {words} · nothing was changed")
-        report = self._report(target, seen, words, Result())
+        report = replace(self._report(target, seen, words, Result()), limits=left)
         if not isinstance(verdict, Refuse):
             return report
         for line in verdict.shown.lines() if verdict.shown else ():
@@ -174,13 +188,13 @@ class _Road:
     def _clear(self, seen: Survey, target: Target) -> Clearance:
         verdict = decide(self.request, seen.plan, seen.evidence)
         self.asked = isinstance(verdict, Ask)
-        if not isinstance(verdict, Refuse):
-            self.ration.look(target, seen.evidence.situation.floor)
+        left = () if isinstance(verdict, Refuse) else self.ration.look(target, seen.evidence.situation.floor)
         replies: tuple[str, ...] = ()
         if isinstance(verdict, Ask) and not (verdict.yes_counts and self.request.yes):
-            from dbtasks import backed_up, card
+            from dbtasks import backed_up, card, card_steps
 
-            for line in card.before_asking(seen, target, backed_up.newest(self.project, target)):
+            newest = backed_up.newest(self.project, target)
+            for line in (*card.before_asking(seen, target, newest), *card_steps.limits(left)):
                 self.console.say(line)
             for question in verdict.questions:
                 reply = self.console.ask(question)

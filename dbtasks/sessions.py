@@ -8,7 +8,7 @@ import psycopg
 
 from dbtasks.arming import Armed, Arming, ArmTerminal, Seat
 from dbtasks.conninfo import mask
-from dbtasks.coordination import Tightening, looking, tighten, writing
+from dbtasks.coordination import looking, tightening, writing
 from dbtasks.errors import DbtasksError
 from dbtasks.guard import Clearance
 from dbtasks.targets import Target
@@ -56,6 +56,12 @@ SELECT until > clock_timestamp(), ceil(extract(epoch FROM until - clock_timestam
 """
 
 
+_END = """
+UPDATE dbtasks.armed SET until = clock_timestamp()
+ WHERE project = %(project)s AND tier = %(tier)s AND person = %(person)s AND until > clock_timestamp()
+"""
+
+
 def find(target: Target, project: str, seat: Seat) -> Armed:
     """Return whether a terminal is armed. What cannot be asked is not."""
     if not seat.terminal:
@@ -94,11 +100,11 @@ def end(target: Target, project: str, person: str) -> int | None:
     `None`: the server has no coordination database, and the tier's own is not written to without a clearance.
     """
     values = {"project": project, "tier": target.tier.name, "person": person}
-    try:
-        rows = tighten(target.conninfo, Tightening.DISARMED, values)
-    except psycopg.errors.UndefinedTable:  # nobody ever armed
-        return 0
-    return None if rows is None else len(rows)
+    with tightening(target.conninfo) as connection:
+        if connection is None:
+            return None
+        nobody = connection.execute(_THERE).fetchone() != (True,)
+        return 0 if nobody else connection.execute(_END, values).rowcount
 
 
 def _values(target: Target, project: str, seat: Seat) -> dict[str, object]:

@@ -80,7 +80,10 @@ LIMIT_KEYS = (
         pattern=FROZEN,
         example="[migrate Fri 16:00 to Mon 08:00 Europe/Berlin]",
     ),
-    time("cool_down", "How long a person waits after a run of theirs that failed, for the same operation."),
+    time(
+        "cool_down",
+        "How long a person waits with an operation after a run of theirs that failed, and after two refusals in a row.",
+    ),
 )
 
 ACCESS_KEYS = (

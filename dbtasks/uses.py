@@ -7,17 +7,18 @@ takes the unit: of several who want the last one, exactly one has it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from typing import cast
 
 import psycopg
 
 from dbtasks.conninfo import mask
-from dbtasks.database import Connection, look, open_to_write
+from dbtasks.coordination import looking, tightening, writing
+from dbtasks.database import Connection
 from dbtasks.errors import DbtasksError, RefusedError
 from dbtasks.guard import Clearance
-from dbtasks.limits import Limits, Use, Wait, longest, wait
+from dbtasks.limits import Limits, Use, Wait, longest, outlook, wait
 from dbtasks.registry import COORDINATION
 from dbtasks.targets import Target
 from dbtasks.tiers import Consent, Floor, Loss
@@ -34,23 +35,30 @@ CREATE TABLE IF NOT EXISTS dbtasks.uses (
     at        timestamptz NOT NULL DEFAULT clock_timestamp(),
     failed    boolean NOT NULL DEFAULT false
 );
+ALTER TABLE dbtasks.uses ADD COLUMN IF NOT EXISTS refused boolean NOT NULL DEFAULT false;
 CREATE INDEX IF NOT EXISTS uses_by_whom ON dbtasks.uses (project, tier, operation, person, at);
 GRANT USAGE ON SCHEMA dbtasks TO PUBLIC;
 GRANT SELECT ON dbtasks.uses TO PUBLIC;
 """
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('dbtasks.uses'))"
-_THERE = "SELECT to_regclass('dbtasks.uses') IS NOT NULL"
-_COORDINATED = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = %s)"
+_THERE = """
+SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('dbtasks.uses') AND attname = 'refused')
+"""
 _NOW = "SELECT clock_timestamp()"
 _USES = """
-SELECT at, failed FROM dbtasks.uses
+SELECT at, failed, refused FROM dbtasks.uses
  WHERE project = %(project)s AND tier = %(tier)s AND operation = %(operation)s AND person = %(person)s
    AND at > %(since)s
 """
 _TAKE = """
 INSERT INTO dbtasks.uses (project, tier, operation, person, at)
 VALUES (%(project)s, %(tier)s, %(operation)s, %(person)s, %(now)s) RETURNING id
+"""
+
+_REFUSED = """
+INSERT INTO dbtasks.uses (project, tier, operation, person, refused)
+VALUES (%(project)s, %(tier)s, %(operation)s, %(person)s, true)
 """
 
 
@@ -64,26 +72,24 @@ class Asked:
     person: str
 
 
-def look_first(target: Target, asked: Asked, floor: Floor) -> None:
-    """Raise RefusedError where the run would have to wait, before anybody is asked. It takes nothing."""
+def look_first(target: Target, asked: Asked, floor: Floor) -> tuple[str, ...]:
+    """Return what is left, in clauses. RefusedError where the run would have to wait. It takes nothing."""
     found: Wait | None = None
-    with _closed(target, floor):
-        with closing(look(target.conninfo)) as connection:
-            aside = connection.execute(_COORDINATED, [COORDINATION]).fetchone() == (True,)
-        place = target.conninfo.with_database(COORDINATION) if aside else target.conninfo
-        with closing(look(place)) as connection:
-            limits, now = target.tier.limits, _now(connection)
-            there = connection.execute(_THERE).fetchone() == (True,)
-            uses = _uses(connection, asked, limits, now) if there else ()
-            found = wait(limits, asked.operation, uses, now)
+    left: tuple[str, ...] = ()
+    with _closed(target, floor), looking(target.conninfo) as connection:
+        limits, now = target.tier.limits, _now(connection)
+        there = connection.execute(_THERE).fetchone() == (True,)
+        uses = _uses(connection, asked, limits, now) if there else ()
+        found, left = wait(limits, asked.operation, uses, now), outlook(limits, asked.operation, uses, now)
     if found is not None:
         raise _refusal(found, asked, target)
+    return left
 
 
 def take(clearance: Clearance, target: Target, asked: Asked) -> int | None:
     """Take a unit for this run, and return its number; RefusedError says from when on there is one."""
     found: int | Wait | None = None
-    with _closed(target, clearance.evidence.situation.floor), _open(clearance, target) as connection:
+    with _closed(target, clearance.evidence.situation.floor), writing(clearance, target.conninfo) as connection:
         found = take_in(connection, asked, target.tier.limits)
     if isinstance(found, Wait):
         raise _refusal(found, asked, target)
@@ -93,9 +99,7 @@ def take(clearance: Clearance, target: Target, asked: Asked) -> int | None:
 def take_in(connection: Connection, asked: Asked, limits: Limits) -> int | Wait:
     """Take a unit, or return until when there is none. One transaction, under the lock."""
     with connection.transaction():
-        connection.execute(LOCK)
-        if connection.execute(_THERE).fetchone() != (True,):
-            connection.execute(_CREATE)
+        _locked(connection)
         now = _now(connection)
         found = wait(limits, asked.operation, _uses(connection, asked, limits, now), now)
         if found is not None:
@@ -107,20 +111,29 @@ def take_in(connection: Connection, asked: Asked, limits: Limits) -> int | Wait:
 def note_failure(clearance: Clearance, target: Target, number: int) -> None:
     """Write down that a run failed, where the server still answers."""
     try:
-        with _open(clearance, target) as connection:
+        with writing(clearance, target.conninfo) as connection:
             connection.execute("UPDATE dbtasks.uses SET failed = true WHERE id = %s", [number])
     except (psycopg.Error, DbtasksError):
         return  # the failure itself is told, and the unit is taken
 
 
-@contextmanager
-def _open(clearance: Clearance, target: Target) -> Iterator[Connection]:
-    with open_to_write(clearance, target.conninfo) as connection:
-        if connection.execute(_COORDINATED, [COORDINATION]).fetchone() != (True,):
-            yield connection
-            return
-    with open_to_write(clearance, target.conninfo.with_database(COORDINATION)) as connection:
-        yield connection
+def note_refusal(target: Target, asked: Asked) -> None:
+    """Write down that a run was refused, where the server has a coordination database and lets us."""
+    try:
+        with tightening(target.conninfo) as connection:
+            if connection is not None:
+                with connection.transaction():
+                    _locked(connection)
+                    connection.execute(_REFUSED, _values(asked))
+    except (psycopg.Error, DbtasksError):
+        return  # the refusal itself is told
+
+
+def _locked(connection: Connection) -> None:
+    """Hold the lock until the transaction ends, and see that the table is there."""
+    connection.execute(LOCK)
+    if connection.execute(_THERE).fetchone() != (True,):
+        connection.execute(_CREATE)
 
 
 @contextmanager
@@ -166,7 +179,7 @@ def _now(connection: Connection) -> datetime:
 def _uses(connection: Connection, asked: Asked, limits: Limits, now: datetime) -> tuple[Use, ...]:
     values = {**_values(asked), "since": now - longest(limits, asked.operation)}
     rows = connection.execute(_USES, values).fetchall()
-    return tuple(Use(at=cast(datetime, at), failed=bool(failed)) for at, failed in rows)
+    return tuple(Use(at=cast(datetime, at), failed=bool(failed), refused=bool(refused)) for at, failed, refused in rows)
 
 
 def _values(asked: Asked) -> dict[str, str]:

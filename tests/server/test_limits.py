@@ -93,16 +93,39 @@ def test_without_the_lock_more_than_one_has_it(abroad: Server, shop: Project) ->
 
 
 def test_the_third_run_is_refused_before_anybody_is_asked_and_told_when(abroad: Server, shop: Project) -> None:
+    before = shop.terminal("run --tier=prod --dry-run -- true", **ARMED)
     done = [shop.prod("run --tier=prod -- true") for _ in range(2)]
     with nothing_changes(abroad, "goods_prod"):
         third = shop.terminal("run --tier=prod -- true", **ARMED)
 
+    assert "  limits          2 of 2 left in 1 day\n" in before.text.replace("\r", "")
+    assert "  limits          1 of 2 left in 1 day\n" in done[1].out.replace("\r", "")
     assert [each.code for each in (*done, third)] == [0, 0, 3], third.out
     assert "E-LIMIT" in third.out
     assert "it may run 2 times in 1 day, and did" in third.out
     assert "From " in third.out
     assert shop.last_entry()["outcome"] == "E-LIMIT"
     assert abroad.sql("SELECT count(*) FROM dbtasks.uses WHERE operation = 'open'", "dbtasks") == [2]
+
+
+def test_after_two_refusals_the_same_person_waits_on_it_and_elsewhere_nothing_is_counted(
+    abroad: Server, shop: Project
+) -> None:
+    counted = "SELECT count(*) FROM dbtasks.uses WHERE operation = 'adopt' AND refused"
+    abroad.database("goods_foreign_prod", "mover")
+    with nothing_changes(abroad, "goods_prod"):
+        for _ in range(2):  # another database of that server, which is not the tier's: refused, and not counted
+            way = abroad.url("goods_foreign_prod", "mover")
+            assert "E-NO-STAMP" in shop.terminal("seed --tier=prod", **ARMED, database_url=way).out
+        first, second = (shop.terminal("adopt --tier=prod", "yes\n", "no\n", **ARMED) for _ in range(2))
+        third = shop.terminal("adopt --tier=prod", **ARMED)
+        dry = shop.terminal("adopt --tier=prod --dry-run", **ARMED)
+
+    assert [first.code, second.code, third.code] == [4, 4, 3], third.out
+    assert "it was refused twice, and 1 hour are to pass after that" in third.out
+    assert (dry.code, "would be refused (E-LIMIT): adopt on [PROD]" in dry.text) == (0, True), dry.text
+    assert abroad.sql(counted, "dbtasks") == [2]
+    assert abroad.sql("SELECT count(*) FROM dbtasks.uses WHERE operation = 'seed' AND refused", "dbtasks") == [0]
 
 
 def test_a_freeze_is_told_with_its_end_and_a_dry_run_is_free(abroad: Server, shop: Project) -> None:

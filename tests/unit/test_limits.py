@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from dbtasks.limits import Freeze, Limits, Rate, Use, longest, wait
+from dbtasks.limits import Freeze, Limits, Rate, Use, longest, outlook, wait
 
 NOW = datetime(2026, 6, 10, 12, 0, tzinfo=UTC)  # a Wednesday
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -92,6 +92,57 @@ def test_after_a_failure_a_while_has_to_pass(uses: tuple[Use, ...], until: datet
     assert found is None or found.why == "the last run failed, and 30 minutes are to pass after that"
 
 
+def refused(*minutes_ago: float) -> tuple[Use, ...]:
+    return tuple(Use(at=NOW - timedelta(minutes=each), refused=True) for each in minutes_ago)
+
+
+@pytest.mark.parametrize(
+    ("uses", "until"),
+    [
+        (refused(5), None),
+        (refused(9, 4), NOW + timedelta(minutes=26)),
+        (refused(4, 9), NOW + timedelta(minutes=26)),
+        (refused(20, 9, 4), NOW + timedelta(minutes=26)),
+        (refused(40, 29), NOW + timedelta(minutes=1)),
+        (refused(40, 30), None),
+        (refused(34, 4), None),
+        ((*refused(9, 4), Use(at=NOW - timedelta(minutes=1))), None),
+        ((*refused(9, 4), Use(at=NOW - timedelta(minutes=6))), None),
+        ((*refused(9, 4), Use(at=NOW - timedelta(minutes=12))), NOW + timedelta(minutes=26)),
+    ],
+    ids=[
+        "one", "two", "in any order", "three", "long ago, and not over", "over", "too far apart", "made good since",
+        "a run between", "a run before",
+    ],
+)  # fmt: skip
+def test_after_two_refusals_in_a_row_a_while_has_to_pass(uses: tuple[Use, ...], until: datetime | None) -> None:
+    limits = Limits(cool_down=timedelta(minutes=30))
+    found = wait(limits, "migrate", tuple(each for each in uses if each.at > NOW - longest(limits, "migrate")), NOW)
+
+    assert (found and found.until) == until
+    assert found is None or found.why == "it was refused twice, and 30 minutes are to pass after that"
+    assert wait(Limits(), "migrate", uses, NOW) is None
+
+
+def test_a_refusal_is_no_run() -> None:
+    assert wait(RATES, "migrate", (*used(1), *refused(1, 2, 3)), NOW) is None
+    assert outlook(RATES, "migrate", (*used(1), *refused(1, 2, 3)), NOW) == ("1 of 2 left in 1 day",)
+
+
+@pytest.mark.parametrize(
+    ("operation", "uses", "expected"),
+    [
+        ("migrate", used(1, 25), ("1 of 2 left in 1 day", "frozen from Fri 16:00 to Mon 08:00 Europe/Berlin")),
+        ("migrate", used(1, 2, 3), ("0 of 2 left in 1 day", "frozen from Fri 16:00 to Mon 08:00 Europe/Berlin")),
+        ("open", (), ("1 of 1 left in 1 hour",)),
+        ("seed", (), ()),
+    ],
+    ids=["some", "none", "all", "no limit"],
+)
+def test_what_is_left_is_told_before_a_run(operation: str, uses: tuple[Use, ...], expected: tuple[str, ...]) -> None:
+    assert outlook(replace(RATES, freezes=(WEEKEND,)), operation, uses, NOW) == expected
+
+
 def test_of_several_reasons_the_one_that_lasts_longest_is_told() -> None:
     now = datetime(2026, 6, 12, 15, 0, tzinfo=UTC)
     both = replace(RATES, freezes=(WEEKEND,), cool_down=HOUR)
@@ -105,7 +156,7 @@ def test_of_several_reasons_the_one_that_lasts_longest_is_told() -> None:
 def test_runs_count_as_far_back_as_the_longest_limit_asks() -> None:
     limits = replace(RATES, rates=(*RATES.rates, Rate(operation="open", most=9, per=DAY)), cool_down=timedelta(days=2))
 
-    assert longest(limits, "open") == timedelta(days=2)
+    assert longest(limits, "open") == timedelta(days=4)
     assert longest(RATES, "open") == HOUR
     assert longest(Limits(), "open") == timedelta(0)
 
