@@ -29,7 +29,7 @@ def note(bench: Workbench) -> None:
         return
     try:
         with bench.open(bench.place) as connection:
-            schema = read_schema(connection, bench.site.project.settings.migrations.version_tables)
+            schema = read_schema(connection, *bench.site.project.settings.left_out)
             record.put(connection, schema.fingerprint, _who(bench))
     except psycopg.Error as error:
         bench.report("schema", f"not noted, so that the next migration takes longer: {str(error).splitlines()[0]}")

@@ -27,6 +27,7 @@ from dbtasks.plan import (
     Verify,
 )
 from dbtasks.rehearsal_view import revision_lines, risk_lines
+from dbtasks.roles import GiveRights
 from dbtasks.tiers import RecoveryEngine
 from dbtasks.way_back import Backup, CopyBack, NameBeside, PutMark, RecoverTo, RestoreBackup, TakeBackup
 from dbtasks.wording import one_line
@@ -58,6 +59,10 @@ def steps(plan: Plan, materials: Materials, evidence: Evidence | None = None) ->
                 yield from _way_back(step, materials.backup)
             case PutGuards() | LiftGuards():
                 yield from (fact(*each) for each in told(step, materials.beware))
+            case GiveRights():
+                yield from (fact("would run", each.sql) for each in step.changes)
+                doubts = dict.fromkeys(each.doubt for each in step.changes if each.doubt)
+                yield from (fact("may be refused", doubt) for doubt in doubts)
             case ArmTerminal():
                 at = f"{step.seat.person} on {step.seat.host}, {step.seat.terminal.partition(' ')[0]}"
                 yield fact("would arm", f"this terminal ({at}) for {step.minutes} min, by the server's clock")

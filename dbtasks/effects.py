@@ -37,7 +37,8 @@ class Operation:
     one that runs the downgrades of revisions, with what they destroy, `accepts` one that records a person's word that
     something unexpected is meant, `saves` one that takes a backup, `restores` one that takes from a backup,
     `recovers` one that replays the server's log elsewhere, `administers` one that goes in as the administrator, where
-    the tier names one, `lifts` one that takes guards away, `arms` one that arms a terminal for the others.
+    the tier names one, `lifts` one that takes guards away, `arms` one that arms a terminal for the others,
+    `entitles` one about the rights of roles.
     `asked_as` is how the command line asks for one that has no task of its name.
     """
 
@@ -61,6 +62,7 @@ class Operation:
     administers: bool = False
     lifts: bool = False
     arms: bool = False
+    entitles: bool = False
     stamps: Stamping = Stamping.NEVER
     asked_as: str = ""
 

@@ -13,7 +13,7 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import Task
 
-from dbtasks.access_tasks import harden
+from dbtasks.access_tasks import harden, roles
 from dbtasks.approval_tasks import APPROVAL_TASKS
 from dbtasks.arming_tasks import ARMING_TASKS
 from dbtasks.audit_tasks import audit
@@ -223,7 +223,7 @@ TASKS: tuple[Task[Any], ...] = (
 
 def namespace(*more: Collection | Task[Any]) -> Collection:
     """Return the root namespace for a `tasks.py`: our tasks, and the team's own."""
-    root = Collection(*TASKS, backups())
+    root = Collection(*TASKS, backups(), roles())
     for each in more:
         if isinstance(each, Collection):
             root.add_collection(each)

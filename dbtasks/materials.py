@@ -8,6 +8,7 @@ from dbtasks.arming import ArmTerminal
 from dbtasks.measures import Measure
 from dbtasks.plan import Prove, RevisionBytes
 from dbtasks.risks import Ceiling
+from dbtasks.roles import Change
 from dbtasks.values import dataclass
 from dbtasks.way_back import Back, Backup
 
@@ -48,7 +49,8 @@ class Materials:
     being at head, `backup` what is to be restored, `into` the name that it gets where it is not to take a place,
     `tables` are those of it that are to be copied back, and `back_how` says how much of them. `goal` is the point of
     the log to recover to. `measures` are the guards that are to be put, `passes` the role that they let pass, `beware`
-    what they do not stop. `arms` is the terminal that is to be armed.
+    what they do not stop. `arms` is the terminal that is to be armed. `changes` are the
+    statements that give roles the rights that they lack.
     """
 
     revisions: tuple[RevisionBytes, ...] = ()
@@ -82,3 +84,4 @@ class Materials:
     measures: tuple[Measure, ...] = ()
     beware: tuple[str, ...] = ()
     arms: ArmTerminal | None = None
+    changes: tuple[Change, ...] = ()

@@ -17,6 +17,7 @@ from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence, Identity
 from dbtasks.measures import LiftGuards, PutGuards
 from dbtasks.risks import Ceiling
+from dbtasks.roles import GiveRights
 from dbtasks.tiers import Floor
 from dbtasks.values import dataclass
 from dbtasks.way_back import CopyBack, NameBeside, PutMark, RecoverTo, RestoreBackup, TakeBackup
@@ -197,6 +198,7 @@ Step = (
     | PutGuards
     | LiftGuards
     | ArmTerminal
+    | GiveRights
 )
 
 

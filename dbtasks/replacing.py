@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import psycopg
 
-from dbtasks import registry, snapshots
+from dbtasks import entitling, registry, snapshots
 from dbtasks.errors import RefusedError
 from dbtasks.moment import Moment
 from dbtasks.plan import BringBack, DropKept, SwapIn
@@ -30,6 +30,7 @@ def swap_in(bench: Workbench, step: SwapIn) -> str:
         bench.report("from", f"cache {bench.found.item.made.key[:4]} ({bench.found.item.facts})")
     else:
         snapshots.await_quiet(bench.registry().connection, bench.built_oid)
+    entitling.give_again(bench)
     _swap(bench, bench.built, bench.built_oid, step.keep)
     bench.built = None
     return ""

@@ -38,6 +38,7 @@ from dbtasks.plan import (
     TakeBack,
     Verify,
 )
+from dbtasks.roles import GiveRights
 from dbtasks.site import Result, Site
 from dbtasks.verdicts import Refuse
 from dbtasks.way_back import CopyBack, NameBeside, PutMark, RecoverTo, RestoreBackup, TakeBackup
@@ -159,7 +160,7 @@ def _do(bench: Workbench, step: Step) -> tuple[str, str]:
             from dbtasks import accepting  # late: most plans accept nothing
 
             return "accept", accepting.accept(bench, step)
-        case PutGuards() | LiftGuards() | ArmTerminal():
+        case PutGuards() | LiftGuards() | ArmTerminal() | GiveRights():
             return _access(bench, step)
         case HandOut():
             return "open", hand_out(bench, step)
@@ -211,7 +212,7 @@ def _way_back(
             assert_never(step)
 
 
-def _access(bench: Workbench, step: PutGuards | LiftGuards | ArmTerminal) -> tuple[str, str]:
+def _access(bench: Workbench, step: PutGuards | LiftGuards | ArmTerminal | GiveRights) -> tuple[str, str]:
     """Do a step about who may do what."""
     if isinstance(step, ArmTerminal):
         from dbtasks import sessions
@@ -219,6 +220,10 @@ def _access(bench: Workbench, step: PutGuards | LiftGuards | ArmTerminal) -> tup
         site, minutes = bench.site, step.minutes
         until = sessions.put(bench.clearance, site.target, bench.plan.project, step, site.reason)
         return "armed", f"this terminal, for {minutes} minute{'s' if minutes != 1 else ''}: until {until} UTC"
+    if isinstance(step, GiveRights):
+        from dbtasks import entitling
+
+        return "roles", entitling.give(bench, step)
     from dbtasks import guarding
 
     return "harden", guarding.put(bench, step) if isinstance(step, PutGuards) else guarding.lift(bench, step)

@@ -112,6 +112,12 @@ class Settings:
     demo: bool = False
     people: tuple[Person, ...] = ()
 
+    @property
+    def left_out(self) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+        """What a schema is compared without: version tables, and the rights of the roles that any tier declares."""
+        names = sorted({name for tier in self.tiers for _, name in tier.roles.names})
+        return self.migrations.version_tables, tuple(names)
+
     def tier(self, name: str) -> Tier:
         """Return the tier with this name or alias, in any case; `UsageError` says which tiers there are."""
         wanted = name.lower()

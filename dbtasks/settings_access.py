@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from dbtasks.limits import DAYS, Freeze, Limits, Rate
 from dbtasks.measures import Hardening
+from dbtasks.roles import Part, Roles
 from dbtasks.settings_access_keys import FROZEN, RUNS
 from dbtasks.settings_fields import Fields
 
@@ -22,6 +23,29 @@ def read_hardening(fields: Fields) -> Hardening:
         connections=most.get("connections"),
         connections_each=most.get("connections_each"),
     )
+
+
+def read_roles(fields: Fields) -> Roles:
+    """Return the roles; one that has a URL and no name, and one with two parts, are noted."""
+    found = [(part, fields.text(part.value)) for part in Part]
+    urls = [(part, fields.text(f"{part.value}_url")) for part in Part if part is not Part.RUNTIME]
+    names: dict[Part, str] = {}
+    for part, name in found:
+        if name in names.values():
+            fields.note(part.value, "is another part's role already. Give each part a role of its own.")
+        elif name and (name.lower() in _TAKEN or name.lower().startswith("pg_")):
+            fields.note(part.value, "is a name that PostgreSQL or dbtasks uses. Choose another.")
+        elif name:
+            names[part] = name
+    variables = {part: variable for part, variable in urls if variable}
+    for part in variables:
+        if part.value not in fields:
+            fields.note(f"{part.value}_url", f"says nothing without the role's name. Add {part.value}.")
+    return Roles(names=tuple(names.items()), variables=tuple(variables.items()))
+
+
+# As our schema is called, and what SQL takes for something else than a role's name.
+_TAKEN = ("dbtasks", "public", "none", "current_user", "current_role", "session_user")
 
 
 def read_limits(fields: Fields) -> Limits:

@@ -10,7 +10,7 @@ _CONNECTIONS = r"[1-9][0-9]{0,3} connections?"
 
 ADMIN_URL = Key(
     name="admin_url",
-    summary="The NAME of the variable with an administrator's URL, for `harden`. By default the tier's own is used.",
+    summary="The NAME of the variable with an administrator's URL, for `harden` and `roles`. By default that of url.",
     expected="the NAME of the environment variable that holds the URL",
     pattern=r"[A-Za-z_][A-Za-z0-9_]{0,79}",
     example="database_admin_url",
@@ -86,10 +86,39 @@ LIMIT_KEYS = (
     ),
 )
 
+
+ROLES = (
+    ("reader", "The role that only reads."),
+    ("writer", "The role that reads and writes rows."),
+    ("migrator", "The role that owns what revisions make."),
+    ("owner", "The role that owns the database."),
+    ("backup", "The role that reads all of it for a backup."),
+    ("runtime", "The role that the application logs in as. By default that of runtime_url, where it is set here."),
+)
+
+
+def _role(part: str, what: str) -> Key:
+    return Key(name=part, summary=what, expected="the name of a role", pattern=_ROLE, example=f"shop_{part}")
+
+
+def _url(part: str) -> Key:
+    return Key(
+        name=f"{part}_url",
+        summary=f"The NAME of the variable with a URL of the {part}'s own. By default `url` is used, with SET ROLE.",
+        expected="the NAME of the environment variable that holds the URL",
+        pattern=r"[A-Za-z_][A-Za-z0-9_]{0,79}",
+        example=f"database_{part}_url",
+        secret=True,
+    )
+
+
+ROLE_KEYS = (*(_role(*each) for each in ROLES), *(_url(part) for part, _ in ROLES if part != "runtime"))
+
 ACCESS_KEYS = (
     truth(
         "arming", "Whether a person arms a terminal before it does more than look, by `invoke arm`. It ends by itself."
     ),
+    section("roles", "The roles of this tier's database, by what they are for.", "{reader: shop_reader}", ROLE_KEYS),
     section("limits", "How often, and when not.", "{runs: [migrate 3 times in 1 day]}", LIMIT_KEYS),
     section("harden", "What `invoke harden` puts into this tier's database.", "{passes: migrator}", HARDEN_KEYS),
 )

@@ -26,6 +26,7 @@ OPERATIONS = (
     "harden",
     "lift",
     "arm",
+    "roles",
     "open",
 )
 

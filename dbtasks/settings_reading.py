@@ -11,7 +11,7 @@ from pathlib import Path, PureWindowsPath
 from dbtasks.project_files import read_project_file
 from dbtasks.rotation import NEVER, Rotation
 from dbtasks.settings import SETTINGS_FILE, SIGNERS_FILE, BackupSettings, MigrationSettings, Settings, StockLimits
-from dbtasks.settings_access import read_hardening, read_limits
+from dbtasks.settings_access import read_hardening, read_limits, read_roles
 from dbtasks.settings_fields import Fields
 from dbtasks.settings_keys import CONSENTS, LOSSES, TOP_KEYS
 from dbtasks.settings_order import in_order
@@ -188,6 +188,7 @@ def _draft(name: str, fields: Fields, groups: Mapping[str, frozenset[str]]) -> D
         hardening=read_hardening(fields.section("harden")),
         limits=read_limits(fields.section("limits")),
         arming=fields.truth("arming"),
+        roles=read_roles(fields.section("roles")),
     )
     return Draft(tier=tier, fields=fields, certain=None not in (said_consent, said_loss))
 

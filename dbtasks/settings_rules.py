@@ -54,6 +54,14 @@ def check_each(draft: Draft, *, demo: bool) -> None:
     if tier.backup.engine is BackupEngine.PGBACKREST and not tier.recovery.stanza:
         fields.note("backup", "pgBackRest knows each server by a name. Add stanza under recovery.")
     _check_recovery(tier, fields.section("recovery"))
+    _check_urls(tier, fields)
+    if tier.hardening.passes and tier.hardening.passes in tier.hardening.people:
+        text = "the role that may drop is not one that people log in as. Take it out."
+        fields.section("harden").note("people", text, item=tier.hardening.passes)
+
+
+def _check_urls(tier: Tier, fields: Fields) -> None:
+    """Note a variable that is to hold two of a tier's URLs."""
     if tier.runtime_url_variable and tier.runtime_url_variable.lower() == tier.url_variable.lower():
         fields.note("runtime_url", "the same variable as url. A managed runtime has a role of its own: name another.")
     others = [name.lower() for name in (tier.url_variable, tier.runtime_url_variable) if name]
@@ -61,9 +69,12 @@ def check_each(draft: Draft, *, demo: bool) -> None:
         fields.note(
             "admin_url", "a variable that is in use already. An administrator has a role of its own: name another."
         )
-    if tier.hardening.passes and tier.hardening.passes in tier.hardening.people:
-        text = "the role that may drop is not one that people log in as. Take it out."
-        fields.section("harden").note("people", text, item=tier.hardening.passes)
+    taken = {*others, *([tier.admin_url_variable.lower()] if tier.admin_url_variable else [])}
+    for part, variable in tier.roles.variables:
+        if variable.lower() in taken:
+            text = "is a variable in use already. Name another."
+            fields.section("roles").note(f"{part.value}_url", text)
+        taken.add(variable.lower())
 
 
 def _check_recovery(tier: Tier, fields: Fields) -> None:

@@ -118,7 +118,11 @@ def survey(
         inside, found = situation.replacing is Replacing.BY_SCHEMAS, (server, database, server_way)
         means = bringing.Means(wish=wish, found=found, connection=beside, inside=inside)
         materials = bringing.add(materials, project, request, target, means)
-    if operation.administers:
+    if operation.entitles:
+        from dbtasks import entitled
+
+        materials = entitled.add(materials, project, target, database)
+    elif operation.administers:
         from dbtasks import guards
 
         materials = guards.add(materials, project, request, target, (server, database))

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from dbtasks.limits import Limits
 from dbtasks.measures import Hardening
+from dbtasks.roles import Roles
 from dbtasks.values import dataclass
 
 
@@ -211,12 +212,13 @@ class Tier:
     hardening: Hardening = Hardening()
     limits: Limits = Limits()
     arming: bool = False
+    roles: Roles = Roles()
 
     @property
     def url_variables(self) -> tuple[str, ...]:
         """The names of all variables that lead to it."""
         every = (self.url_variable, self.runtime_url_variable, self.admin_url_variable)
-        return tuple(name for name in every if name)
+        return tuple(name for name in (*every, *(name for _, name in self.roles.variables)) if name)
 
     @property
     def floor(self) -> Floor:

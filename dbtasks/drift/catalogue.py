@@ -12,15 +12,19 @@ from dbtasks.drift.queries import QUERIES, SETTINGS
 from dbtasks.drift.schema import Schema, Thing
 
 
-def read_schema(connection: Connection, version_tables: Iterable[tuple[str, str]] = ()) -> Schema:
+def read_schema(
+    connection: Connection, version_tables: Iterable[tuple[str, str]] = (), roles: Iterable[str] = ()
+) -> Schema:
     """Return the schema of the connected database, without these version tables, each behind a prefix. Reads only.
+
+    What `roles` have is left out as well, and what they own is the owner's: those are given by `roles.apply`.
 
     Definitions are printed by functions that look past the snapshot: where somebody drops an object meanwhile, one of
     them may fail. psycopg.Error then, and where a role may not read the catalogue.
     """
     queries = [sql.SQL(query) for _, query in QUERIES]
     tables = "\n".join(table for _, table in version_tables)
-    _, *found = several(connection, sql.SQL(SETTINGS).format(tables), *queries)
+    _, *found = several(connection, sql.SQL(SETTINGS).format(tables, "\n".join(roles)), *queries)
     things = [
         Thing(kind=kind, name=_text(name), within=_text(within), definition=_text(definition))
         for (kind, _), rows in zip(QUERIES, found, strict=True)

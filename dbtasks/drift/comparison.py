@@ -91,7 +91,7 @@ class Comparing:
             try:
                 with closing(look(target.conninfo)) as connection:
                     recorded = record.read(connection)
-                    return read_schema(connection, self._project.settings.migrations.version_tables), recorded
+                    return read_schema(connection, *self._project.settings.left_out), recorded
             except GONE as error:
                 last = error
         raise DbtasksError(f"somebody changes it meanwhile ({_first_line(last)})")
@@ -103,7 +103,7 @@ class Comparing:
         self._report("compares its schema with what its revisions produce")
         try:
             with built(self._project, target, history, current, self._report) as connection:
-                expected = read_schema(connection, self._project.settings.migrations.version_tables)
+                expected = read_schema(connection, *self._project.settings.left_out)
                 there = differences(expected, live)
                 if expected.major != live.major:
                     there = tuple(still_different(connection, there))

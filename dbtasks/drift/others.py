@@ -51,7 +51,7 @@ SELECT i.type || ' ' || i.identity, '', r.definition
 
 # All that there is to give is ALL: version 17 has a privilege more. What owners have of their own is not told, unless
 # some of it was taken from them; of `public`, what a new database begins with. TRUNCATE is what `harden` takes from
-# everybody, and `harden --check` tells who has it.
+# everybody, and `harden --check` tells who has it. What the declared roles have, `roles.check` tells.
 GRANTS: LiteralString = """, given AS (
     SELECT CASE relkind WHEN 'S' THEN 's' ELSE 'r' END AS kind, name, name AS whole, relowner AS owner,
            coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner)) AS acl FROM rel
@@ -60,6 +60,8 @@ GRANTS: LiteralString = """, given AS (
     UNION ALL SELECT 'f', name, name, proowner, coalesce(proacl, acldefault('f', proowner)) FROM proc
     UNION ALL SELECT 'T', name, name, typowner, coalesce(typacl, acldefault('T', typowner)) FROM typ
     UNION ALL SELECT 'n', name, name, nspowner, coalesce(nspacl, acldefault('n', nspowner)) FROM mine
+), declared AS (
+    SELECT oid FROM pg_roles WHERE rolname = ANY (string_to_array(current_setting('dbtasks.roles'), E'\\n'))
 ), begun AS (
     SELECT quote_ident(n.nspname) AS name, b.grantee, b.privilege_type
       FROM pg_namespace n JOIN pg_init_privs i ON i.classoid = 'pg_namespace'::regclass AND i.objoid = n.oid
@@ -70,7 +72,7 @@ GRANTS: LiteralString = """, given AS (
                       ORDER BY a.privilege_type) AS privileges,
            array_agg(a.privilege_type::text) AS those, bool_or(a.is_grantable) AS grantable
       FROM given g CROSS JOIN LATERAL aclexplode(g.acl) AS a
-     WHERE a.privilege_type <> 'TRUNCATE'
+     WHERE a.privilege_type <> 'TRUNCATE' AND NOT (a.grantee <> g.owner AND a.grantee IN (SELECT oid FROM declared))
        AND NOT (g.kind = 'n' AND EXISTS (SELECT FROM begun b WHERE b.name = g.name AND b.grantee = a.grantee
                                             AND b.privilege_type = a.privilege_type))
      GROUP BY 1, 2, 3, 4, 5
@@ -100,6 +102,7 @@ SELECT concat_ws(' ', 'of', CASE WHEN d.defaclrole IN (SELECT oid FROM ours) THE
  CROSS JOIN LATERAL aclexplode(d.defaclacl) AS a
  WHERE a.grantee <> d.defaclrole AND (n.oid IS NULL OR n.oid IN (SELECT oid FROM mine))
    AND a.privilege_type <> 'MAINTAIN' -- of version 17
+   AND pg_get_userbyid(a.grantee) <> ALL (string_to_array(current_setting('dbtasks.roles'), E'\\n'))
  GROUP BY 1
 """
 

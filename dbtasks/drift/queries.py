@@ -19,13 +19,15 @@ SELECT set_config('search_path', 'pg_catalog', true), set_config('DateStyle', 'I
        set_config('IntervalStyle', 'postgres', true), set_config('TimeZone', 'UTC', true),
        set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '1', true),
        set_config('quote_all_identifiers', 'off', true), set_config('jit', 'off', true),
-       set_config('dbtasks.version_tables', {}, true)
+       set_config('dbtasks.version_tables', {}, true), set_config('dbtasks.roles', {}, true)
 """
 
-# Owners differ from tier to tier. Whoever connects for us, and whoever owns the database, is "the owner" on each side.
+# Owners differ from tier to tier. Whoever connects for us, whoever owns the database, and the roles that the settings
+# declare, are "the owner" on each side.
 _COMMON: LiteralString = """
 WITH ours AS MATERIALIZED (
     SELECT oid FROM pg_roles WHERE rolname IN (current_user, session_user, 'pg_database_owner')
+        OR rolname = ANY (string_to_array(current_setting('dbtasks.roles'), E'\\n'))
     UNION SELECT datdba FROM pg_database WHERE datname = current_database()
 ), mine AS MATERIALIZED (
     SELECT oid, nspname, nspowner, nspacl, quote_ident(nspname) AS name FROM pg_namespace n

@@ -28,6 +28,8 @@ from dbtasks.operations import (
     reset,
     restore,
     restore_beside,
+    rights,
+    roles,
     seed,
     status,
     undo,
@@ -47,8 +49,8 @@ class Verb(Protocol):
 VERBS: tuple[Verb, ...] = (
     *(reset, undo, seed, migrate, downgrade, prepare, prune, adopt, accept),
     *(backup, restore, restore_beside, copy_back, recover),
-    *(harden, lift, arm),
-    *(open_, status, check, drift, lint, guards),
+    *(harden, lift, arm, roles),
+    *(open_, status, check, drift, lint, guards, rights),
 )
 
 

@@ -236,6 +236,7 @@ TAKES_STEPS_OR_NONE = {
     "harden": Effect.CHANGE,
     "lift": Effect.DESTROY,
     "arm": Effect.ADD,
+    "roles": Effect.CHANGE,
 }
 
 

@@ -54,7 +54,7 @@ class Cell(NamedTuple):
 
 def only_looks(request: Request) -> bool:
     """D3: plans and the catalogue show nothing that can be lost or learned."""
-    return request.dry_run or request.operation.name in {"status", "check", "drift", "lint", "guards"}
+    return request.dry_run or request.operation.name in {"status", "check", "drift", "lint", "guards", "rights"}
 
 
 def person_is_there(request: Request) -> bool:
@@ -75,7 +75,7 @@ def may_connect(request: Request) -> bool:
         return False
     if request.managed:  # D3: the runtime's own way in, for the runtime's own tier, from its real environment
         own = where.kind is Kind.RUNTIME and where.runtime_tier == tier.name
-        return own and request.operation.name in {"open", "status", "check", "drift", "lint", "guards"}
+        return own and request.operation.name in {"open", "status", "check", "drift", "lint", "guards", "rights"}
     brings = request.brought is not None and not only_looks(request)  # else it is one that is to be written
     if brings and (where.kind is Kind.AGENT or (request.brought and request.brought.forged)):
         return False  # agents plan, people apply
@@ -119,7 +119,7 @@ def is_its_runs_own(cell: Cell) -> bool:
     seen = cell.situation
     everything_may_go = (seen.floor.may_lose, seen.floor.consent) == (Loss.EVERYTHING, Consent.NONE)
     saving = {"backup", "restore_beside", "copy_back", "recover"}
-    serving = saving | {"open", "seed", "migrate", "downgrade", "prepare", "accept", "harden", "lift", "arm"}
+    serving = saving | {"open", "seed", "migrate", "downgrade", "prepare", "accept", "harden", "lift", "arm", "roles"}
     serves = cell.request.operation.name in serving and everything_may_go
     return seen.use is Use.CLONE and seen.stamp is StampState.MATCHES and serves
 

@@ -44,6 +44,7 @@ from dbtasks.operations import (
     reset,
     restore,
     restore_beside,
+    roles,
     seed,
     status,
     undo,
@@ -51,6 +52,7 @@ from dbtasks.operations import (
 )
 from dbtasks.plan import Plan, RevisionBytes
 from dbtasks.proof import Code, Fault, Finding, ProofReport, Witness
+from dbtasks.roles import Change
 from dbtasks.surroundings import Kind, Surroundings
 from dbtasks.tiers import Tier
 from dbtasks.verdicts import Decision, Refuse, Request
@@ -62,6 +64,7 @@ RESTORE_BESIDE = restore_beside.OPERATION
 STATUS, DOWNGRADE = status.OPERATION, downgrade.OPERATION
 PREPARE, UNDO, PRUNE, ACCEPT = (each.OPERATION for each in (prepare, undo, prune, accept))
 HARDEN, LIFT, ARM = harden.OPERATION, lift.OPERATION, arm.OPERATION
+ROLES = roles.OPERATION
 BACK_UP, RESTORE, COPY_BACK, RECOVER = (each.OPERATION for each in (backup, restore, copy_back, recover))
 EMPTY = {"stamp": StampState.MISSING, "contents": Contents.EMPTY}
 ABSENT = {"stamp": StampState.MISSING, "contents": Contents.ABSENT}
@@ -108,6 +111,7 @@ BACKUP = Backup(
 )
 MEASURE = Measure(guard=Guard.DATABASE)
 ARMS = ArmTerminal(seat=Seat(person="anna", host="desk", terminal="/dev/pts/3 4711 boot-99"), minutes=15)
+CHANGE = Change(sql="GRANT SELECT ON TABLE public.people TO shop_reader")
 POLICY = Policy(backup="pg_dump", sealed_to=("age1qz",), mark="archive")
 MATERIALS = Materials(
     revisions=(BASE, HEAD),
@@ -131,6 +135,7 @@ MATERIALS = Materials(
     passes="migrator",
     measures=(MEASURE,),
     arms=ARMS,
+    changes=(CHANGE,),
 )
 
 

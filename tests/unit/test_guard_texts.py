@@ -536,7 +536,8 @@ def refusals(stride: int) -> Iterator[tuple[Request, Situation | None, Refuse]]:
 
 
 COMMAND = re.compile(
-    r"invoke (?:reset|restore|recover|backup|undo|seed|migrate|downgrade|prepare|prune|adopt|harden|plan|approve|arm)\b"
+    r"invoke (?:reset|restore|recover|backup|undo|seed|migrate|downgrade|prepare|prune|adopt)\b"
+    r"|invoke (?:harden|roles\.apply|roles\.check|plan|approve|arm)\b"
     r"|invoke (?:status|check|backups|drift|lint|run|audit)\b"
 )
 

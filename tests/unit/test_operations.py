@@ -32,6 +32,7 @@ from dbtasks.plan import (
     TakeBack,
     Verify,
 )
+from dbtasks.roles import GiveRights
 from dbtasks.tiers import Consent, Floor, Loss
 from dbtasks.verdicts import Ask, Proceed, Refuse
 from dbtasks.way_back import Back, CopyBack, NameBeside, PutMark, RecoverTo, RestoreBackup, TakeBackup
@@ -44,6 +45,7 @@ from tests.unit.guard_samples import (
     BACK_UP,
     BACKUP,
     BASE,
+    CHANGE,
     COPY_BACK,
     DOWNGRADE,
     EMPTY,
@@ -62,6 +64,7 @@ from tests.unit.guard_samples import (
     RESET,
     RESTORE,
     RESTORE_BESIDE,
+    ROLES,
     SEED,
     STATUS,
     UNDO,
@@ -77,8 +80,8 @@ every_verb = pytest.mark.parametrize("each", VERBS, ids=NAMES)
 def test_no_two_verbs_share_a_name() -> None:
     assert sorted(NAMES) == [
         "accept", "adopt", "arm", "backup", "check", "copy_back", "downgrade", "drift", "guards", "harden", "lift",
-        "lint", "migrate", "open", "prepare", "prune", "recover", "reset", "restore", "restore_beside", "seed",
-        "status", "undo",
+        "lint", "migrate", "open", "prepare", "prune", "recover", "reset", "restore", "restore_beside", "rights",
+        "roles", "seed", "status", "undo",
     ]  # fmt: skip
 
 
@@ -137,7 +140,7 @@ def test_a_plan_does_what_the_decision_table_takes_it_for(each: Verb) -> None:
         request = next(request for request in requests(tier) if request.operation is each.OPERATION)
         for situation in plain_situations(tier):
             nothing = replace(MATERIALS, pending=(), back=(), kept=None, ended=(), backup=None)
-            nothing = replace(nothing, measures=(), passes="", arms=None)
+            nothing = replace(nothing, measures=(), passes="", arms=None, changes=())
             walked = replace(nothing, prove=Prove(models=True, records=True))
             everything = replace(MATERIALS, pending=(HEAD,), back=(HEAD,), kept=KEPT, ended=(KEPT,))
             seen = evidence_of(tier, situation)
@@ -357,6 +360,13 @@ def test_guards_are_put_and_lifted_in_one_step_and_a_failover_is_noted() -> None
     assert (steps(HARDEN), steps(LIFT)) == ((put,), (taken,))
     assert steps(HARDEN, stamp=StampState.PROMOTED) == (STAMP, put)
     assert steps(LIFT, stamp=StampState.PROMOTED) == (STAMP, taken)
+
+
+def test_rights_are_given_in_one_step_and_where_none_is_lacking_there_is_nothing_to_do() -> None:
+    given = GiveRights(changes=(CHANGE,))
+
+    assert (steps(ROLES), steps(ROLES, replace(MATERIALS, changes=()))) == ((given,), ())
+    assert steps(ROLES, stamp=StampState.PROMOTED) == (STAMP, given)
 
 
 def test_where_every_guard_stands_or_none_does_there_is_nothing_to_do() -> None:

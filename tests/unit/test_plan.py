@@ -36,6 +36,7 @@ from dbtasks.plan import (
     plan_of,
 )
 from dbtasks.risks import Ceiling
+from dbtasks.roles import Change, GiveRights
 from dbtasks.tiers import Consent, Floor, Loss
 from dbtasks.way_back import Back, CopyBack, NameBeside, PutMark, RecoverTo, RestoreBackup, TakeBackup
 from tests.unit.guard_cells import STG
@@ -62,9 +63,11 @@ BESIDE = NameBeside(name="shop_then")
 RECOVER = RecoverTo(engine="archive", goal="before entry 12")
 MEASURE = Measure(guard=Guard.SETTING, on="anna", value="statement_timeout=300000")
 PUT, LIFT = PutGuards(passes="migrator", measures=(MEASURE,)), LiftGuards(passes="migrator")
+CHANGE = Change(sql="GRANT USAGE ON SCHEMA public TO shop_reader")
+GIVE = GiveRights(changes=(CHANGE,))
 STEPS: tuple[Step, ...] = (
     *(BuildAside(), STAMP, APPLY, LOAD, VERIFY, SWAP, KeepReady(), BACK, DROP, HAND, THERE, TAKE, ACCEPT, PROVE),
-    *(SAVE, MARK, RESTORE, BESIDE, COPY, RECOVER, PUT, LIFT, ARMS),
+    *(SAVE, MARK, RESTORE, BESIDE, COPY, RECOVER, PUT, LIFT, ARMS, GIVE),
 )
 PLAN = plan_of(RESET, evidence_of(STG), Effect.DESTROY, STEPS)
 
@@ -74,7 +77,7 @@ def with_step(old: Step, new: Step) -> Plan:
 
 
 def test_the_hash_of_one_plan_is_the_same_in_every_run() -> None:
-    assert PLAN.hash == "21b3012b7c4c28b3c6ab17c23fea79f5d1a292ae201e3b40d4d635615c57510c"
+    assert PLAN.hash == "69aa3c293ac6a31607be3681516f1e3302f8bf29ac909dabaa8656b09bfbde5f"
 
 
 def test_equal_plans_have_equal_hashes() -> None:
@@ -132,6 +135,9 @@ def test_equal_plans_have_equal_hashes() -> None:
         pytest.param(with_step(ARMS, replace(ARMS, seat=replace(ARMS.seat, person="ben"))), id="who is armed"),
         pytest.param(with_step(ARMS, replace(ARMS, seat=replace(ARMS.seat, host="sofa"))), id="host"),
         pytest.param(with_step(ARMS, replace(ARMS, seat=replace(ARMS.seat, terminal="/dev/pts/4"))), id="terminal"),
+        pytest.param(with_step(GIVE, GiveRights(changes=())), id="no statement"),
+        pytest.param(with_step(GIVE, GiveRights(changes=(replace(CHANGE, sql="DROP ROLE anna"),))), id="statement"),
+        pytest.param(with_step(GIVE, GiveRights(changes=(replace(CHANGE, doubt="why"),))), id="what may refuse it"),
         pytest.param(with_step(TAKE, replace(TAKE, statements=("5e" * 32,))), id="what took it back"),
         pytest.param(with_step(TAKE, replace(TAKE, ceilings=(CEILING,))), id="a ceiling for what is taken back"),
         pytest.param(with_step(TAKE, replace(TAKE, lint=("drop-table c41f",))), id="what lint says of taking it back"),
@@ -182,7 +188,7 @@ def fields_of(*kinds: type) -> set[str]:
 
 
 def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -> None:
-    assert fields_of(Plan, Identity, RevisionBytes, Floor, Ceiling, Measure, Seat, *get_args(Step)) == {
+    assert fields_of(Plan, Identity, RevisionBytes, Floor, Ceiling, Measure, Seat, Change, *get_args(Step)) == {
         *(
             f"Plan.{name}"
             for name in ("operation", "tier", "project", "database", "server", "target", "effect", "steps")
@@ -214,6 +220,8 @@ def test_every_field_of_a_plan_is_one_that_the_hash_covers_and_none_measures() -
         "LiftGuards.passes",
         *(f"Seat.{name}" for name in ("person", "host", "terminal")),
         *(f"ArmTerminal.{name}" for name in ("seat", "minutes")),
+        "GiveRights.changes",
+        *(f"Change.{name}" for name in ("sql", "doubt")),
     }
 
 

@@ -207,7 +207,7 @@ MISTAKES = (
             (
                 "13:5: tiers.stg.port: unknown key. The keys here are: label, colour, aliases, after, "
                 "flag, url, credential, runtime_url, admin_url, runtime, may_lose, consent, scripts_may_answer, "
-                "name_has_word, seeds, retention, migrate, recovery, backup, arming, limits, harden, "
+                "name_has_word, seeds, retention, migrate, recovery, backup, arming, roles, limits, harden, "
                 "approvals, approve_within, embedded, allow."
             )
         ],
@@ -220,7 +220,7 @@ MISTAKES = (
             (
                 "13:5: tiers.stg.(a key): unknown key. The keys here are: label, colour, aliases, after, "
                 "flag, url, credential, runtime_url, admin_url, runtime, may_lose, consent, scripts_may_answer, "
-                "name_has_word, seeds, retention, migrate, recovery, backup, arming, limits, harden, "
+                "name_has_word, seeds, retention, migrate, recovery, backup, arming, roles, limits, harden, "
                 "approvals, approve_within, embedded, allow."
             )
         ],
@@ -560,6 +560,26 @@ MISTAKES = (
             )
         ],
         id="admin_url equal to url",
+    ),
+    pytest.param(
+        "    url: database_url",
+        "    url: database_url\n    roles: {reader: none, writer: pg_x, owner: a, backup: a, owner_url: DATABASE_URL}",
+        [
+            "18:21: tiers.prod.roles.reader: is a name that PostgreSQL or dbtasks uses. Choose another.",
+            "18:35: tiers.prod.roles.writer: is a name that PostgreSQL or dbtasks uses. Choose another.",
+            "18:59: tiers.prod.roles.backup: is another part's role already. Give each part a role of its own.",
+            "18:73: tiers.prod.roles.owner_url: is a variable in use already. Name another.",
+        ],
+        id="roles without names of their own",
+    ),
+    pytest.param(
+        "    url: database_url",
+        "    url: database_url\n    admin_url: boss_url\n    roles: {backup_url: BOSS_URL}",
+        [
+            "19:25: tiers.prod.roles.backup_url: says nothing without the role's name. Add backup.",
+            "19:25: tiers.prod.roles.backup_url: is a variable in use already. Name another.",
+        ],
+        id="a role's URL without the role",
     ),
     pytest.param(
         "    url: database_url",
