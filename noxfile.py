@@ -71,6 +71,13 @@ def guard_table(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def drill(session: nox.Session) -> None:
+    """The drill, whole, and on packages that lack a layer each: it must tell which; some ten minutes on two cores."""
+    install(session)
+    nox_sessions.tests(session, "-m", "drill", "-n", "2", "tests/server/test_drill_layers.py")
+
+
+@nox.session(default=False)
 def public_projects(session: nox.Session) -> None:
     """Public projects from PyPI, each in its own environment, migrated through every tier; keeps the environments."""
     install(session)

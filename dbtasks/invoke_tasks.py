@@ -19,6 +19,7 @@ from dbtasks.arming_tasks import ARMING_TASKS
 from dbtasks.audit_tasks import audit
 from dbtasks.command_line import after_two_dashes, checked_format, end, whole_number
 from dbtasks.console import Console
+from dbtasks.drill_tasks import drill
 from dbtasks.errors import UsageError
 from dbtasks.operations import accept as accept_
 from dbtasks.operations import adopt as adopt_
@@ -217,7 +218,7 @@ def server(_c: Context, action: str) -> None:
 
 TASKS: tuple[Task[Any], ...] = (
     reset, undo, seed, migrate, downgrade, prepare, prune, adopt, shell, run, status, check, drift, lint, audit, server,
-    backup, restore, recover, incident, harden, score, report, *ARMING_TASKS, *APPROVAL_TASKS,
+    backup, restore, recover, incident, harden, score, report, drill, *ARMING_TASKS, *APPROVAL_TASKS,
 )  # fmt: skip
 
 

@@ -98,8 +98,9 @@ class _Road:
             try:
                 return self._cleared(seen, target)
             except PlanChangedError as changed:
-                # Somebody else was faster. Where nobody was asked, nobody's word is bent by planning anew.
-                if self.asked:
+                # Somebody else was faster. Where nobody was asked, nobody's word is bent by planning anew. What was
+                # approved is one plan, and may be spent by now.
+                if self.asked or self.call.brought:
                     raise
                 last = changed
             finally:
