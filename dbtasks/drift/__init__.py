@@ -8,7 +8,7 @@ the schema still has it, nothing is built.
 from __future__ import annotations
 
 from dbtasks.drift.catalogue import read_schema
-from dbtasks.drift.comparison import Comparing, Comparison
+from dbtasks.drift.comparison import Comparing, Comparison, as_it_was_left
 from dbtasks.drift.schema import Difference, Kind, Schema, Thing, What, differences
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Schema",
     "Thing",
     "What",
+    "as_it_was_left",
     "differences",
     "read_schema",
 ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import psycopg
 
-from dbtasks.database import look
+from dbtasks.database import Connection, look
 from dbtasks.drift import record
 from dbtasks.drift.catalogue import GONE, read_schema
 from dbtasks.drift.record import Accepted, Recorded
@@ -115,6 +115,17 @@ class Comparing:
             found=tuple(each for each, word in words if word is None),
             accepted=tuple((each, word) for each, word in words if word is not None),
         )
+
+
+def as_it_was_left(connection: Connection, version_tables: Iterable[tuple[str, str]]) -> Drift:
+    """Return whether the connected database's schema is as its last migration, or a person's word, has left it.
+
+    By the fingerprint alone: nothing is built, and where it differs, that may be the version of PostgreSQL.
+    """
+    recorded = record.read(connection).fingerprint
+    if not recorded:
+        return Drift.UNKNOWN
+    return Drift.NONE if read_schema(connection, version_tables).fingerprint == recorded else Drift.THERE
 
 
 def _first_line(error: BaseException) -> str:

@@ -9,8 +9,19 @@ from typing import Protocol
 
 from dbtasks.probes import (
     audit_logging,
+    automated_backups,
     configuration_validation,
+    dry_run_mode,
+    encryption_at_rest,
+    environment_detection,
+    interactive_check,
     masked_urls,
+    point_in_time_recovery,
+    production_confirmation,
+    rate_limiting,
+    role_based_access,
+    schema_validation,
+    test_isolation,
     three_tier_architecture,
     visual_indicators,
 )
@@ -32,10 +43,21 @@ class Probe(Protocol):
 # The sixteen that users know, in their order; then the further ones.
 PROBES: tuple[Probe, ...] = (
     three_tier_architecture,
+    production_confirmation,
+    test_isolation,
+    environment_detection,
     audit_logging,
     visual_indicators,
     configuration_validation,
     masked_urls,
+    interactive_check,
+    automated_backups,
+    schema_validation,
+    dry_run_mode,
+    rate_limiting,
+    role_based_access,
+    encryption_at_rest,
+    point_in_time_recovery,
 )
 
 

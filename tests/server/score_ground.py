@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
+from dbtasks import drilled
+from dbtasks.drilled import Drilled, Tried
 from tests import outside
 from tests.server.road import Project, project
 
 # What a person's terminal has and a test's command has not.
 SHOWN = {"USE_PROD_DATABASE": "true", "NO_COLOR": None}
+DRILLED = (
+    "production_confirmation.pipe", "production_confirmation.stale_flag", "interactive_check.closed_input",
+    "agents_refused.terminal", "test_isolation.psycopg", "test_isolation.asyncpg",
+)  # fmt: skip
 
 
 @contextmanager
@@ -26,10 +33,33 @@ def scored() -> Iterator[Project]:
             assert done.code == 0, done.text
         made.urls["stg_database_url"] = made.server_url("stg", "scored_stg")
         sql(made, "stg", "postgres", "CREATE DATABASE scored_prod")
-        for words in ("adopt --tier=prod", "migrate --tier=prod"):
+        made.edit(
+            "config/tiers.yaml",
+            "    # approvals: 2",
+            "    limits: {runs: [migrate 20 times in 1 hour]}\n    # approvals: 2",
+        )
+        for words in ("adopt --tier=prod", "migrate --tier=prod", "seed --tier=prod", "backup --tier=prod"):
             done = made.prod(words)
             assert done.code == 0, done.out
+        made.revision("r4", "op.execute('ALTER TABLE people DROP COLUMN name')")
+        for tier in ("int", "stg"):
+            done = made.invoke(f"migrate --tier={tier} --yes")
+            assert done.code == 0, done.text
+        done = made.prod("migrate --tier=prod")  # it holds something by now, and so a mark comes first
+        assert done.code == 0, done.out
+        serves = "CREATE ROLE clerk LOGIN PASSWORD 'not-a-real-one' IN ROLE pg_read_all_data, pg_write_all_data"
+        sql(made, "stg", "postgres", serves)
+        made.urls["database_runtime_url"] = "postgresql://clerk:not-a-real-one@127.0.0.1:1/scored_prod"
+        drill(made)
         yield made
+
+
+def drill(made: Project, *, through: str = "", at: datetime | None = None, code: str = "", without: str = "") -> None:
+    """Leave what a drill would leave."""
+    ids = [each for each in DRILLED if each != without]
+    tried = tuple(Tried(id=each, layer="guard", stopped=each != through, ms=7) for each in ids)
+    kept = Drilled(at=at or datetime.now(UTC), code=code or drilled.code(), tried=tried)
+    drilled.write(made.root, kept)
 
 
 def sql(made: Project, tier: str, database: str, *statements: str) -> list[Any]:

@@ -2,101 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import sys
+import sysconfig
+from collections.abc import Iterator
 
 import pytest
 
-from tests.server.road import INVOKE, PASSWORD, Project
-from tests.server.score_ground import SHOWN, ask, away, changed, scored, written
+from tests.outside import REPOSITORY
+from tests.server.road import INVOKE, Project
+from tests.server.score_ground import SHOWN, ask, scored
+from tests.server.score_ways import BROKEN, ELSEWHERE, UNKNOWN, the_trail_is_a_folder
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.thorough]
-TIERS, TRAIL = "config/tiers.yaml", "logs/database_audit.jsonl"
-Environ = dict[str, str | None]
-Way = Callable[[Project], AbstractContextManager[Environ]]
+# Where the tests' folders lie in memory, the kernel tells no device: then only a failure can be told from not knowing.
+UNTOLD = {"encryption_at_rest"}
 
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Project]:
     with scored() as made:
         yield made
-
-
-@contextmanager
-def stg_is_int(made: Project) -> Iterator[Environ]:
-    yield {"stg_database_url": made.server_url("int", "scored_int")}
-
-
-@contextmanager
-def stg_is_down(_: Project) -> Iterator[Environ]:
-    yield {"stg_database_url": f"postgresql://anna:{PASSWORD[:1]}@127.0.0.1:1/scored_stg"}
-
-
-@contextmanager
-def an_entry_is_edited(made: Project) -> Iterator[Environ]:
-    with changed(made, TRAIL, ('"operation":"adopt"', '"operation":"admit"')):
-        yield {}
-
-
-@contextmanager
-def no_trail(made: Project) -> Iterator[Environ]:
-    with away(made, TRAIL):
-        yield {}
-        (made.root / TRAIL).unlink()
-
-
-@contextmanager
-def the_trail_is_a_folder(made: Project) -> Iterator[Environ]:
-    with away(made, TRAIL):
-        (made.root / TRAIL).mkdir()
-        yield {}
-        (made.root / TRAIL).rmdir()
-
-
-@contextmanager
-def prod_is_green(made: Project) -> Iterator[Environ]:
-    with changed(made, TIERS, ("colour: red", "colour: green")):
-        yield {}
-
-
-@contextmanager
-def no_colour(_: Project) -> Iterator[Environ]:
-    yield {"NO_COLOR": "1"}
-
-
-@contextmanager
-def no_revisions(made: Project) -> Iterator[Environ]:
-    with away(made, "migrations"):
-        yield {}
-
-
-@contextmanager
-def a_password_in_a_log(made: Project) -> Iterator[Environ]:
-    with written(made, "logs/deploy.log", f"connecting to {made.urls['stg_database_url']}\n"):
-        yield {}
-
-
-@contextmanager
-def a_log_that_leads_nowhere(made: Project) -> Iterator[Environ]:
-    link = made.root / "logs" / "old.log"
-    link.symlink_to(made.root / "gone.log")
-    yield {}
-    link.unlink()
-
-
-BROKEN: dict[str, Way] = {
-    "three_tier_architecture": stg_is_int,
-    "audit_logging": an_entry_is_edited,
-    "visual_indicators": prod_is_green,
-    "configuration_validation": no_revisions,
-    "masked_urls": a_password_in_a_log,
-}
-UNKNOWN: dict[str, Way] = {
-    "three_tier_architecture": stg_is_down,
-    "audit_logging": no_trail,
-    "visual_indicators": no_colour,
-    "masked_urls": a_log_that_leads_nowhere,
-}
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +33,7 @@ def whole(shop: Project) -> dict[str, str]:
 
 @pytest.mark.parametrize("metric", BROKEN)
 def test_what_is_broken_from_outside_fails(shop: Project, whole: dict[str, str], metric: str) -> None:
-    assert whole[metric] == "pass"
+    assert whole[metric] == "pass" or metric in UNTOLD
     with BROKEN[metric](shop) as environ:
         found = ask(shop, **environ)
     assert found["evidence"][metric]["verdict"] == "fail", found["evidence"][metric]
@@ -119,7 +44,7 @@ def test_what_is_broken_from_outside_fails(shop: Project, whole: dict[str, str],
 
 @pytest.mark.parametrize("metric", UNKNOWN)
 def test_what_nobody_can_know_is_unknown(shop: Project, whole: dict[str, str], metric: str) -> None:
-    assert whole[metric] == "pass"
+    assert whole[metric] == "pass" or metric in UNTOLD
     with UNKNOWN[metric](shop) as environ:
         found = ask(shop, **environ)
     assert found["evidence"][metric]["verdict"] == "unknown", found["evidence"][metric]
@@ -131,7 +56,21 @@ def test_every_probe_is_broken_and_kept_from_knowing() -> None:
 
     names = {probe.ABOUT.name for probe in PROBES}
     assert names == {*BROKEN}
-    assert names == {*UNKNOWN, "configuration_validation"}
+    assert names == {*UNKNOWN, *ELSEWHERE}
+
+
+def test_with_a_closed_input_nobody_knows_whether_a_person_sits_there(shop: Project) -> None:
+    done = shop.shell(f"{' '.join(INVOKE)} score 0<&-", **SHOWN)
+    assert done.code == 0, done.text
+    assert "unknown  environment_detection" in done.out
+
+
+def test_where_pip_has_not_installed_it_tests_are_not_isolated(shop: Project) -> None:
+    code = "import runpy, sys; sys.argv = ['invoke', 'score']; runpy.run_module('invoke', run_name='__main__')"
+    packages = sysconfig.get_path("purelib")
+    done = shop.run([sys.executable, "-S", "-c", code], **{**SHOWN, "PYTHONPATH": f"{REPOSITORY}:{packages}"})
+    assert done.code == 0, done.text
+    assert "fail     test_isolation" in done.out
 
 
 def test_where_no_file_can_be_written_nothing_is_planted(shop: Project) -> None:
