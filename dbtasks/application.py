@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import psycopg
 
+    from dbtasks.pipeline import Report
     from dbtasks.project import Project
     from dbtasks.selection import Choice
     from dbtasks.tiers import Tier
@@ -66,7 +67,8 @@ def connect_to(
 
     project = _project(None)
     choice = choose(project.settings, tier, project.environ)
-    return connect_plainly(_open(project, choice, read_only=read_only, purpose=purpose, reason=reason))
+    report = _opening(project, choice, read_only=read_only, purpose=purpose, reason=reason)
+    return connect_plainly(_url(report, read_only=read_only), f"dbtasks/{report.entry}")
 
 
 def validate(start: Path | None = None) -> None:
@@ -100,7 +102,11 @@ def _project(start: Path | None) -> Project:
         return open_project(start)
 
 
-def _open(project: Project, choice: Choice, *, read_only: bool, purpose: str = "", reason: str = "") -> str:
+def _open(project: Project, choice: Choice, *, read_only: bool) -> str:
+    return _url(_opening(project, choice, read_only=read_only), read_only=read_only)
+
+
+def _opening(project: Project, choice: Choice, *, read_only: bool, purpose: str = "", reason: str = "") -> Report:
     from dbtasks.console import Console
     from dbtasks.operations import open_
     from dbtasks.pipeline import Call, carry_out
@@ -111,7 +117,10 @@ def _open(project: Project, choice: Choice, *, read_only: bool, purpose: str = "
     managed = around.kind is Kind.RUNTIME and around.runtime_tier == tier.name and bool(tier.runtime_url_variable)
     call = Call(operation=open_.OPERATION, choice=choice, managed=managed, reason=reason)
     call = dataclasses.replace(call, wish=Wish(read_only=read_only, purpose=purpose))
-    report = carry_out(project, call, Console())
+    return carry_out(project, call, Console())
+
+
+def _url(report: Report, *, read_only: bool) -> str:
     if report.clearance is None:  # never: only a dry run has none
         raise RuntimeError("opened without a clearance")
     conninfo = report.target.conninfo
@@ -141,14 +150,14 @@ def _only_reading(url: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}options=-c%20default_transaction_read_only%3Don"
 
 
-def connect_plainly(url: str) -> psycopg.Connection[tuple[object, ...]]:
-    """Return a connection by a URL that an application already has, whatever `PG*` says."""
+def connect_plainly(url: str, name: str = "") -> psycopg.Connection[tuple[object, ...]]:
+    """Return a connection by a URL that an application already has, whatever `PG*` says; `name` is the session's."""
     import psycopg  # dear, and only who connects needs it
 
     from dbtasks.database import without_pg_environment
 
     with _turn, without_pg_environment():
-        return psycopg.connect(url)
+        return psycopg.connect(url, application_name=name) if name else psycopg.connect(url)
 
 
 def _handed_over(project: Project) -> tuple[str, str] | None:

@@ -29,14 +29,15 @@ class Way:
         return f"Way(dbname={self.dbname!r})"
 
 
-def way(conninfo: Conninfo, permit: Permit, application: str = "dbtasks") -> Way:
+def way(conninfo: Conninfo, permit: Permit, doing: str = "") -> Way:
     """Return how to lead a program to a database. DbtasksError where a secret has no way that others cannot see."""
     options = dict(conninfo.options)
     hidden = [name for name, value in options.items() if isinstance(value, Secret)]
     if hidden:
         raise DbtasksError(f"PostgreSQL's programs cannot be given {', '.join(hidden)} without showing it to others.")
-    given = {"connect_timeout": "10", "application_name": application}
-    given |= {name: str(value) for name, value in options.items()}
+    name = {"application_name": f"{permit.application_name} {doing}".rstrip()}
+    given = {"connect_timeout": "10"} | name
+    given |= {name: str(value) for name, value in options.items()} | (name if permit.entry else {})
     dbname = psycopg.conninfo.make_conninfo(
         **given,
         host=conninfo.host,

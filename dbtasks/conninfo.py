@@ -30,6 +30,16 @@ class Permit:
             raise TypeError("a Permit is not made but earned: pass a clearance or an inspection")
         return super().__new__(cls)
 
+    @property
+    def entry(self) -> int | None:
+        """The trail's number of what is done with it, where that is recorded."""
+        return None
+
+    @property
+    def application_name(self) -> str:
+        """What a server's log and its sessions call a connection that is made with it."""
+        return f"dbtasks/{self.entry}" if self.entry else "dbtasks"
+
 
 class Secret:
     """A text that does not show itself: not printed, formatted, pickled, copied out or serialised.

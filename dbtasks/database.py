@@ -109,13 +109,14 @@ def let_write(clearance: Clearance, connection: Connection) -> Connection:
     """Return a connection of the look as one for a cleared plan's steps: a second one would take twice as long."""
     if not isinstance(clearance, Clearance):
         raise TypeError("a connection that writes needs a Clearance")
-    _unlimited(connection, sql.SQL("ROLLBACK"))
+    name = sql.SQL("SELECT set_config('application_name', {}, false)").format(clearance.application_name)
+    _unlimited(connection, sql.SQL("ROLLBACK"), name)
     connection.read_only = connection.isolation_level = None
     connection.autocommit = True
     return connection
 
 
-def _unlimited(connection: Connection, *before: sql.SQL) -> Connection:
+def _unlimited(connection: Connection, *before: sql.Composable) -> Connection:
     """Lift the limits that a role or database carries: they are for its application.
 
     The session that holds a lock is idle for as long as a build takes, and its end would give the lock away. And let
@@ -211,11 +212,13 @@ def _holder(connection: Connection, key: int) -> str:
 
 
 def _connect(conninfo: Conninfo, permit: Permit, *, autocommit: bool) -> Connection:
-    defaults = {"application_name": "dbtasks", "connect_timeout": CONNECT_TIMEOUT_S}
+    defaults = {"application_name": permit.application_name, "connect_timeout": CONNECT_TIMEOUT_S}
+    # Under an entry's name the server's log leads to the trail, whatever the URL calls its application's sessions.
+    named = {"application_name": permit.application_name} if permit.entry else {}
     try:
         with connecting():
             return psycopg.connect(
-                **{**defaults, **conninfo.parameters(permit)},  # type: ignore[arg-type]  # libpq's own keywords
+                **{**defaults, **conninfo.parameters(permit), **named},  # type: ignore[arg-type]  # libpq's own keywords
                 autocommit=autocommit,
                 row_factory=tuple_row,
             )

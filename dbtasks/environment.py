@@ -54,7 +54,7 @@ def for_command(permit: Permit, project: Project, target: Target, *, read_only: 
         "PGHOST": str(parameters["host"]),
         "PGPORT": str(parameters["port"]),
         "PGDATABASE": str(parameters["dbname"]),
-        "PGAPPNAME": f"dbtasks run {target.tier.name}",
+        "PGAPPNAME": f"{permit.application_name} run {target.tier.name}",
     }
     for variable, name in (("PGUSER", "user"), ("PGPASSWORD", "password"), ("PGSSLMODE", "sslmode")):
         if name in parameters:

@@ -74,21 +74,27 @@ _GRANTED_HERE = object()
 class Clearance(Permit):
     """Permission to run exactly one plan, once. Only `clear` makes one; copies, pickles and replacements fail."""
 
-    __slots__ = ("_spent", "evidence", "plan", "request")
+    __slots__ = ("_entry", "_spent", "evidence", "plan", "request")
 
     request: Request
     plan: Plan
     evidence: Evidence
     _spent: bool
+    _entry: int | None
 
     def __init__(self, token: object, request: Request, plan: Plan, evidence: Evidence) -> None:
         if token is not _GRANTED_HERE:
             raise TypeError("a Clearance is granted by dbtasks.guard.clear")
-        for name, value in (("request", request), ("plan", plan), ("evidence", evidence), ("_spent", False)):
+        told = {"request": request, "plan": plan, "evidence": evidence, "_spent": False, "_entry": None}
+        for name, value in told.items():
             object.__setattr__(self, name, value)
 
-    def spend(self) -> Plan:
-        """Return the plan, the first time only."""
+    @property
+    def entry(self) -> int | None:
+        return self._entry
+
+    def spend(self, entry: int | None = None) -> Plan:
+        """Return the plan, the first time only. `entry` is the trail's number of the intent to run it."""
         if self._spent:
             raise RefusedError(
                 code="E-SPENT",
@@ -97,6 +103,7 @@ class Clearance(Permit):
                 instead=self.request.look("To plan it anew:"),
             )
         object.__setattr__(self, "_spent", True)
+        object.__setattr__(self, "_entry", entry)
         return self.plan
 
     def __setattr__(self, name: str, value: object) -> NoReturn:

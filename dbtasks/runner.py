@@ -47,7 +47,7 @@ from dbtasks.workbench import Workbench
 
 def run(clearance: Clearance, site: Site) -> Result:
     """Run the plan, once. Raises what went wrong; whatever was built aside and not swapped in is gone by then."""
-    plan = clearance.spend()
+    plan = clearance.spend(site.entry)
     bench = Workbench(clearance, site, plan)
     with telling_failures(plan.tier, plan.database), ExitStack() as stack:
         if clearance.request.brought or any(_writes(step) for step in plan.steps):

@@ -19,7 +19,7 @@ _TELL_EVERY_BYTES = 1 << 24
 def copy_out(job: Restoring, there: Conninfo) -> int:
     """Make the database that `job.beside` has reserved of the one that is `there`, through a pipe; return its oid."""
     major = job.manifest.major
-    source, target = way(there, job.permit, "dbtasks restore"), way(job.beside.conninfo, job.permit, "dbtasks restore")
+    source, target = way(there, job.permit, "restore"), way(job.beside.conninfo, job.permit, "restore")
     oid = creating.create(job.beside, job.manifest)
     dump = [str(find_client("pg_dump", major)), "--format=custom", "--compress=0", "--no-password"]
     restore = [str(find_client("pg_restore", major)), "--exit-on-error", "--no-password", f"--dbname={target.dbname}"]

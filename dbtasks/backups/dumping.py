@@ -58,7 +58,7 @@ def dump(job: Taking, draft: Draft, lent: Lent) -> tuple[Made, Facts]:
 
     BackupError where pg_dump fails or the store takes no more.
     """
-    to = way(job.source.conninfo, job.permit, "dbtasks backup")
+    to = way(job.source.conninfo, job.permit, "backup")
     program = find_client("pg_dump", lent.connection.info.server_version // 10000, to.tls)
     command: list[str | Path] = [program, *OPTIONS, f"--snapshot={lent.snapshot}", f"--dbname={to.dbname}"]
     made = Made(version=version_of(program))

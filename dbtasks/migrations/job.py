@@ -78,7 +78,7 @@ def message(job: Job) -> dict[str, Any]:
         "tool_version": tool_version(),
         "lock_wait_s": job.lock_wait_s,
         "retry": list(job.retry),
-        "sql": ledger.worker_sql(job.person, job.lock_timeout_ms, job.statement_timeout_ms),
+        "sql": ledger.worker_sql(job.person, job.entry, job.lock_timeout_ms, job.statement_timeout_ms),
     }
 
 

@@ -202,7 +202,9 @@ def holder(key: int) -> str:
     return _HOLDER.format(lock_class=LOCK_CLASS, key=key)
 
 
-def worker_sql(person: str, lock_timeout_ms: int, statement_timeout_ms: int | None = None) -> dict[str, str]:
+def worker_sql(
+    person: str, entry: int, lock_timeout_ms: int, statement_timeout_ms: int | None = None
+) -> dict[str, str]:
     """Return every statement that the worker runs for us, complete, by name; it composes none itself.
 
     `None`: statements take as long as the server lets this role's.
@@ -215,11 +217,13 @@ def worker_sql(person: str, lock_timeout_ms: int, statement_timeout_ms: int | No
     takes = (
         "" if statement_timeout_ms is None else f", set_config('statement_timeout', '{statement_timeout_ms}', false)"
     )
-    name = sql.Literal(f"dbtasks migrate: {person}").as_string()
+    entitled = f"dbtasks/{entry}" if entry else "dbtasks"  # a rehearsal is of no entry
+    name = sql.Literal(f"{entitled} migrate: {person}").as_string()
+    named = f"set_config('application_name', {name}, false)"
     return {
         "identify": f"SELECT {identity}",
-        "welcome": f"SELECT {shared}, {waits}{takes}, {_ORPHAN_ENDS}, {_SURVIVES}",
-        "settings": f"SELECT set_config('application_name', {name}, false), {waits}, {_STAYS}",
+        "welcome": f"SELECT {shared}, {named}, {waits}{takes}, {_ORPHAN_ENDS}, {_SURVIVES}",
+        "settings": f"SELECT {named}, {waits}, {_STAYS}",
         "take_gate": f"SELECT pg_try_advisory_lock({LOCK_CLASS}, {GATE})::text",
         "gate_holder": holder(GATE),
         "take_statements": f"SELECT pg_try_advisory_lock({LOCK_CLASS}, {STATEMENTS})::text",

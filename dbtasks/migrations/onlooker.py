@@ -22,8 +22,8 @@ WHERE a.pid <> ALL (%(ours)s::int[]) ORDER BY 1
 class Onlooker:
     """Asks over a connection of its own, opened when something is first asked. `seen` are the last ones, in words."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, entry: int) -> None:
+        self._url, self._name = url, f"dbtasks/{entry}"
         self._connection: Connection | None = None
         self.seen: tuple[str, ...] = ()
 
@@ -56,7 +56,7 @@ class Onlooker:
         if self._connection is None:
             with connecting():
                 self._connection = psycopg.connect(
-                    self._url, autocommit=True, connect_timeout=10, application_name="dbtasks"
+                    self._url, autocommit=True, connect_timeout=10, application_name=self._name
                 )
             self._connection.execute("SET statement_timeout = '2s'")
         rows = self._connection.execute(_BLOCKERS, {"ours": list(backends)}).fetchall()

@@ -58,7 +58,7 @@ def upgrade(job: Job, report: Callable[[Event], None]) -> tuple[str, ...]:
 
 
 def _upgrade(job: Job, report: Callable[[Event], None]) -> tuple[str, ...]:
-    run, onlooker = _Run(), Onlooker(job.url)
+    run, onlooker = _Run(), Onlooker(job.url, job.entry)
 
     def look() -> None:
         if run.begun and onlooker.look(run.backends):
@@ -151,7 +151,9 @@ def _aftermath(job: Job, run: _Run) -> Aftermath | None:
     try:
         with (
             connecting(),
-            psycopg.connect(job.url, autocommit=True, connect_timeout=10, application_name="dbtasks") as connection,
+            psycopg.connect(
+                job.url, autocommit=True, connect_timeout=10, application_name=f"dbtasks/{job.entry}"
+            ) as connection,
         ):
             connection.execute("SET statement_timeout = '10s'")
             if not aftermath.is_target(connection, job.system_identifier, job.oid):

@@ -27,6 +27,7 @@ class Source:
         """Return a connection string without its password, and the variable that has it."""
         conninfo = self.conninfo
         options = {name: value for name, value in conninfo.options if isinstance(value, str) and name != "options"}
+        options["application_name"] = self.permit.application_name
         where = psycopg.conninfo.make_conninfo(host=conninfo.host, port=conninfo.port, user=conninfo.user, **options)
         return where, {"PGPASSWORD": conninfo.password.reveal(self.permit)} if conninfo.password else {}
 

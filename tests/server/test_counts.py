@@ -100,7 +100,7 @@ def test_what_configuration_refuses_loads_no_driver_and_no_alembic(
 @pytest.fixture(scope="module")
 def logging() -> Iterator[Server]:
     """A server that writes down each connection and each message of a client."""
-    told = {"log_statement": "all", "log_connections": "on", "log_line_prefix": "'[%p] '"}
+    told = {"log_statement": "all", "log_connections": "on", "log_line_prefix": "'[%p] <%a> '"}
     with started(options=told) as server:
         server.role("keeper", "CREATEDB")
         yield server
@@ -134,7 +134,7 @@ def spare_is_used(team: Project, server: Server, **environ: str) -> list[str]:
     before = len(log(server))
     assert "cache" in works(team, "reset", **environ)
     lines = [line for line in log(server)[before:] if line.startswith("[")]
-    kinds = re.compile(r"\[\d+\] LOG: +(connection authorized|statement|execute)")
+    kinds = re.compile(r"\[\d+\] <[^>]*> LOG: +(connection authorized|statement|execute)")
     return [line for line in lines if kinds.match(line)]
 
 
@@ -189,3 +189,26 @@ def test_the_only_process_that_a_reset_starts_prepares_the_next(team: Project, t
     assert len(started_ones) == 1
     assert "'dbtasks', 'prepare'" in started_ones[0]
     works(team, "prepare")  # waits for the one in the background
+
+
+# The server's own log
+
+
+_WRITES = re.compile(
+    r"\[\d+\] <[^>]*> LOG: +(?:statement|execute [^:]*): "
+    r"(?:CREATE|ALTER|DROP|INSERT|UPDATE|DELETE|COPY|TRUNCATE|COMMENT|GRANT|REVOKE)\b"
+)
+
+
+def test_whatever_writes_or_copies_bears_its_entry_in_the_servers_log(team: Project, logging: Server) -> None:
+    before = len(log(logging))
+    works(team, "reset")
+    team.revision("r4", "op.execute('CREATE TABLE logged ()')")
+    for words in ("migrate", "seed", "backup"):
+        works(team, words)
+    lines = [line for line in log(logging)[before:] if _WRITES.match(line)]
+    named = re.compile(r"\[\d+\] <dbtasks/(\d+)[ >]")
+    assert [line for line in lines if not named.match(line)] == []
+    entries = {int(found[1]) for line in lines if (found := named.match(line))}
+    intents = {each["entry"]: each["intent"]["operation"] for each in json.loads(works(team, "audit --format=json"))}
+    assert {intents[entry] for entry in entries} >= {"reset", "migrate", "backup"}

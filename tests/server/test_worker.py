@@ -273,7 +273,7 @@ def test_of_two_workers_one_waits_and_then_finds_nothing_to_do(shop: Shop) -> No
     assert shop.ledger() == ["r1"]
     waits = [event for event in shop.reported if isinstance(event, events.LockWait)]
     assert len(waits) == 1
-    assert "role postgres, dbtasks migrate: anna o'hara, connected since 20" in waits[0].holder
+    assert "role postgres, dbtasks/7 migrate: anna o'hara, connected since 20" in waits[0].holder
 
 
 def test_a_lock_that_stays_taken_is_refused_with_its_holder(shop: Shop) -> None:

@@ -66,7 +66,7 @@ def restore(job: Restoring) -> int:
     # A dump is a program for whoever restores it: nothing of it runs before every byte is known to be what was written.
     listed = _listed(job)
     oid = creating.create(job.beside, job.manifest)
-    to = way(job.beside.conninfo, job.permit, "dbtasks restore")
+    to = way(job.beside.conninfo, job.permit, "restore")
     command: list[str | Path] = [
         contents.pg_restore(job.manifest),
         "--exit-on-error",
