@@ -30,6 +30,7 @@ def weighed(brought: Brought, target: Target, seen: Survey, *, dry_run: bool) ->
         demanded=number,
         signers=stamp.floor.signers_digest if stamp else None,
         clock=clock,
+        within=target.tier.approve_within,
         spent=used,
     )
     found = weigh(brought, scales)

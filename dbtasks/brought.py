@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dbtasks.proof import Vouched
 from dbtasks.values import dataclass
@@ -80,7 +80,8 @@ class Brought:
 class Scales:
     """What a plan that is brought is weighed against: the plan of now, what the stamp says, and the server's clock.
 
-    `demanded` is how many must agree besides who asks, `signers` the digest in the stamp, `spent` who has run the plan.
+    `demanded` is how many must agree besides who asks, `signers` the digest in the stamp, `spent` who has run the plan,
+    `within` how long the tier lets any plan count, whatever the plan says itself.
     """
 
     plan: str
@@ -89,6 +90,7 @@ class Scales:
     demanded: int
     signers: str | None
     clock: datetime
+    within: timedelta
     spent: str = ""
 
 
@@ -152,9 +154,12 @@ def _where(one: Brought | Scales) -> str:
 
 
 def _ended(brought: Brought, scales: Scales) -> str:
-    if scales.clock < brought.expires_at:
-        return ""
-    return f"It ended {_time(brought.expires_at)}, and the server's clock says {_time(scales.clock)}."
+    now = f"and the server's clock says {_time(scales.clock)}."
+    if scales.clock >= brought.expires_at:
+        return f"It ended {_time(brought.expires_at)}, {now}"
+    if scales.clock - brought.requested_at >= scales.within:
+        return f"It was asked for {_time(brought.requested_at)}, too long ago for a plan of this tier, {now}"
+    return ""
 
 
 def _early(brought: Brought, scales: Scales) -> str:

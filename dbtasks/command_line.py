@@ -153,7 +153,19 @@ def _tasks(words: list[str]) -> list[list[str]]:
     return segments
 
 
-_CHANGING = ("reset", "undo", "seed", "migrate", "downgrade", "prepare", "prune", "adopt", "restore", "backups.prune")
+_CHANGING = (
+    "reset",
+    "undo",
+    "seed",
+    "migrate",
+    "downgrade",
+    "prepare",
+    "prune",
+    "adopt",
+    "restore",
+    "harden",
+    "backups.prune",
+)
 _SHOWING = ("drift", "shell", "run", "backup", "backups.verify", "recover")
 TIER_TASKS = frozenset({*_CHANGING, *_SHOWING})
 LOOKING_TASKS = frozenset({"status", "check", "lint", "audit"})

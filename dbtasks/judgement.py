@@ -157,7 +157,8 @@ def _a_person_confirms(case: Case) -> Ask | None:
     if case.situation.floor.consent < Consent.PERSON or case.request.managed or case.request.brought is not None:
         return None
     questions = [Question(prompt=YES_TO_PRODUCTION, expected="yes")]
-    if case.effect > Effect.READ:
+    # Whoever gets the way in can do with it what they like, and `yes` is what a pipe says to everything.
+    if case.effect > Effect.READ or case.request.operation.hands_out:
         phrase = f"{case.database} {excerpt(case.plan_hash, case.request.places)}"
         news = f"{_TIMELINE} " if case.situation.stamp is StampState.PROMOTED else ""
         questions.append(Question(prompt=f"{news}Type {phrase} to run exactly this plan:", expected=phrase))

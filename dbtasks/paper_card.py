@@ -60,6 +60,8 @@ def _vouched(said: Vouched) -> str:
 
 
 def _moves(step: ApplyRevisions | TakeBack, content: Content) -> Iterator[str]:
+    if step.statements and not content.statements:
+        yield _fact("statements", "not in this file. Read the revisions themselves before you agree")
     for revision, texts in zip(step.revisions, content.statements, strict=False):
         for text in texts:
             for line in text.strip().splitlines():

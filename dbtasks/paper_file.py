@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
-from dbtasks.approvals.document import NotAPlanError, Paper, read
+from dbtasks.approvals.document import LONGEST, NotAPlanError, Paper, read
 from dbtasks.errors import DbtasksError, RefusedError, UsageError
 from dbtasks.wording import quoted
 
@@ -14,15 +15,25 @@ from dbtasks.wording import quoted
 def load(file: str) -> Paper:
     """Return the paper in a file. UsageError where there is none, RefusedError where it is no plan of ours."""
     try:
-        text = Path(file).read_text("utf-8")
+        return read(_content(file).decode())
     except UnicodeDecodeError:
         raise _no_plan(file, "it is not text") from None
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
-    try:
-        return read(text)
     except NotAPlanError as error:
         raise _no_plan(file, str(error)) from None
+
+
+def _content(file: str) -> bytes:
+    """Return what is in a file, and not much more than a plan may have. Nothing is waited for that is no file."""
+    opened = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise NotAPlanError("it is no file")
+        with os.fdopen(opened, "rb", closefd=False) as stream:
+            return stream.read(LONGEST + 1)
+    finally:
+        os.close(opened)
 
 
 def _no_plan(file: str, why: str) -> RefusedError:

@@ -13,7 +13,7 @@ from dbtasks import paper_card, paper_file, spent
 from dbtasks.approval_rules import demanded, refuse_approver
 from dbtasks.approvals import ssh_keygen
 from dbtasks.approvals.document import Agreement, Asked, Content, Paper
-from dbtasks.approvals.keys import Key, own_key
+from dbtasks.approvals.keys import Key, own_key, sign
 from dbtasks.approvals.verifying import Known, bring, known_signers
 from dbtasks.brought import Brought
 from dbtasks.conninfo import mask
@@ -96,15 +96,15 @@ def approve(project: Project, console: Console, file: str, reason: str, wanted_k
         if console.ask(Question(prompt=f"Type {phrase} to approve exactly this plan:", expected=phrase)) != phrase:
             raise ConsentNotGivenError("Not confirmed. Nothing was signed.")
         text = paper.content.agreed(reason)
-        signed = ssh_keygen.sign(text, key.path, ssh_keygen.AGREES, may_ask=True)
+        signed = _signed(text, key)
     except (RefusedError, ConsentNotGivenError) as error:
         code = error.code if isinstance(error, RefusedError) else "E-NOT-CONFIRMED"
         trail.refusal(_act("approve", paper), code=code, detail={"reason": reason, "file": file})
         raise
     agreements = (*paper.agreements, Agreement(reason=reason, signature=signed))
-    paper_file.write(paper_file.writable(file), replace(paper, agreements=agreements))
-    person = key.signer.person
+    person, out = key.signer.person, paper_file.writable(file)
     trail.note(_act("approve", paper), {"id": paper.content.id, "approved_by": str(person), "reason": reason})
+    paper_file.write(out, replace(paper, agreements=agreements))  # what the trail cannot keep nobody has approved
     number = paper_card.approvals(len(agreements))
     console.say(f"  approved by {person}: {file} holds {number}. Run it: invoke apply {file}")
 
@@ -223,7 +223,7 @@ def _request(project: Project, console: Console, content: Content, known: Known,
     if key is not None:
         try:
             may_ask = project.surroundings.kind is Kind.TERMINAL
-            return key, ssh_keygen.sign(content.text, key.path, ssh_keygen.ASKS, may_ask=may_ask)
+            return key, sign(content.text, key, ssh_keygen.ASKS, may_ask=may_ask)
         except ssh_keygen.SigningError as error:
             if wanted:
                 raise
@@ -251,6 +251,13 @@ def _approver(project: Project, paper: Paper, wanted: str) -> tuple[Key, Brought
     if any(person.is_also(other) for other in brought.approvers):
         raise _refusal("E-SELF", f"{person} has approved this plan already. What counts is another person.")
     return key, brought
+
+
+def _signed(text: str, key: Key) -> str:
+    try:
+        return sign(text, key, ssh_keygen.AGREES, may_ask=True)
+    except ssh_keygen.SigningError as error:
+        raise _refusal("E-SIGNATURE", str(error)) from None
 
 
 def _refusal(code: str, saw: str) -> RefusedError:

@@ -180,9 +180,10 @@ def _content(data: object) -> Content:
             at_risk=decoding.value(found["at_risk"], tuple[str, ...]),
             vouched=decoding.value(found["vouched"], Vouched | None),
         )
+        spelled = json.loads(content.text)
     except (ValueError, OverflowError) as error:
         raise NotAPlanError(f"it cannot be read: {error}") from None
-    if json.loads(content.text) != found:
+    if spelled != found:
         raise NotAPlanError("it was edited: its hash is not that of its steps")
     _hold_statements(content)
     return content

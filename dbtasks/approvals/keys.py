@@ -6,7 +6,7 @@ import base64
 import binascii
 from pathlib import Path
 
-from dbtasks.approvals import ssh_keygen
+from dbtasks.approvals import signature, ssh_keygen
 from dbtasks.approvals.signers import Signer, Signers
 from dbtasks.values import dataclass
 
@@ -28,6 +28,17 @@ def own_key(signers: Signers, namespace: str, wanted: str = "") -> Key | None:
             private = file.with_suffix("") if file.suffix == ".pub" else file
             return Key(path=private if private.exists() else file, signer=signer)
     return None
+
+
+def sign(text: str, key: Key, namespace: str, *, may_ask: bool) -> str:
+    """Return a signature of the person whose key it is. SigningError where a file's other half is somebody else's."""
+    armored = ssh_keygen.sign(text, key.path, namespace, may_ask=may_ask)
+    found = signature.parse(armored)
+    if found is None or found.blob != key.signer.blob or not ssh_keygen.holds(found, text, key.signer.key):
+        raise ssh_keygen.SigningError(
+            f"{key.path} does not sign as {key.signer.person}, whose key its .pub file holds."
+        )
+    return armored
 
 
 def _blob(public: str) -> bytes:

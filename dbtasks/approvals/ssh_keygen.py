@@ -49,8 +49,13 @@ def sign(text: str, key: Path, namespace: str, *, may_ask: bool) -> str:
 def holds(signature: Signature, text: str, key: str) -> bool:
     """Return whether a signature is this key's over this text, for the namespace that it names.
 
-    The program gets one line with that key alone: who it is, and whether it counts, was found before.
+    The program gets one line with that key alone: who it is, and whether it counts, was found before. One that says
+    yes to another text as well, such as a stand-in that always ends with 0, has checked nothing.
     """
+    return _verifies(signature, text, key) and not _verifies(signature, f"{text} ", key)
+
+
+def _verifies(signature: Signature, text: str, key: str) -> bool:
     with tempfile.TemporaryDirectory(prefix="dbtasks-") as folder:
         signed, allowed = Path(folder, "signature"), Path(folder, "allowed")
         signed.write_text(signature.armored, encoding="ascii")

@@ -88,9 +88,11 @@ def _person(armored: str, text: str, namespace: str, signers: Signers) -> Person
     signer = signers.of(found.blob, namespace)
     if signer is None:
         return f"signed with a key that {SIGNERS_FILE.as_posix()} does not name for it ({fingerprint(found.blob)})"
-    if not ssh_keygen.holds(found, text, signer.key):
-        return f"has a signature of {signer.person} that is not over this plan"
-    return signer.person
+    try:
+        held = ssh_keygen.holds(found, text, signer.key)
+    except ssh_keygen.SigningError as error:
+        return f"has a signature that cannot be checked. {str(error).removesuffix('.')}"
+    return signer.person if held else f"has a signature of {signer.person} that is not over this plan"
 
 
 def _nobody(mistakes: tuple[str, ...]) -> RefusedError:

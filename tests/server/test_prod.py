@@ -391,9 +391,10 @@ def test_plans_and_looks_need_the_flag_and_nobody(shop: Project, abroad: Server)
     assert shop.trail() == before
 
 
-def test_the_shell_on_prod_asks_once_and_reads_only(shop: Project, abroad: Server) -> None:
+def test_the_shell_on_prod_reads_only(shop: Project, abroad: Server) -> None:
     with nothing_changes(abroad, "goods_prod"), shop.screen([*INVOKE, "shell", "--tier=prod"], **ARMED) as screen:
         screen.answer("yes\n")
+        screen.answer(phrase)
         screen.wait_for("goods_prod=> ")
         screen.child.send("DELETE FROM people;\n")
         shown = screen.wait_for("read-only transaction", "DELETE 30")
@@ -401,7 +402,7 @@ def test_the_shell_on_prod_asks_once_and_reads_only(shop: Project, abroad: Serve
         done = screen.end()
 
     assert "cannot execute DELETE in a read-only transaction" in shown
-    assert (done.code, "to run exactly this plan" in done.out) == (0, False)
+    assert done.code == 0
 
 
 def test_a_command_that_may_write_to_prod_asks_twice_and_gets_the_url(shop: Project) -> None:

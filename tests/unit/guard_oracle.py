@@ -278,5 +278,6 @@ def may_proceed(cell: Cell) -> bool:
 
 
 def questions(cell: Cell) -> int:
-    """How many questions a cell that may ask asks: full consent to a write is two."""
-    return 2 if word_needed(cell) is Word.PERSONS_CONSENT and cell.effect is not Effect.READ else 1
+    """How many questions a cell that may ask asks. Invariant 2: what writes or hands out the URL takes the phrase."""
+    phrase = cell.effect is not Effect.READ or cell.request.operation.name == "open"
+    return 2 if word_needed(cell) is Word.PERSONS_CONSENT and phrase else 1

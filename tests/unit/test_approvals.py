@@ -36,8 +36,8 @@ ANNA = Person(names=("anna@example.com",), key="SHA256:anna")
 BEN = Person(names=("ben@example.com", "ben"), key="SHA256:ben")
 CLEO = Person(names=("cleo@example.com",), key="SHA256:cleo")
 GOOD = replace(BROUGHT, requester=ANNA, approvers=(BEN,))
-SCALES = Scales(plan=GOOD.plan, server=GOOD.server, oid=GOOD.oid, demanded=0, signers="ab", clock=NOW)
 HOUR = timedelta(hours=1)
+SCALES = Scales(plan=GOOD.plan, server=GOOD.server, oid=GOOD.oid, demanded=0, signers="ab", clock=NOW, within=24 * HOUR)
 
 
 # What an approval comes to
@@ -58,6 +58,12 @@ HOUR = timedelta(hours=1)
         pytest.param(GOOD, replace(SCALES, clock=GOOD.expires_at), Approval.ENDED, id="ended that moment"),
         pytest.param(GOOD, replace(SCALES, clock=GOOD.expires_at - HOUR), Approval.GIVEN, id="an hour before"),
         pytest.param(GOOD, replace(SCALES, clock=GOOD.requested_at - HOUR), Approval.NOT_YET, id="not yet"),
+        pytest.param(
+            replace(GOOD, requested_at=NOW - 24 * HOUR, expires_at=NOW + 999 * HOUR),
+            SCALES,
+            Approval.ENDED,
+            id="asked for to last longer than the tier lets any plan",
+        ),
         pytest.param(GOOD, replace(SCALES, plan="0" * 64), Approval.OTHER_PLAN, id="another plan"),
         pytest.param(replace(GOOD, approvers=()), SCALES, Approval.TOO_FEW, id="asked for, approved by nobody"),
         pytest.param(replace(GOOD, approvers=(ANNA,)), SCALES, Approval.TOO_FEW, id="approved by who asks"),

@@ -76,7 +76,7 @@ def kind_of(verdict: Decision, request: Request) -> str:
         pytest.param(PROD, RESET, TERMINAL, ("flag_on",), {}, "asks 2", id="a person resets PROD"),
         pytest.param(PROD, ADOPT, TERMINAL, ("flag_on",), {"stamp": StampState.MISSING}, "asks 2", id="PROD adopted"),
         pytest.param(PROD, OPEN, TERMINAL, ("flag_on",), {}, "asks 2", id="a person opens PROD to write"),
-        pytest.param(PROD, OPEN, TERMINAL, ("flag_on", "read_only"), {}, "asks 1", id="a person reads PROD"),
+        pytest.param(PROD, OPEN, TERMINAL, ("flag_on", "read_only"), {}, "asks 2", id="a person reads PROD"),
         pytest.param(PROD, SEED, TERMINAL, ("flag_on", "read_only"), {}, "asks 2", id="read-only does not shorten"),
         pytest.param(PROD, OPEN, RUNTIME, ("managed",), {}, "proceeds", id="PROD's runtime gets its own way in"),
         pytest.param(
