@@ -19,7 +19,8 @@ from dbtasks.registry import COORDINATION
 from dbtasks.selection import choose
 from dbtasks.targets import resolve
 from dbtasks.tiers import Tier
-from dbtasks.trail_file import START, first_hash
+from dbtasks.trail_file import START
+from dbtasks.trail_proof import chain_of
 from dbtasks.values import dataclass
 from dbtasks.verdicts import Refuse, Request
 
@@ -39,7 +40,7 @@ class Answer:
 
 def ask(project: Project) -> Iterator[Answer]:
     """Yield what each tier's server answers."""
-    wanted = anchor_of(project, START, first_hash(project.settings.trail) or "")
+    wanted = anchor_of(project, START, chain_of(project.settings.trail))
     flags_on = choose(project.settings, None, project.environ).flags_on
     for tier in project.settings.tiers:
         request = Request(

@@ -20,8 +20,8 @@ from dbtasks.operations import status
 from dbtasks.project import Project
 from dbtasks.signed_heads import SIGNS, Checked, SignedHead
 from dbtasks.trail import Act
-from dbtasks.trail_file import Link, first_hash
-from dbtasks.trail_proof import Verdict, verify
+from dbtasks.trail_file import Link
+from dbtasks.trail_proof import Verdict, chain_of, verify, writable_by_others
 from dbtasks.values import dataclass
 
 
@@ -34,6 +34,7 @@ class Proof:
     signed: tuple[Checked, ...] = ()
     others: tuple[Replaced, ...] = ()
     problem: str = ""
+    writable: tuple[Path, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -60,14 +61,21 @@ def prove(project: Project) -> Proof:
 
 def weigh(trail: Path, answers: tuple[Answer, ...], signed: tuple[Checked, ...], problem: str = "") -> Proof:
     """Return what servers and people who have signed prove of a trail."""
-    chain = first_hash(trail)
+    chain = chain_of(trail)
     ours = tuple(each for each in signed if each.problem or (each.head is not None and each.head.chain == chain))
     known = heads(answers)
     for head in (each.head for each in ours if each.head is not None and not each.problem):
         known[head.entry] = head.hash if known.get(head.entry, head.hash) == head.hash else ""
     signed_others = (each.head for each in signed if each.head is not None and each not in ours)
     others = replaced((*(other for each in answers for other in each.known.others), *map(_replaced, signed_others)))
-    return Proof(verdict=verify(trail, known), answers=answers, signed=ours, others=others, problem=problem)
+    return Proof(
+        verdict=verify(trail, known),
+        answers=answers,
+        signed=ours,
+        others=others,
+        problem=problem,
+        writable=writable_by_others(trail),
+    )
 
 
 def _replaced(head: SignedHead) -> Replaced:
@@ -126,6 +134,8 @@ def _about(proof: Proof) -> Iterator[str]:
             yield f"  signed by {each.person} up to entry {each.head.entry}, {each.head.at}"
     if proof.problem:
         yield f"  {proof.problem}"
+    for file in proof.writable:
+        yield f"  ! {file.name} can be written by others than its owner. Mend that: chmod go-w {file.name}"
 
 
 def as_data(proof: Proof) -> dict[str, object]:
@@ -157,6 +167,7 @@ def as_data(proof: Proof) -> dict[str, object]:
         "torn": list(found.torn),
         "anchors": anchors,
         "signatures": signed,
+        "writable_by_others": [file.name for file in proof.writable],
         "replaced": [{"entry": each.entry, "at": str(each.at)} for each in proof.others],
     }
 
@@ -181,8 +192,8 @@ def sign(project: Project, console: Console, key: str) -> None:
         project.trail().refusal(Act(operation="audit"), code=error.code, detail={"saw": error.saw})
         raise
     proof, trail = prove(project), project.settings.trail
-    chain = first_hash(trail)
-    if not proof.verdict.ok or chain is None:
+    chain = chain_of(trail)
+    if not proof.verdict.ok or not chain:
         raise TrailError("The trail does not hold, and nothing was signed. What is wrong: invoke audit --verify")
     link = Link(entry=proof.verdict.last, hash=proof.verdict.head)
     head = signed_heads.head_now(project.settings.project, chain, link)

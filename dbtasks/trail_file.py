@@ -15,8 +15,6 @@ import errno
 import os
 import re
 import stat
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,15 +22,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from dbtasks.rotation import NEVER, Rotation, files_aside, name_aside, opened
+from dbtasks.trail_lock import LockHeldError, lock, sync, sync_folders, unlock
 from dbtasks.values import dataclass
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
 MAX_LINE_BYTES = 64 * 1024
-LOCK_WAIT_S = 20.0
 _WINDOW_BYTES = 4 * 1024
 _REOPENINGS = 100
 _BEGINNING = re.compile(rb'\{"entry":([1-9][0-9]{0,17}),"time":"([0-9T:.-]+Z)"')
@@ -43,10 +36,6 @@ _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | _SAFE_FLAGS
 
 class ForeignFileError(OSError):
     """The file in the trail's place was written by somebody else."""
-
-
-class LockHeldError(OSError):
-    """Another process keeps the trail locked."""
 
 
 class LineTooLongError(ValueError):
@@ -107,9 +96,9 @@ def append(path: Path, body: bytes, rotation: Rotation = NEVER) -> Link:
             raise LineTooLongError(f"an entry of {len(line):,} bytes is over the limit of {MAX_LINE_BYTES:,}")
         _write(fd, line if whole else b"\n" + line, size)
         if size == 0:  # under the lock: no later entry is on the disk before the file's name is
-            _sync_folders(path)
-        _unlock(fd)
-        _sync(fd)
+            sync_folders(path)
+        unlock(fd)
+        sync(fd)
     return Link(entry=after.entry + 1, hash=line[-67:-3].decode("ascii"))
 
 
@@ -125,9 +114,9 @@ def first_hash(path: Path) -> str | None:
 
 def stable_size(fd: int) -> int:
     """Return the file's size at a moment at which nobody is in the middle of a write."""
-    _lock(fd, shared=True)
+    lock(fd, shared=True)
     size = os.fstat(fd).st_size
-    _unlock(fd)
+    unlock(fd)
     return size
 
 
@@ -142,7 +131,7 @@ def _locked(path: Path, rotation: Rotation) -> Iterator[int]:
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise ForeignFileError(errno.EINVAL, "it is not a regular file")
-            _lock(fd)
+            lock(fd)
             if not _still_named(fd, path):
                 continue  # renamed or removed between open and lock: the entry belongs into the new file
             if rotation is not NEVER and _put_aside(fd, path, rotation):
@@ -181,7 +170,7 @@ def _put_aside(fd: int, path: Path, rotation: Rotation) -> bool:
     aside = name_aside(path, int(beginning[1]))
     if os.path.lexists(aside):  # a rename would take its place
         return False
-    _sync(fd)
+    sync(fd)
     try:
         path.rename(aside)
     except PermissionError:
@@ -258,71 +247,3 @@ def _write(fd: int, data: bytes, size: int) -> None:
         if written:
             os.ftruncate(fd, size)
         raise
-
-
-def _lock(fd: int, *, shared: bool = False) -> None:
-    """Lock the file, for writing or (`shared`) against writers. Locks are held for microseconds: the wait is bounded.
-
-    A lock belongs to an open file, and each append opens its own: threads and forked processes exclude each other too.
-    """
-    give_up = time.monotonic() + LOCK_WAIT_S
-    pause_s = 0.0001
-    while not _try_lock(fd, shared):
-        if time.monotonic() > give_up:
-            raise LockHeldError(errno.EBUSY, f"another process has kept it locked for {LOCK_WAIT_S:.0f} s")
-        time.sleep(pause_s)
-        pause_s = min(pause_s * 1.5, 0.01)
-
-
-if sys.platform == "win32":
-    _BEYOND = 1 << 62  # a locked range cannot be read by others there, so it lies where no byte is
-
-    def _try_lock(fd: int, shared: bool) -> bool:  # noqa: ARG001 - that system knows no shared lock
-        os.lseek(fd, _BEYOND, os.SEEK_SET)
-        try:
-            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-        except PermissionError:
-            return False
-        return True
-
-    def _unlock(fd: int) -> None:
-        os.lseek(fd, _BEYOND, os.SEEK_SET)
-        msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
-
-else:
-
-    def _try_lock(fd: int, shared: bool) -> bool:
-        try:
-            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _unlock(fd: int) -> None:
-        fcntl.flock(fd, fcntl.LOCK_UN)
-
-
-def _sync(fd: int) -> None:
-    if sys.platform == "darwin":
-        fcntl.fcntl(fd, fcntl.F_FULLFSYNC)  # fsync(2) there leaves the data in the drive's own cache
-    else:
-        wait: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
-        wait(fd)
-
-
-def _sync_folders(path: Path) -> None:
-    """Wait until the disk knows a new file's name, and that of the folder that may have been made for it."""
-    if sys.platform == "win32":
-        return
-    for folder in (path.parent, path.parent.parent):
-        try:
-            fd = os.open(folder, os.O_RDONLY)
-        except PermissionError:  # a folder that one may pass through but not list: its owner made it, long ago
-            continue
-        try:
-            os.fsync(fd)
-        except OSError as error:
-            if error.errno != errno.EINVAL:  # file systems that cannot sync a folder say so
-                raise
-        finally:
-            os.close(fd)

@@ -7,6 +7,7 @@ a server, signatures of people. `Verdict.proved` says up to which entry they do.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dbtasks.errors import TrailError
-from dbtasks.rotation import opened
-from dbtasks.trail_file import START, parse_link, stable_size
+from dbtasks.rotation import opened, trail_files
+from dbtasks.trail_file import START, first_hash, parse_link, stable_size
 from dbtasks.values import dataclass
 
 _HASH_BYTES = len(b',"hash":"') + 64 + len(b'"}\n')
@@ -69,8 +70,26 @@ def verify(path: Path, heads: Mapping[int, str] | None = None) -> Verdict:
                 return replace(found, bad_file=name, proved=wanted.proved)
         return _reaches(replace(found, proved=wanted.proved), heads or {}, (name, lines + 1))
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise TrailError(f"The trail {path} cannot be read: {reason}. Nothing is proved about it.") from error
+        raise _unreadable(path, error) from error
+
+
+def chain_of(path: Path) -> str:
+    """Return the hash of the trail's first entry, empty where that is not there. TrailError: it cannot be read."""
+    try:
+        return first_hash(path) or ""
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def writable_by_others(path: Path) -> tuple[Path, ...]:
+    """Return the trail's files that others than their owner may write."""
+    there = (file for file in trail_files(path) if file.exists())
+    return tuple(file for file in there if os.name != "nt" and file.stat().st_mode & 0o022)
+
+
+def _unreadable(path: Path, error: OSError) -> TrailError:
+    reason = error.strerror or str(error)
+    return TrailError(f"The trail {path} cannot be read: {reason}. Nothing is proved about it.")
 
 
 def _lines(file: BinaryIO, size: int) -> Iterator[bytes]:

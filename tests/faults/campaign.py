@@ -184,7 +184,7 @@ class Trial:
         assert not (self.operation.tries and unknown), f"nobody knows of {unknown} on the private server"
         self.templates(there)
         # A note is a mark: it says nothing of what became of the run.
-        entries = [entry for entry in ground.entries(run.pid) if entry["kind"] != "note"]
+        entries = [entry for entry in ground.entries(run.pid, tier) if entry["kind"] != "note"]
         kinds = [entry["kind"] for entry in entries]
         assert kinds in ([], ["refusal"], ["intent"], ["intent", "result"]), f"the trail says {kinds}"
         changed = outcome != "old" or frozenset(ground.databases(tier)) != there

@@ -24,6 +24,7 @@ from dbtasks.embedded.account import choose_account
 from dbtasks.programs import find_client
 from dbtasks.recovery import rooms
 from dbtasks.recovery.rooms import Recovered
+from dbtasks.trail_file import first_hash
 from dbtasks.trail_proof import verify
 from tests.faults.points import WIDTH
 from tests.outside import REPOSITORY
@@ -249,15 +250,23 @@ class Ground:
 
     # The trail
 
+    def anchors(self, path: Path, tier: str) -> dict[int, str]:
+        """Return what a tier's server knows of the trail, by entry."""
+        try:
+            rows = self.sql(tier, _ANCHORS, first_hash(path) or "", database="dbtasks")
+        except (psycopg.errors.UndefinedTable, psycopg.OperationalError):
+            return {}
+        return dict(rows)
+
     def mark_trail(self) -> None:
         """Look from here on at what comes next in the trail."""
         path = self.root / "logs" / "database_audit.jsonl"
         self._trail_from = path.stat().st_size if path.exists() else 0
 
-    def entries(self, pid: int) -> list[dict[str, Any]]:
-        """Return what a process has written since, after verifying the whole trail."""
+    def entries(self, pid: int, tier: str) -> list[dict[str, Any]]:
+        """Return what a process has written since, after verifying the whole trail, by a tier's anchors too."""
         path = self.root / "logs" / "database_audit.jsonl"
-        verdict = verify(path)
+        verdict = verify(path, self.anchors(path, tier))
         assert verdict.ok, f"line {verdict.bad_line} of the trail: {verdict.why}"
         found = []
         for line in path.read_bytes()[self._trail_from :].splitlines() if path.exists() else ():
@@ -266,6 +275,7 @@ class Ground:
         return [entry for entry in found if entry.get("pid") == pid]
 
 
+_ANCHORS = "SELECT entry, hash FROM dbtasks.anchors WHERE chain = %s"
 _OTHERS = """
 SELECT pid, application_name, left(query, 100) FROM pg_stat_activity
  WHERE backend_type = 'client backend' AND application_name <> %s

@@ -45,7 +45,7 @@ class Stepwise(Trial):
 
     def check_after(self, run: Run, outcome: str, there: frozenset[str]) -> None:
         super().check_after(run, outcome, there)
-        results = [entry for entry in self.ground.entries(run.pid) if entry["kind"] == "result"]
+        results = [entry for entry in self.ground.entries(run.pid, self.operation.home) if entry["kind"] == "result"]
         for result in results:
             mine = [row[0] for row in self._ask(_LEDGER) if row[2] == result["of"] and not row[1]]
             told = result.get("detail", {}).get(_DONE[self.operation.down], [])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dbtasks import trail_file
+from dbtasks import trail_lock
 from dbtasks.errors import TrailError
 from dbtasks.trail import Act, Outcome, Trail, whoami
 from dbtasks.trail_proof import verify
@@ -136,7 +136,7 @@ def test_an_append_that_waited_while_the_file_was_renamed_goes_to_the_new_file(p
 
 
 def test_a_lock_that_is_never_given_back_ends_in_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trail_file, "LOCK_WAIT_S", 0.2)
+    monkeypatch.setattr(trail_lock, "LOCK_WAIT_S", 0.2)
     trail = Trail(path, whoami("terminal", Path("/")))
     trail.note(SEED)
     with path.open("rb") as held:
