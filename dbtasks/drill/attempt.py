@@ -28,6 +28,7 @@ class Layer(enum.StrEnum):
     GUARDS = "guards inside PostgreSQL"
     TRAIL = "trail, written first"
     CHAIN = "trail's chain of hashes"
+    ANCHORS = "trail's anchors on the server"
     BACKUP = "backup that could be restored"
     MARK = "proof that a recovery is possible"
     SWAP = "swap in one transaction"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ import pytest
 
 from tests import outside
 from tests.outside import REPOSITORY
-from tests.server.road import Project, project
+from tests.server.road import Project, project, until
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(900)]
 
@@ -158,6 +160,25 @@ def test_with_every_layer_everything_is_stopped_and_nothing_is_left(ground: Proj
     assert json.loads((ground.root / ".dbtasks" / "drill.json").read_text()) == data
     assert ground.trail() == []
     assert _left() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda each: each.name)
+def test_a_drill_that_is_ended_leaves_nothing_for_long(number: signal.Signals, ground: Project) -> None:
+    before = _left()
+    command = [sys.executable, "-m", "invoke", "drill", "--only=production_confirmation.pipe"]
+    child = subprocess.Popen(command, cwd=ground.root, env=ground.environ(), stderr=subprocess.PIPE, text=True)
+    assert child.stderr is not None
+    until(lambda: "a private PostgreSQL" in child.stderr.readline(), seconds=120)  # type: ignore[union-attr]  # above
+    made = _left() - before
+    child.send_signal(number)
+    child.communicate(timeout=120)
+
+    assert made
+    if number is signal.SIGKILL:
+        assert made & _left()
+        done = outside.run(ground.root, sys.executable, "-c", "from dbtasks.drill.sandbox import sweep; sweep()")
+        assert done.code == 0, done.text
+    assert not made & _left()
 
 
 def _left() -> set[str]:
