@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from dbtasks import audit_figures, audit_following, audit_rows, audit_view
 from dbtasks.console import Console
 from dbtasks.errors import UsageError
+from dbtasks.exports.forms import Form, exported
 from dbtasks.project import Project
 from dbtasks.trail_following import Following
-from dbtasks.trail_query import Filters
+from dbtasks.trail_query import Filters, fits, read
 from dbtasks.trail_runs import Run, each_run, runs
 from dbtasks.trail_stats import tallied
 
@@ -79,6 +80,22 @@ class Answer:
                 run = watch.run(entry)
                 if run is not None and (run.number, run.state) not in known:  # came while the others were looked for
                     self._write([run])
+                self._tell_passed()
+
+    def export(self, form: Form) -> None:
+        """Write every entry that fits in a form that other systems read, a document a line."""
+        fitting = read(self._path, self._filters, self._pass)
+        for document in exported(form, fitting, self._project.settings.project):
+            self._console.data(document)
+        self._tell_passed()
+
+    def export_coming(self, form: Form) -> None:
+        """Write what comes in such a form, as it comes."""
+        with Following(self._path) as place:
+            for entry in audit_following.entries(place.lines, lambda: self._console.wait(_PAUSE_S), self._pass):
+                if fits(entry, self._filters):
+                    for document in exported(form, [entry], self._project.settings.project):
+                        self._console.data(document)
                 self._tell_passed()
 
     def _begin(self) -> None:

@@ -5,6 +5,8 @@ Invoke makes a task's flags from its parameters, so this function has more of th
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from invoke.context import Context
 
 from dbtasks.command_line import end, whole_number
@@ -31,6 +33,7 @@ _LIMIT = 20
     format_="table (or text), json or csv",
     stats="figures instead: how often, when last, how long, what was refused",
     follow="and then what comes, as it comes, until Ctrl-C",
+    export="every entry that fits for other systems, a JSON document a line: ocsf, cloudevents or otel",
     verify="verify the chain of hashes, the anchors and the signatures instead",
     sign="sign the trail's head with your SSH key instead; for a person at a terminal",
     key="with --sign: the SSH key, a file; without it the first in ~/.ssh that config/allowed_signers names",
@@ -50,14 +53,17 @@ def audit(
     format_: str = "text",
     stats: bool = False,
     follow: bool = False,
+    export: str = "",
     verify: bool = False,
     sign: bool = False,
     key: str = "",
 ) -> None:
     """Show what happened: who did what, where, and whether it worked."""
     from dbtasks import audit_asking, audit_view, proof_view
+    from dbtasks.exports.forms import form_named
 
     _one_of(stats=stats, follow=follow, verify=verify, sign=sign)
+    _one_of(stats=stats, export=bool(export), verify=verify, sign=sign)
     form, project = audit_asking.format_named(format_), open_project()
     if sign:
         proof_view.sign(project, Console(), key)
@@ -69,21 +75,22 @@ def audit(
     wanted = {"operation": operation, "outcome": outcome, "person": person, "text": text, "entry": entry}
     wanted |= {"tier": tier, "since": since, "until": until, "surroundings": Kind.AGENT.value if agent else ""}
     answer = audit_asking.Answer(project, Console(), audit_view.filters(project, wanted), form)
-    if stats:
-        if limit:
-            raise UsageError("--stats counts all that fits and takes no --limit. Narrow it with --since.")
-        answer.figures()
-        return
-    most = whole_number("--limit", limit) if limit else _LIMIT
-    if not follow:
-        answer.show(most)
-        return
-    if until:
+    if follow and until:
         raise UsageError("--follow shows what comes and takes no --until.")
-    try:
-        answer.follow(most)
-    except KeyboardInterrupt:  # the way in which people end it
-        return
+    if (stats or export) and limit:
+        raise UsageError(
+            f"--{'stats' if stats else 'export'} takes all that fits and no --limit. Narrow it with --since."
+        )
+    most = whole_number("--limit", limit) if limit else _LIMIT
+    if stats:
+        answer.figures()
+    elif export and not follow:
+        answer.export(form_named(export))
+    elif not follow:
+        answer.show(most)
+    else:
+        with suppress(KeyboardInterrupt):  # the way in which people end it
+            answer.export_coming(form_named(export)) if export else answer.follow(most)
 
 
 def _one_of(**flags: bool) -> None:

@@ -125,8 +125,11 @@ def test_figures_come_in_each_format(asked: Asked) -> None:
     [
         (["--stats", "--follow"], "--stats and --follow are two questions. Ask them one by one."),
         (["--follow", "--verify"], "--follow and --verify are two questions. Ask them one by one."),
-        (["--stats", "--limit=3"], "--stats counts all that fits and takes no --limit. Narrow it with --since."),
+        (["--stats", "--limit=3"], "--stats takes all that fits and no --limit. Narrow it with --since."),
         (["--follow", "--until=today"], "--follow shows what comes and takes no --until."),
+        (["--stats", "--export=ocsf"], "--stats and --export are two questions. Ask them one by one."),
+        (["--export=ocsf", "--limit=3"], "--export takes all that fits and no --limit. Narrow it with --since."),
+        (["--export=leef"], "--export: expected ocsf, cloudevents, otel, found 'leef'."),
         (["--format=xml"], "--format: expected table, json, csv, found 'xml'."),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -148,6 +151,14 @@ def test_a_torn_line_is_told_beside_what_fits(project: Path, asked: Asked) -> No
     assert (
         done.err == "! 1 line is no entry and was passed over: torn by a crash, or edited. See: invoke audit --verify\n"
     )
+
+
+@pytest.mark.parametrize(("form", "count"), [("ocsf", 4), ("cloudevents", 4), ("otel", 1)])
+def test_an_export_is_a_document_a_line_of_all_entries(asked: Asked, form: str, count: int) -> None:
+    done = asked(f"--export={form}")
+    assert [type(json.loads(line)) for line in done.out.splitlines()] == [dict] * count
+    assert (done.code, done.err) == (0, "")
+    assert asked(f"--export={form}", "--person=nobody").out == ""
 
 
 # Following
