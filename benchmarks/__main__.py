@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import at_head, backups, clones, guard, migrate, recovery, rehearsal, reset, seeding
+from benchmarks import at_head, backups, clones, consent, guard, migrate, recovery, rehearsal, reset, seeding
 from benchmarks.measured import Bench, Measured
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,6 +19,7 @@ PAGE = ROOT / "docs" / "performance.md"
 # By the name that stands in the page's marks: `<!-- guard: begin -->`, `<!-- guard: end -->`.
 BENCHMARKS: dict[str, Callable[[Bench], Measured]] = {
     "guard": guard.measure,
+    "consent": consent.measure,
     "reset": reset.measure,
     "clones": clones.measure,
     "seeding": seeding.measure,

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import LiteralString
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
+from dbtasks import looks
 from dbtasks.conninfo import Conninfo, Permit, mask
 from dbtasks.errors import LockTimeoutError, RefusedError, ServerFailedError, ServerUnreachableError
 from dbtasks.guard import Clearance
@@ -73,7 +75,18 @@ _MADE = re.compile(r"dbtasks_.+_[0-9a-f]{8}")
 
 def look(conninfo: Conninfo) -> Connection:
     """Return a connection whose transactions are read-only and bounded. It holds one snapshot from its first query."""
+    idle = looks.idle(conninfo)
+    while idle:
+        connection = idle.pop()
+        try:
+            several(connection, *BOUNDS)
+        except psycopg.OperationalError:  # its server has ended it meanwhile
+            psycopg.Connection.close(connection)
+        else:
+            return connection
     connection = connect_to_look(conninfo)
+    if idle is not None:
+        connection.close = partial(looks.give_back, connection, conninfo)  # type: ignore[method-assign]
     several(connection, *BOUNDS)
     return connection
 

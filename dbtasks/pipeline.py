@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,11 @@ from dbtasks.console import Console
 from dbtasks.errors import ConsentNotGivenError, DbtasksError, PlanChangedError, RefusedError
 from dbtasks.evidence import StampState
 from dbtasks.guard import Clearance, admit, clear, decide
+from dbtasks.looks import keeping
 from dbtasks.project import Project
 from dbtasks.rationed import Ration
 from dbtasks.recording import recorded
+from dbtasks.registry import COORDINATION
 from dbtasks.site import Result, Site
 from dbtasks.survey import Survey, survey
 from dbtasks.targets import Target, resolve, resolve_runtime
@@ -64,6 +66,7 @@ class _Road:
     def __init__(self, project: Project, call: Call, console: Console, trail: Trail) -> None:
         self.project, self.call, self.console, self.trail = project, call, console, trail
         self.asked, self.entry = False, 0
+        self.looks = ExitStack()  # what is kept of the first look, until somebody is asked
         self.own: Target | None = None  # where the live database has shown to be the tier's
         tier = call.choice.tier
         before = project.settings.tier(tier.after) if tier.after else None
@@ -94,8 +97,10 @@ class _Road:
         if self.call.dry_run:
             return self._planned(target, self._look(target))
         for _ in range(_TRIES):
-            seen = self._look(target)
+            seen = None
+            self.looks.enter_context(keeping(target.conninfo, target.conninfo.with_database(COORDINATION)))
             try:
+                seen = self._look(target)
                 return self._cleared(seen, target)
             except PlanChangedError as changed:
                 # Somebody else was faster. Where nobody was asked, nobody's word is bent by planning anew. What was
@@ -104,7 +109,8 @@ class _Road:
                     raise
                 last = changed
             finally:
-                if seen.beside is not None:
+                self.looks.close()
+                if seen is not None and seen.beside is not None:
                     seen.beside.close()
         raise last
 
@@ -197,6 +203,7 @@ class _Road:
             newest = backed_up.newest(self.project, target)
             for line in (*card.before_asking(seen, target, newest), *card_steps.limits(left)):
                 self.console.say(line)
+            self.looks.close()
             for question in verdict.questions:
                 reply = self.console.ask(question)
                 replies += (reply,)
@@ -216,6 +223,7 @@ class _Road:
         return clear(self.request, seen.plan, seen.evidence, replies)
 
     def _run(self, clearance: Clearance, seen: Survey, target: Target) -> Report:
+        self.looks.close()
         act = Act(
             operation=self.call.operation.name,
             tier=target.tier.name,

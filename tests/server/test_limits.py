@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.server.abroad import abroad as abroad
-from tests.server.road import Project, Server, nothing_changes, project, until
+from tests.server.road import Project, Server, nothing_changes, project, said, until
 
 pytestmark = pytest.mark.timeout(180)
 ARMED = {"USE_PROD_DATABASE": "true"}
@@ -31,6 +31,32 @@ with psycopg.connect(url, autocommit=True) as connection:
     connection.execute("SELECT set_config('TimeZone', %s, false)", [zone])
     asked = uses.Asked(project="shop", tier="prod", operation="migrate", person="anna")
     print("won" if isinstance(uses.take_in(connection, asked, limits), int) else "waits")
+"""
+
+
+LOOKS = """
+import json, sys
+from contextlib import closing
+import psycopg
+from dbtasks.conninfo import parse
+from dbtasks.database import look
+from dbtasks.looks import keeping
+
+place = parse(sys.argv[1], variable="url")
+SEEN = "SELECT pg_backend_pid(), count(*), current_setting('transaction_read_only') FROM things"
+with psycopg.connect(sys.argv[1], autocommit=True) as other:
+    with keeping(place):
+        with closing(look(place)) as first:
+            one = first.execute(SEEN).fetchone()
+        other.execute("INSERT INTO things VALUES (1)")
+        with closing(look(place)) as second, closing(look(place)) as beside:
+            two, three = second.execute(SEEN).fetchone(), beside.execute(SEEN).fetchone()
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [one[0]])
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [three[0]])
+        with closing(look(place)) as last:
+            four = last.execute(SEEN).fetchone()
+    closed = first.closed and second.closed and beside.closed and last.closed
+print(json.dumps({"looks": [one, two, three, four], "closed": closed}))
 """
 
 
@@ -90,6 +116,18 @@ def test_of_eight_who_want_the_last_unit_one_has_it_in_whatever_zone(abroad: Ser
 
 def test_without_the_lock_more_than_one_has_it(abroad: Server, shop: Project) -> None:
     assert race(abroad, shop, "without").count("won") > 1
+
+
+def test_looks_share_a_connection_and_never_a_snapshot(abroad: Server, shop: Project) -> None:
+    name = abroad.database("looked_at")
+    abroad.sql("CREATE TABLE things (id int)", name)
+    done = shop.run([sys.executable, "-c", LOOKS, abroad.url(name)])
+    assert done.code == 0, done.text
+    found = said(done)
+    (first, before, only), (second, after, _), (beside, *_), (last, *_) = found["looks"]
+
+    assert (first == second, second == beside, last in (first, beside)) == (True, False, False)
+    assert (before, after, only, found["closed"]) == (0, 1, "on", True)
 
 
 def test_the_third_run_is_refused_before_anybody_is_asked_and_told_when(abroad: Server, shop: Project) -> None:
