@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 from collections.abc import Iterable
 
 from dbtasks import audit_figures, audit_following, audit_rows, audit_view
@@ -82,6 +83,21 @@ class Answer:
                     self._write([run])
                 self._tell_passed()
 
+    def query(self, query: str) -> None:
+        """Write what a SELECT finds in the trail."""
+        from dbtasks.trail_sql import ask  # late: it needs what few have installed
+
+        found = ask(self._path, query)
+        self._passed = found.passed
+        match self._format:
+            case Format.JSON:
+                self._console.data([dict(zip(found.columns, row, strict=True)) for row in found.rows])
+            case Format.CSV:
+                self._lines(audit_rows.row(_texts(row)) for row in (found.columns, *found.rows))
+            case Format.TABLE:
+                self._lines(audit_rows.columned([found.columns, *(_texts(row) for row in found.rows)]))
+        self._tell_passed()
+
     def export(self, form: Form) -> None:
         """Write every entry that fits in a form that other systems read, a document a line."""
         fitting = read(self._path, self._filters, self._pass)
@@ -127,3 +143,14 @@ class Answer:
             )
             self._console.say(f"! {many} passed over: torn by a crash, or edited. See: invoke audit --verify")
         self._passed = 0
+
+
+def _texts(row: Iterable[object]) -> list[str]:
+    """Return cells as text: nothing for NULL, JSON for what has parts."""
+    return [_text(value) for value in row]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return "" if value is None else str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from dbtasks.trail_runs import Run, State
 
@@ -43,6 +43,18 @@ def row(values: Iterable[object]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow([_safe(value) for value in values])
     return text.getvalue()
+
+
+def columned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield rows as lines of columns, each as wide as its widest cell.
+
+    >>> list(columned([("tier", "runs"), ("int", "12")]))
+    ['tier  runs', 'int   12']
+    """
+    flat = [[cell.replace("\n", " ") for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*flat, strict=True)]
+    for row in flat:
+        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _safe(value: object) -> object:

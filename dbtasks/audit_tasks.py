@@ -34,6 +34,7 @@ _LIMIT = 20
     stats="figures instead: how often, when last, how long, what was refused",
     follow="and then what comes, as it comes, until Ctrl-C",
     export="every entry that fits for other systems, a JSON document a line: ocsf, cloudevents or otel",
+    sql="one SELECT over the view trail, by DuckDB: SELECT person, count(*) FROM trail GROUP BY 1",
     verify="verify the chain of hashes, the anchors and the signatures instead",
     sign="sign the trail's head with your SSH key instead; for a person at a terminal",
     key="with --sign: the SSH key, a file; without it the first in ~/.ssh that config/allowed_signers names",
@@ -54,6 +55,7 @@ def audit(
     stats: bool = False,
     follow: bool = False,
     export: str = "",
+    sql: str = "",
     verify: bool = False,
     sign: bool = False,
     key: str = "",
@@ -62,8 +64,8 @@ def audit(
     from dbtasks import audit_asking, audit_view, proof_view
     from dbtasks.exports.forms import form_named
 
-    _one_of(stats=stats, follow=follow, verify=verify, sign=sign)
-    _one_of(stats=stats, export=bool(export), verify=verify, sign=sign)
+    _one_of(stats=stats, follow=follow, sql=bool(sql), verify=verify, sign=sign)
+    _one_of(stats=stats, export=bool(export), sql=bool(sql), verify=verify, sign=sign)
     form, project = audit_asking.format_named(format_), open_project()
     if sign:
         proof_view.sign(project, Console(), key)
@@ -75,6 +77,11 @@ def audit(
     wanted = {"operation": operation, "outcome": outcome, "person": person, "text": text, "entry": entry}
     wanted |= {"tier": tier, "since": since, "until": until, "surroundings": Kind.AGENT.value if agent else ""}
     answer = audit_asking.Answer(project, Console(), audit_view.filters(project, wanted), form)
+    if sql:
+        if limit or any(wanted.values()):
+            raise UsageError("--sql takes no other filters. Put them into its WHERE.")
+        answer.query(sql)
+        return
     if follow and until:
         raise UsageError("--follow shows what comes and takes no --until.")
     if (stats or export) and limit:

@@ -161,6 +161,24 @@ def test_an_export_is_a_document_a_line_of_all_entries(asked: Asked, form: str, 
     assert asked(f"--export={form}", "--person=nobody").out == ""
 
 
+def test_a_select_is_answered_in_each_format(asked: Asked) -> None:
+    query = (
+        "--sql=SELECT person, count(*) AS entries, max(detail) FILTER (kind = 'intent') AS said FROM trail GROUP BY 1"
+    )
+    assert json.loads(asked(query, "--format=json").out)[0]["entries"] == 4
+    header, row = csv.reader(io.StringIO(asked(query, "--format=csv").out))
+    assert (header, row[1]) == (["person", "entries", "said"], "4")
+    assert asked(query).out.splitlines()[0].split() == ["person", "entries", "said"]
+    assert asked("--sql=SELECT 1", "--tier=int").err == "--sql takes no other filters. Put them into its WHERE.\n"
+
+
+def test_a_select_leaves_nothing_on_the_terminal_but_its_answer(project: Path) -> None:
+    done = subprocess.run(
+        command("--sql=SELECT count(*) AS n FROM trail"), cwd=project, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("n\n4\n", "")
+
+
 # Following
 
 
