@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from dbtasks.errors import SettingsError, UsageError
 from dbtasks.limits import Freeze, Limits, Rate
 from dbtasks.measures import Hardening
+from dbtasks.rotation import NEVER, Rotation
 from dbtasks.schema import schema_text
 from dbtasks.settings import BackupSettings, MigrationSettings, Settings, find_root, load
 from dbtasks.signers_file import signers_digest
@@ -189,6 +190,14 @@ def test_how_a_tier_is_recovered_can_be_said(tmp_path: Path) -> None:
 def test_backups_lie_in_a_bucket_where_one_is_named(tmp_path: Path) -> None:
     found = load(project(tmp_path, f"{MINIMAL}backups: {{bucket: 's3://our-backups/shop/stg'}}\n"))
     assert found.backups.bucket == "s3://our-backups/shop/stg"
+
+
+def test_the_trails_file_is_put_aside_where_the_settings_say_when(tmp_path: Path) -> None:
+    assert load(project(tmp_path, MINIMAL)).rotation is NEVER
+    both = load(project(tmp_path, f"{MINIMAL}trail_files: {{size: 100 MB, age: 90 days}}\n")).rotation
+    assert both == Rotation(size_bytes=100_000_000, age=timedelta(days=90))
+    one = load(project(tmp_path, f"{MINIMAL}trail_files: {{age: 12 hours}}\n")).rotation
+    assert one == Rotation(age=timedelta(hours=12))
 
 
 def test_no_statement_timeout_is_another_thing_than_the_servers_own(tmp_path: Path) -> None:
