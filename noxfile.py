@@ -103,7 +103,7 @@ def report(session: nox.Session) -> None:
         session.skip("no Chromium is installed: apt-get install chromium, which only root can do")
     install(session)
     session.install(*BROWSER)
-    nox_sessions.tests(session, "-m", "browser", "-o", "dbtasks_build=false", "tests/server")
+    nox_sessions.tests(session, "-m", "browser", "-o", "dbtasks_build=false", "tests/server/test_report_browser.py")
 
 
 def _provided(package: str) -> bool:

@@ -49,8 +49,8 @@ def _run(folder: Path, command: str, answer: str) -> list[str]:
     ]
 
 
-def _svg(lines: list[str]) -> str:
-    width, height = COLUMNS * CHAR + 2 * PAD, len(lines) * LINE + 2 * PAD
+def _svg(lines: list[str], columns: int = COLUMNS) -> str:
+    width, height = columns * CHAR + 2 * PAD, len(lines) * LINE + 2 * PAD
     rows = [
         f'<text x="{PAD}" y="{PAD + LINE * (at + 0.75):.0f}" xml:space="preserve">{_spans(line[:400])}</text>'
         for at, line in enumerate(lines)

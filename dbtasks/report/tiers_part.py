@@ -53,7 +53,7 @@ def _about(standing: Standing) -> Iterator[tuple[str, Content]]:
         yield "revision", code(row.revision)
         yield "stamp", (row.stamp, tag("span", f", {standing.stamped}", class_="soft") if standing.stamped else None)
     if standing.tables is not None:
-        yield "holds", f"{standing.tables} tables, about {standing.rows:,} rows, {megabytes(standing.size_bytes)}"
+        yield "holds", f"{standing.tables} tables, {standing.rows:,} rows, {megabytes(standing.size_bytes)}"
         colour = {Shape.AS_LEFT: None, Shape.CHANGED: "warn"}.get(standing.shape, "soft")
         yield "schema", tag("span", standing.shape.value, class_=colour)
     if standing.server:

@@ -63,7 +63,7 @@ def _line(run: Run, tiers: dict[str, Tier]) -> Markup:
     moment, tier = first.moment.astimezone(), tiers.get(first.tier or "")
     mark = badge(tier) if tier else tag("span", first.tier or "", class_="soft small")
     state = tag("span", run.state.value, class_=_COLOURS.get(run.state, "bad"))
-    more = audit_view.more(run)
+    more = audit_view.more(run).replace("  ", " · ")
     words = (
         tag("strong", first.operation), " ", tag("bdi", first.person), " · ", state,
         tag("span", " · ", more, class_="soft") if more else None,
