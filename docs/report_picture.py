@@ -147,6 +147,7 @@ def well(*done: Finished) -> None:
 def by_anna(text: str) -> str:
     """Return a text as it would be at somebody's desk."""
     text = re.sub(r"\broot on [\w.-]+", "anna on desk", text)
+    text = re.sub(r"/(dev/shm|tmp)/[\w./-]*/project\b", "/home/anna/shop", text)
     text = re.sub(r"/\S+/bin/python", "python", text)
     return re.sub(r"(?<!:)\broot\b", "anna", text)  # a style sheet has a :root, and the page its hash
 

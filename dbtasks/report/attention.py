@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from dbtasks.overview import in_words
 from dbtasks.report import Report, Shape, Standing, Stands
+from dbtasks.safety import Verdict
 from dbtasks.tiers import Loss, Tier
 from dbtasks.trail_runs import State
 from dbtasks.values import dataclass
@@ -40,7 +41,12 @@ class Notice:
 
 def notices(report: Report) -> tuple[Notice, ...]:
     """Return what should be looked at, the worst first."""
-    found = [*_trail(report), *(each for standing in report.tiers for each in _of(standing, report)), *_ends(report)]
+    found = [
+        *_trail(report),
+        *_score(report),
+        *(each for standing in report.tiers for each in _of(standing, report)),
+        *_ends(report),
+    ]
     return tuple(sorted(found, key=lambda each: each.weight))
 
 
@@ -59,6 +65,18 @@ def _trail(report: Report) -> Iterator[Notice]:
         yield Notice(weight=Weight.KNOW, tier=None, words=words, command="invoke audit --agent")
     for words in report.unread:
         yield Notice(weight=Weight.LOOK, tier=None, words=words)
+
+
+def _score(report: Report) -> Iterator[Notice]:
+    broken = [each for each in report.score.answers if each.verdict is Verdict.FAIL] if report.score else []
+    for each in broken:
+        if each.about.critical:
+            words = f"{each.about.name.replace('_', ' ')}: {each.deciding.saw}"
+            yield Notice(weight=Weight.WRONG, tier=None, words=words, command=each.deciding.mend)
+    others = [each.about.name.replace("_", " ") for each in broken if not each.about.critical]
+    if others:
+        words = f"of the safety score {'fails' if len(others) == 1 else 'fail'} {', '.join(others)}"
+        yield Notice(weight=Weight.LOOK, tier=None, words=words, command="invoke score")
 
 
 def _of(standing: Standing, report: Report) -> Iterator[Notice]:

@@ -281,8 +281,9 @@ def test_the_score_stands_with_what_was_seen_and_the_worst_of_it_first() -> None
     html = page(report(score=score("evidence"), scores=(Past(value=40, at=NOW),)))
     found = Read(html).words("main")
     assert "33 of 100, 1 of 3 features proven, 1 unknown" in found
+    assert "all wrong: evidence: evidence evidence" in found  # what is critical is the first thing to look at
     assert "fail evidence · critical evidence" in found
-    assert found.index("fail evidence") < found.index("unknown evidence") < found.index("pass evidence")
+    assert found.index("fail evidence ·") < found.index("unknown evidence") < found.index("pass evidence")
     assert "40 on 23 Nov, 33 now, 2 times measured" in found
     assert "Safety score" not in Read(page(report())).words("body")
 
