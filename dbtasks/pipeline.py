@@ -93,12 +93,16 @@ class _Road:
             self._badge(None)
             raise verdict.error()
         target = self._target()
+        with self.looks:
+            return self._look_and_run(target)
+
+    def _look_and_run(self, target: Target) -> Report:
+        self._keep_looks(target)
         self._badge(target)
         if self.call.dry_run:
             return self._planned(target, self._look(target))
         for _ in range(_TRIES):
             seen = None
-            self.looks.enter_context(keeping(target.conninfo, target.conninfo.with_database(COORDINATION)))
             try:
                 seen = self._look(target)
                 return self._cleared(seen, target)
@@ -112,7 +116,11 @@ class _Road:
                 self.looks.close()
                 if seen is not None and seen.beside is not None:
                     seen.beside.close()
+            self._keep_looks(target)
         raise last
+
+    def _keep_looks(self, target: Target) -> None:
+        self.looks.enter_context(keeping(target.conninfo, target.conninfo.with_database(COORDINATION)))
 
     def refused(self, code: str) -> None:
         """Count a refusal, in the tier's own place alone: what another server says is no business of its."""

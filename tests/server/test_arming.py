@@ -9,11 +9,12 @@ from contextlib import contextmanager
 import pytest
 
 from tests.server.abroad import abroad as abroad
-from tests.server.road import Project, Screen, Server, nothing_changes, phrase, project
+from tests.server.road import Project, Screen, Server, nothing_changes, phrase, project, until
 
 pytestmark = pytest.mark.timeout(180)
 FLAG = {"USE_PROD_DATABASE": "true"}
 ARM = 'invoke arm --tier=prod --minutes=15 --reason="Friday"'
+OURS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'dbtasks'"
 END = "UPDATE dbtasks.armed SET until = clock_timestamp()"
 
 # Another machine's clock says another year, and another zone: it asks all the same what the server says.
@@ -111,6 +112,7 @@ def test_time_that_ends_while_the_question_stands_clears_nothing(abroad: Server,
         screen.child.sendline("invoke run --tier=prod -- true")
         screen.answer("yes\n")
         screen.wait_for("to run exactly this plan: ")
+        until(lambda: abroad.sql(OURS) == [0], what="that nobody is connected while a person reads")
         abroad.sql(END, "dbtasks")
         screen.child.send(phrase(screen.shown))
         screen.wait_for("ended 3.")
