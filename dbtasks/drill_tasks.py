@@ -39,7 +39,8 @@ def drill(_c: Context, only: str = "", format_: str = "text") -> None:
     from dbtasks.drill.sandbox import sandbox
 
     families = [tuple(each for each in family if _wanted(each, only)) for family in FAMILIES]
-    count = sum(map(len, families))
+    ids = [each.id for family in families for each in family]
+    count = len(ids)
     if not count:
         raise UsageError(f"--only: no attempt begins with {only!r}. They stand in docs/drill.md.")
     console, began, outcomes = Console(), time.monotonic(), []
@@ -47,10 +48,10 @@ def drill(_c: Context, only: str = "", format_: str = "text") -> None:
     with sandbox() as root:
         ground = Ground(root)
         build(ground, lambda line: console.fact("build", f"{line}   {time.monotonic() - began:.1f} s"))
-        at = iter(range(count))
 
-        def begins(attempt: Attempt) -> None:
-            console.at("try", attempt.id, next(at), count)
+        def begins(attempt: Attempt, allowed: bool) -> None:
+            where = " where it is allowed" if allowed else ""
+            console.at("try", f"{attempt.id}{where}", ids.index(attempt.id), count)
 
         for outcome in carry_out(families, ground, begins):
             outcomes.append(outcome)

@@ -37,9 +37,10 @@ def build(ground: Ground, report: Callable[[str], None]) -> None:
     report("a private PostgreSQL for STG and PROD, one for INT")
     for words in ("reset --tier=int", "reset --tier=stg", "reset --tier=prod --yes"):
         _must(words, ground.invoke(words, ARMED if "prod" in words else {}))
+        report(f"invoke {words}")
     ground.replace("config/tiers.yaml", sample.BUILT, sample.GUARDED)
     _raise_floor(ground)
-    report("three tiers, built and stamped")
+    report("PROD's stamp demands a person, or an approval")
 
 
 def _roles(ground: Ground) -> None:

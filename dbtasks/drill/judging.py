@@ -20,17 +20,18 @@ _CODE = re.compile(r"\bE-[A-Z]+(?:-[A-Z]+)*")
 _TROUBLE = (DbtasksError, OSError, psycopg.Error, subprocess.SubprocessError, ValueError, KeyError)
 
 
-def carry_out(families: Sequence[Family], ground: Ground, begins: Callable[[Attempt], None]) -> Iterator[Outcome]:
-    """Try each family: everything forbidden first, then the same where it is allowed."""
+def carry_out(families: Sequence[Family], ground: Ground, begins: Callable[[Attempt, bool], None]) -> Iterator[Outcome]:
+    """Try each family: everything forbidden first, then the same where it is allowed. `begins` hears which of both."""
     for family in families:
         tried = []
         for attempt in family:
-            begins(attempt)
+            begins(attempt, False)
             tried.append(_forbidden(attempt, ground))
         shown: dict[Callable[[Ground], str], str] = {}
         for outcome in tried:
             twin = outcome.attempt.allowed
             if outcome.verdict is not Verdict.NOT_TRIED and twin not in shown:
+                begins(outcome.attempt, True)
                 shown[twin] = _allowed(twin, ground)
             yield _proven(outcome, shown.get(twin, ""))
 

@@ -69,7 +69,7 @@ def tried(forbidden: Ran | None, twin: str = "", *, missing: str = "", harm: boo
         looks=lambda ground: cast(Box, ground).value,
         missing=lambda _: missing,
     )
-    return next(iter(carry_out([(attempt,)], cast(Ground, box), lambda _: None)))
+    return next(iter(carry_out([(attempt,)], cast(Ground, box), lambda *_: None)))
 
 
 @pytest.mark.parametrize(
