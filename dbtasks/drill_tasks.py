@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
 from dbtasks.command_line import end
 from dbtasks.console import Console
-from dbtasks.drill.attempt import Attempt
 from dbtasks.errors import UsageError
 from dbtasks.project import open_project
 from dbtasks.surroundings import Kind
 from dbtasks.task_calls import guarded, words
+
+if TYPE_CHECKING:
+    from dbtasks.drill.attempt import Attempt
 
 _FORMATS = ("text", "json", "markdown")
 

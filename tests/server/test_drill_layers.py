@@ -53,7 +53,8 @@ LACKING = {
     "the flag": Lacking(
         code={"admission": _without("ADMIT_RULES", "_a_guarded_tier_needs_its_flag")},
         only="production_confirmation,environment_detection",
-        found=_breaches("production_confirmation.unarmed") | {"production_confirmation.flag_in_file": "late"},
+        # The stamp demands the flag, too, and a person is asked all the same.
+        found={"production_confirmation.unarmed": "late", "production_confirmation.flag_in_file": "late"},
     ),
     "agents": Lacking(
         code={"surroundings": "_agent = lambda process, more: None"},

@@ -29,21 +29,28 @@ def _without_key(ground: Ground) -> Ran:
 
 def _with_keys(ground: Ground) -> str:
     """Migrate PROD with two keys for its backup, one of them at hand."""
+    _give_keys(ground)
+    before = ground.state("drill_prod")
+    ran = signing.deploy(ground, "migrate")
+    return "" if ran.code == 0 and ground.state("drill_prod") != before else last_line(ran)
+
+
+def _give_keys(ground: Ground) -> None:
     import pyrage  # an extra, see _no_keys
 
+    if "backup_identity" in ground.urls:
+        return
     keys = [pyrage.x25519.Identity.generate() for _ in range(2)]
     ground.write("config/backup_keys.pub", "".join(f"{key.to_public()}\n" for key in keys))
     ground.urls["backup_identity"] = str(ground.write("backup.key", f"{keys[0]}\n"))
     folder = "  folder: .dbtasks/backups\n"
     said = f"{folder}  recipients: [config/backup_keys.pub]\n  identity: backup_identity\n"
     ground.replace(_SETTINGS, folder, said)
-    before = ground.state("drill_prod")
-    ran = signing.deploy(ground, "migrate")
-    return "" if ran.code == 0 and ground.state("drill_prod") != before else last_line(ran)
 
 
 def _more_lost(ground: Ground) -> Ran:
     """Migrate PROD by a plan that agreed to lose a few notes, once there are many."""
+    _give_keys(ground)
     ground.revise("ALTER TABLE crm.calls DROP COLUMN note")
     ran = ground.invoke("migrate --through=stg --yes --no-backup-because=drill")
     if ran.code:
