@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import cast
@@ -22,12 +21,13 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """One forbidden thing, the layer that stopped it (empty: none did), and after how long."""
+    """One forbidden thing, the layer that stopped it, and after how long. `unproven`: nothing was shown by it."""
 
     id: str
     layer: str
     stopped: bool
     ms: int
+    unproven: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,17 +48,6 @@ def code() -> str:
     return digest.hexdigest()
 
 
-def write(root: Path, drilled: Drilled) -> None:
-    """Keep a drill for whoever asks later; it replaces the one before, whole."""
-    tried = [{"id": each.id, "layer": each.layer, "stopped": each.stopped, "ms": each.ms} for each in drilled.tried]
-    data = {"version": VERSION, "at": drilled.at.isoformat(), "code": drilled.code, "tried": tried}
-    file = root / FILE
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = file.with_name(f"{file.name}.{os.getpid()}")
-    draft.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    draft.replace(file)
-
-
 def read(root: Path) -> Drilled | None:
     """Return the last drill; `None`: there was none. DbtasksError where the file holds something else."""
     try:
@@ -77,5 +66,9 @@ def read(root: Path) -> Drilled | None:
 
 def _tried(data: dict[str, object]) -> Tried:
     return Tried(
-        id=str(data["id"]), layer=str(data["layer"]), stopped=data["stopped"] is True, ms=int(cast(float, data["ms"]))
+        id=str(data["id"]),
+        layer=str(data["layer"]),
+        stopped=data["stopped"] is True,
+        ms=int(cast(float, data["ms"])),
+        unproven=data.get("verdict") == "unproven",
     )

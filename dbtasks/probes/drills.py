@@ -23,9 +23,10 @@ def stopped(ground: Ground, name: str) -> Finding:
     if not ground.now - EXPIRES <= drill.at <= ground.now + timedelta(minutes=5):
         return unknown(f"the drill of {when} is older than {EXPIRES.days} days, or not of the past", _RUN)
     tried = [each for each in drill.tried if each.id.partition(".")[0] == name]
-    through = next((each for each in tried if not each.stopped), None)
+    through = next((each for each in tried if not (each.stopped or each.unproven)), None)
     if through is not None:
-        return failed(f"in the drill of {when}, {through.id} was not stopped", _RUN)
-    if not tried:
-        return unknown(f"the drill of {when} did not try it", _RUN)
+        return failed(f"in the drill of {when}, {through.id} was not stopped as it should be", _RUN)
+    doubtful = next((each.id for each in tried if each.unproven), "it" if not tried else "")
+    if doubtful:
+        return unknown(f"the drill of {when} did not show what stops {doubtful}", _RUN)
     return passed(f"all {len(tried)} attempts in the drill of {when} were stopped")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dbtasks.points import marked_entries
-from dbtasks.probes.automated_backups import in_words
 from dbtasks.probes.ground import Ground, Seen
+from dbtasks.probes.kept_backups import in_words
 from dbtasks.recovery.engines import Engine, Provider
 from dbtasks.recovery.engines.choosing import engine_for
 from dbtasks.recovery.marks import Mark

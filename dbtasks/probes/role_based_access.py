@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dbtasks.conninfo import parse
+from dbtasks.entitled import declared, look_at
 from dbtasks.probes.ground import Ground, Seen, UnseenError
+from dbtasks.role_rules import too_much
+from dbtasks.roles import Part
 from dbtasks.safety import About, Finding, failed, passed
 from dbtasks.tiers import Consent
 
@@ -40,6 +43,9 @@ def look(ground: Ground) -> Iterator[Finding]:
 
 def _of(ground: Ground, seen: Seen) -> Finding:
     tier, name = seen.tier.label, seen.tier.name
+    declared_much = _declared(ground, seen)
+    if declared_much is not None:
+        return declared_much
     role = _serving(ground, seen)
     with seen.reading() as connection:
         row = connection.execute(_POWERS, [role]).fetchone()
@@ -56,6 +62,23 @@ def _of(ground: Ground, seen: Seen) -> Finding:
         mend = f"Let the application serve by a role that owns nothing: {seen.tier.runtime_url_variable}"
         return failed(f"{tier}: {role}, which serves, {' and '.join(excess)}", mend, name)
     return passed(f"{tier}: {role} serves, and can neither drop, truncate nor create", name)
+
+
+def _declared(ground: Ground, seen: Seen) -> Finding | None:
+    """Return what the roles that the settings declare have too much of; `None`: none of them serves."""
+    if not declared(ground.project, seen.tier).of(Part.RUNTIME):
+        return None
+    facts = look_at(ground.project, seen.target)
+    much, tier, name = too_much(facts), seen.tier.label, seen.tier.name
+    gone = next((role.name for _, role in facts.roles if not role.there), "")
+    if much:
+        more = f", and {len(much) - 1} more" if len(much) > 1 else ""
+        saw = f"{tier}: {much[0].part.value} {much[0].role} {much[0].text}{more}"
+        return failed(saw, f"invoke roles.plan --tier={name}", name)
+    if gone:
+        return failed(f"{tier}: the server has no role {gone}", f"invoke roles.plan --tier={name}", name)
+    names = ", ".join(f"{part.value} {role.name}" for part, role in facts.roles)
+    return passed(f"{tier}: no right too much: {names}", name)
 
 
 def _serving(ground: Ground, seen: Seen) -> str:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dbtasks import drilled
-from dbtasks.drilled import Drilled, Tried
 from tests import outside
 from tests.server.road import Project, project
 
@@ -31,7 +30,9 @@ def scored() -> Iterator[Project]:
         for tier in ("int", "stg"):
             done = made.invoke(f"reset --tier={tier}")
             assert done.code == 0, done.text
-        made.urls["stg_database_url"] = made.server_url("stg", "scored_stg")
+        for tier in ("int", "stg"):
+            made.urls[f"scored_{tier}"] = made.server_url(tier, "")
+        made.urls["stg_database_url"] = url(made, "stg", "scored_stg")
         sql(made, "stg", "postgres", "CREATE DATABASE scored_prod")
         made.edit(
             "config/tiers.yaml",
@@ -50,6 +51,10 @@ def scored() -> Iterator[Project]:
         serves = "CREATE ROLE clerk LOGIN PASSWORD 'not-a-real-one' IN ROLE pg_read_all_data, pg_write_all_data"
         sql(made, "stg", "postgres", serves)
         made.urls["database_runtime_url"] = "postgresql://clerk:not-a-real-one@127.0.0.1:1/scored_prod"
+        done = made.prod("harden --tier=prod")
+        assert done.code == 0, done.out
+        done = made.terminal("backups.verify --tier=prod", USE_PROD_DATABASE="true")  # it only reads what lies there
+        assert done.code == 0, done.out
         drill(made)
         yield made
 
@@ -57,15 +62,20 @@ def scored() -> Iterator[Project]:
 def drill(made: Project, *, through: str = "", at: datetime | None = None, code: str = "", without: str = "") -> None:
     """Leave what a drill would leave."""
     ids = [each for each in DRILLED if each != without]
-    tried = tuple(Tried(id=each, layer="guard", stopped=each != through, ms=7) for each in ids)
-    kept = Drilled(at=at or datetime.now(UTC), code=code or drilled.code(), tried=tried)
-    drilled.write(made.root, kept)
+    tried = [{"id": each, "layer": "guard", "stopped": each != through, "ms": 7} for each in ids]
+    data = {"version": 1, "at": (at or datetime.now(UTC)).isoformat(), "code": code or drilled.code(), "tried": tried}
+    made.file(str(drilled.FILE), json.dumps(data))
+
+
+def url(made: Project, tier: str, database: str) -> str:
+    """Return the URL of a database on a tier's server, for its superuser."""
+    return made.urls[f"scored_{tier}"] + database
 
 
 def sql(made: Project, tier: str, database: str, *statements: str) -> list[Any]:
     """Run statements on a tier's server as its superuser, and return the rows of the last."""
     rows: list[Any] = []
-    with outside.connect(made.server_url(tier, database), autocommit=True) as connection:
+    with outside.connect(url(made, tier, database), autocommit=True) as connection:
         for statement in statements:
             rows = connection.execute(statement).rows or []
     return rows

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests import outside
 from tests.server.road import PASSWORD, Project
-from tests.server.score_ground import away, changed, drill, sql, written
+from tests.server.score_ground import away, changed, drill, sql, url, written
 
 TIERS, TRAIL = "config/tiers.yaml", "logs/database_audit.jsonl"
 Environ = dict[str, str | None]
@@ -20,7 +20,7 @@ Way = Callable[[Project], AbstractContextManager[Environ]]
 
 @contextmanager
 def stg_is_int(made: Project) -> Iterator[Environ]:
-    yield {"stg_database_url": made.server_url("int", "scored_int")}
+    yield {"stg_database_url": url(made, "int", "scored_int")}
 
 
 @contextmanager
@@ -158,10 +158,10 @@ def nothing_written_down(made: Project) -> Iterator[Environ]:
 @contextmanager
 def somebody_writes(made: Project, database: str, *statements: str) -> Iterator[Environ]:
     """Let another session run these statements again and again."""
-    url, done = made.server_url("int", database), threading.Event()
+    place, done = url(made, "int", database), threading.Event()
 
     def write() -> None:
-        with outside.connect(url, autocommit=True) as connection:
+        with outside.connect(place, autocommit=True) as connection:
             while not done.is_set():
                 for statement in statements:
                     connection.execute(statement)
@@ -222,6 +222,75 @@ def a_lost_segment(made: Project) -> Iterator[Environ]:
         yield {}
 
 
+@contextmanager
+def stg_is_stamped_otherwise(made: Project) -> Iterator[Environ]:
+    stamp = "UPDATE dbtasks.identity SET tier = '{}'"
+    sql(made, "stg", "scored_stg", stamp.format("int"))
+    yield {}
+    sql(made, "stg", "scored_stg", stamp.format("stg"))
+
+
+@contextmanager
+def other_bytes_ran(made: Project) -> Iterator[Environ]:
+    turn = "UPDATE dbtasks.ledger SET checksum = reverse(checksum) WHERE revision = 'r2'"
+    sql(made, "stg", "scored_prod", turn)
+    yield {}
+    sql(made, "stg", "scored_prod", turn)
+
+
+@contextmanager
+def the_end_is_cut_off(made: Project) -> Iterator[Environ]:
+    trail = made.root / TRAIL
+    before = trail.read_bytes()
+    trail.write_bytes(b"".join(before.splitlines(keepends=True)[:8]))
+    yield {}
+    trail.write_bytes(before)
+
+
+@contextmanager
+def no_anchors(made: Project) -> Iterator[Environ]:
+    rename = "ALTER TABLE dbtasks.{} RENAME TO {}"
+    for tier in ("int", "stg"):
+        sql(made, tier, "dbtasks", rename.format("anchors", "anchors_aside"))
+    yield {}
+    for tier in ("int", "stg"):
+        sql(made, tier, "dbtasks", rename.format("anchors_aside", "anchors"))
+
+
+@contextmanager
+def a_guard_sleeps(made: Project) -> Iterator[Environ]:
+    name = sql(made, "stg", "scored_prod", "SELECT evtname::text FROM pg_event_trigger ORDER BY 1 LIMIT 1")[0][0]
+    sql(made, "stg", "scored_prod", f"ALTER EVENT TRIGGER {name} DISABLE")
+    yield {}
+    sql(made, "stg", "scored_prod", f"ALTER EVENT TRIGGER {name} ENABLE ALWAYS")
+
+
+@contextmanager
+def a_plain_line(made: Project) -> Iterator[Environ]:
+    yield {"database_url": url(made, "stg", "scored_prod")}
+
+
+@contextmanager
+def a_url_in_a_file(made: Project) -> Iterator[Environ]:
+    with written(made, ".env.deploy", f"DATABASE_URL={url(made, 'stg', 'scored_prod')}\n"):
+        yield {}
+
+
+@contextmanager
+def an_env_that_leads_nowhere(made: Project) -> Iterator[Environ]:
+    link = made.root / ".env.local"
+    link.symlink_to(made.root / "gone.env")
+    yield {}
+    link.unlink()
+
+
+@contextmanager
+def a_slot_without_a_standby(made: Project) -> Iterator[Environ]:
+    sql(made, "stg", "postgres", "SELECT pg_create_physical_replication_slot('copy', true)")
+    yield {}
+    sql(made, "stg", "postgres", "SELECT pg_drop_replication_slot('copy')")
+
+
 EIGHT_DAYS_AGO = datetime.now(UTC) - timedelta(days=8)
 _MADE_AND_DROPPED = (
     "CREATE TABLE IF NOT EXISTS quick (id int)",
@@ -246,6 +315,15 @@ BROKEN: dict[str, Way] = {
     "role_based_access": the_clerk_owns,
     "encryption_at_rest": another_thing_in_the_dump,
     "point_in_time_recovery": a_lost_segment,
+    "identity_stamps": stg_is_stamped_otherwise,
+    "promotion_proof": other_bytes_ran,
+    "restorable_backup": a_lost_dump,
+    "anchored_trail": the_end_is_cut_off,
+    "agents_refused": stg_asks_nobody,
+    "hardened_server": a_guard_sleeps,
+    "encryption_in_transit": a_plain_line,
+    "prod_url_not_in_env": a_url_in_a_file,
+    "standby_lag": a_slot_without_a_standby,
 }
 UNKNOWN: dict[str, Way] = {
     "three_tier_architecture": stg_is_down,
@@ -262,6 +340,17 @@ UNKNOWN: dict[str, Way] = {
     "role_based_access": nobody_knows_who_serves,
     "encryption_at_rest": no_private_key,
     "point_in_time_recovery": no_trail,
+    "identity_stamps": stg_is_down,
+    "promotion_proof": stg_is_down,
+    "restorable_backup": manifests_of_another_kind,
+    "anchored_trail": no_anchors,
+    "agents_refused": no_drill,
+    "hardened_server": prod_is_not_asked,
+    "encryption_in_transit": prod_is_not_asked,
+    "prod_url_not_in_env": an_env_that_leads_nowhere,
+    "least_privilege": prod_is_not_asked,
+    "standby_lag": prod_is_not_asked,
 }
-# By what stands further below: no shell's redirection is a variable.
+# By tests of their own: no shell's redirection is a variable, and the private server's own role is a superuser.
 ELSEWHERE = {"configuration_validation", "environment_detection"}
+ANOTHER_ROLE = {"least_privilege"}

@@ -88,12 +88,18 @@ def test_what_is_broken_stands_first_and_each_line_says_what_to_do() -> None:
     ]
 
 
-def test_a_drill_comes_back_as_it_was_kept(tmp_path: Path) -> None:
-    kept = Drilled(at=NOW, code=drilled.code(), tried=(Tried(id="pipe", layer="guard", stopped=True, ms=12),))
+def test_a_drill_is_read_as_it_was_kept(tmp_path: Path) -> None:
+    tried = [
+        {"id": "interactive_check.pipe", "layer": "guard", "stopped": True, "ms": 12, "verdict": "stopped"},
+        {"id": "test_isolation.psycopg", "layer": "pin", "stopped": False, "ms": 7, "verdict": "unproven"},
+    ]
+    data = {"version": 1, "at": NOW.isoformat(), "code": drilled.code(), "ok": False, "tried": tried, "not_tried": []}
     assert drilled.read(tmp_path) is None
-    drilled.write(tmp_path, kept)
-    assert drilled.read(tmp_path) == kept
-    assert [path.name for path in (tmp_path / ".dbtasks").iterdir()] == ["drill.json"]
+    (tmp_path / ".dbtasks").mkdir()
+    (tmp_path / drilled.FILE).write_text(json.dumps(data))
+    first = Tried(id="interactive_check.pipe", layer="guard", stopped=True, ms=12)
+    second = Tried(id="test_isolation.psycopg", layer="pin", stopped=False, ms=7, unproven=True)
+    assert drilled.read(tmp_path) == Drilled(at=NOW, code=drilled.code(), tried=(first, second))
 
 
 @pytest.mark.parametrize(
