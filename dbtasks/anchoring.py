@@ -108,7 +108,9 @@ class Anchoring:
             except _NO_PLACE:
                 if connection.info.dbname != COORDINATION:
                     raise
-        with open_to_write(self._clearance, self._target.conninfo) as inside:  # where nobody has made a place beside it
+        with open_to_write(
+            self._clearance, self._target.conninfo.as_login()
+        ) as inside:  # where nobody has made a place beside it
             anchors.put(inside, anchor)
 
     @contextmanager
@@ -120,7 +122,7 @@ class Anchoring:
         try:
             connection = open_to_write(self._clearance, conninfo.with_database(COORDINATION))
         except ServerUnreachableError:
-            connection = open_to_write(self._clearance, conninfo)
+            connection = open_to_write(self._clearance, conninfo.as_login())
         with connection:
             yield connection
 

@@ -20,7 +20,7 @@ def weighed(brought: Brought, target: Target, seen: Survey, *, dry_run: bool) ->
     situation, database = evidence.situation, evidence.database
     if database is None:
         return _with(seen, Approval.NO_SIGNERS, "There is no database, so that no stamp says who may sign.")
-    clock, used = spent.look_up(target.conninfo, brought.id)
+    clock, used = spent.look_up(target.conninfo.as_login(), brought.id)
     stamp = own_stamp(evidence.server, database)
     number = demanded(plan.operation.stamps, situation.floor.approvals, situation.approvals_before)
     scales = Scales(

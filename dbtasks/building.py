@@ -104,7 +104,8 @@ def put_stamp(bench: Workbench, step: PutStamp) -> str:
     if bench.by_schemas:
         return ""  # the database that the schemas go into is stamped, not the one that they come from
     person, plan, aside = bench.site.project.who.person, bench.plan, bench.built is not None
-    with bench.open(bench.place) as connection:
+    # A writer may load seeds, and stamp nothing.
+    with bench.open(bench.place if aside else bench.place.as_login()) as connection:
         bench.stamp = identity.put_stamp(
             connection, project=plan.project, tier=plan.tier, floor=step.floor, person=person, alone=aside
         )

@@ -31,7 +31,7 @@ class Way:
 
 def way(conninfo: Conninfo, permit: Permit, doing: str = "") -> Way:
     """Return how to lead a program to a database. DbtasksError where a secret has no way that others cannot see."""
-    options = dict(conninfo.options)
+    options = dict(conninfo.every_option)
     hidden = [name for name, value in options.items() if isinstance(value, Secret)]
     if hidden:
         raise DbtasksError(f"PostgreSQL's programs cannot be given {', '.join(hidden)} without showing it to others.")

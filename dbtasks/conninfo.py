@@ -97,7 +97,10 @@ def _require(permit: object) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conninfo:
-    """One parsed connection string. `host` may be a socket directory; options that hold secrets are `Secret`."""
+    """One parsed connection string. `host` may be a socket directory; options that hold secrets are `Secret`.
+
+    `role` is what its sessions change into as they begin, in this database alone; whoever logs in stays who it is.
+    """
 
     host: str
     port: int
@@ -105,6 +108,7 @@ class Conninfo:
     user: str | None = None
     password: Secret | None = None
     options: tuple[tuple[str, str | Secret], ...] = ()
+    role: str = ""
 
     @property
     def masked(self) -> str:
@@ -121,13 +125,31 @@ class Conninfo:
         return self.host if self._is_socket else f"{self._bracketed}:{self.port}"
 
     def with_database(self, name: str) -> Conninfo:
-        """Return the same connection to another database; ConninfoError if it can have no such name."""
+        """Return the same connection to another database, as whoever logs in; ConninfoError if none can be named so."""
         try:
             check_database(name)
         except UnusableError as unusable:
             raise ConninfoError(f"the database cannot be named {name!r}: {unusable}") from None
         keep_readable(name)
-        return dataclasses.replace(self, database=name)
+        return dataclasses.replace(self, database=name, role=self.role if name == self.database else "")
+
+    def as_role(self, role: str) -> Conninfo:
+        """Return the same connection whose sessions begin as a role of the database."""
+        return dataclasses.replace(self, role=role)
+
+    def as_login(self) -> Conninfo:
+        """Return the same connection as whoever logs in."""
+        return dataclasses.replace(self, role="")
+
+    @property
+    def every_option(self) -> tuple[tuple[str, str | Secret], ...]:
+        """The options, with the role among them."""
+        if not self.role:
+            return self.options
+        given = dict(self.options).get("options")
+        words = f"{given} -c role={self.role}" if isinstance(given, str) else f"-c role={self.role}"
+        others = (option for option in self.options if option[0] != "options")
+        return (*others, ("options", words))
 
     def with_password(self, password: str) -> Conninfo:
         """Return the same connection with a password that was found elsewhere."""
@@ -151,7 +173,7 @@ class Conninfo:
             parameters["user"] = self.user
         if self.password is not None:
             parameters["password"] = self.password.reveal(permit)
-        for name, value in self.options:
+        for name, value in self.every_option:
             parameters[name] = value.reveal(permit) if isinstance(value, Secret) else value
         return parameters
 
@@ -159,7 +181,7 @@ class Conninfo:
         user = _quoted(self.user or "")
         userinfo = f"{user}:{show(self.password)}@" if self.password is not None else f"{user}@" if user else ""
         options = [
-            (name, show(value) if isinstance(value, Secret) else _legible(value)) for name, value in self.options
+            (name, show(value) if isinstance(value, Secret) else _legible(value)) for name, value in self.every_option
         ]
         if self._is_socket:  # as parameters, because SQLAlchemy does not decode the host of a URL
             address = ""

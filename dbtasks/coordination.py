@@ -52,7 +52,7 @@ def _enter(connect: Callable[[Conninfo], Connection], conninfo: Conninfo) -> Con
     try:
         return connect(conninfo.with_database(COORDINATION))
     except ServerUnreachableError:
-        connection = connect(conninfo)
+        connection = connect(conninfo.as_login())
         if _is_there(connection):
             connection.close()
             raise

@@ -17,12 +17,15 @@ _LONGEST = 8_192  # characters; a cloud's token is some two thousand
 def with_credential(conninfo: Conninfo, tier: Tier, root: Path) -> Conninfo:
     """Return the connection with the password that the tier's command tells, asked once a process and never written.
 
+    `{role}` in the command is whoever logs in.
+
     One that the URL holds counts, as it does where `invoke run` or a test was given the whole way in. CredentialError
     says why there is none.
     """
     if conninfo.password is not None:
         return conninfo
-    return conninfo.with_password(_told(tier.credential, tier.label, root))
+    words = tuple(word.replace("{role}", conninfo.user or "") for word in tier.credential)
+    return conninfo.with_password(_told(words, tier.label, root))
 
 
 @functools.cache

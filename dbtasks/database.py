@@ -230,13 +230,29 @@ def _connect(conninfo: Conninfo, permit: Permit, *, autocommit: bool) -> Connect
     named = {"application_name": permit.application_name} if permit.entry else {}
     try:
         with connecting():
-            return psycopg.connect(
+            connection = psycopg.connect(
                 **{**defaults, **conninfo.parameters(permit), **named},  # type: ignore[arg-type]  # libpq's own keywords
                 autocommit=autocommit,
                 row_factory=tuple_row,
             )
     except psycopg.OperationalError as error:
-        raise ServerUnreachableError(mask(str(error)).strip()) from None
+        more = f"\n  It begins as {conninfo.role}, which invoke roles.apply sets up." if conninfo.role else ""
+        raise ServerUnreachableError(f"{mask(str(error)).strip()}{more}") from None
+    if conninfo.role:
+        _require_role(connection, conninfo.role)
+    return connection
+
+
+def _require_role(connection: Connection, role: str) -> None:
+    """ServerUnreachableError where the session is not the role that it was to begin as: some poolers drop that."""
+    row = connection.execute("SELECT current_user::text").fetchone()
+    if not connection.autocommit:
+        connection.rollback()
+    if row != (role,):
+        connection.close()
+        raise ServerUnreachableError(
+            f"the session did not begin as {role}: a pooler in between leaves that out. Give the role a URL of its own"
+        )
 
 
 @contextmanager

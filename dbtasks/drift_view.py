@@ -14,6 +14,7 @@ from dbtasks.evidence import Drift
 from dbtasks.guard import admit
 from dbtasks.operations import drift
 from dbtasks.project import Project
+from dbtasks.roles import Part
 from dbtasks.selection import choose
 from dbtasks.survey import Survey, Wish, survey
 from dbtasks.targets import Target, resolve
@@ -38,7 +39,9 @@ def show(project: Project, console: Console, name: str, *, as_json: bool) -> boo
     verdict = admit(request)
     if isinstance(verdict, Refuse):
         raise verdict.error()
-    target = resolve(project.settings, project.variables, tier, lambda line: console.say(f"  {line}"), start=False)
+    target = resolve(
+        project.settings, project.variables, tier, lambda line: console.say(f"  {line}"), start=False, part=Part.READER
+    )
     if target is None:
         raise DbtasksError(f"[{tier.label}] is not built yet. Run: invoke reset --tier={tier.name}")
     seen = survey(project, request, target, Wish())

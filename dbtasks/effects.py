@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 
+from dbtasks.roles import Part
 from dbtasks.values import dataclass
 
 
@@ -38,7 +39,7 @@ class Operation:
     something unexpected is meant, `saves` one that takes a backup, `restores` one that takes from a backup,
     `recovers` one that replays the server's log elsewhere, `administers` one that goes in as the administrator, where
     the tier names one, `lifts` one that takes guards away, `arms` one that arms a terminal for the others,
-    `entitles` one about the rights of roles.
+    `entitles` one about the rights of roles. `part` is the weakest role that can do it, where the tier has that one.
     `asked_as` is how the command line asks for one that has no task of its name.
     """
 
@@ -63,6 +64,7 @@ class Operation:
     lifts: bool = False
     arms: bool = False
     entitles: bool = False
+    part: Part | None = None
     stamps: Stamping = Stamping.NEVER
     asked_as: str = ""
 

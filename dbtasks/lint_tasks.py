@@ -28,6 +28,7 @@ from dbtasks.operations import lint as operation
 from dbtasks.plan import RevisionBytes
 from dbtasks.project import Project
 from dbtasks.rehearsed import Rehearsed
+from dbtasks.roles import Part
 from dbtasks.selection import choose
 from dbtasks.statements import Statement
 from dbtasks.survey import Wish, survey
@@ -164,7 +165,7 @@ def catalogue_of(project: Project, console: Console, name: str, asked: str) -> C
     admitted = admit(replace(request, operation=named))
     if isinstance(admitted, Refuse):
         raise admitted.error()
-    target = resolve(project.settings, project.variables, tier, console.say, start=False)
+    target = resolve(project.settings, project.variables, tier, console.say, start=False, part=Part.READER)
     if target is None:
         raise UsageError(f"[{tier.label}] has no database yet. To build it: invoke reset --tier={tier.name}")
     console.say(f"{console.badge(tier)} {target.masked} · lint")

@@ -9,15 +9,16 @@ from dataclasses import replace
 import psycopg
 
 from dbtasks import inspection, registry
-from dbtasks.conninfo import Conninfo
+from dbtasks.conninfo import Conninfo, parse
 from dbtasks.database import BOUNDS, Connection, connect_to_look, exists_elsewhere, look, unreachable, unreadable
-from dbtasks.errors import ServerUnreachableError
+from dbtasks.errors import ServerUnreachableError, UsageError
 from dbtasks.evidence import Database, Server
 from dbtasks.means import with_means
 from dbtasks.project import Project
 from dbtasks.revision_facts import VersionTables
 from dbtasks.targets import Target
 from dbtasks.tiers import Consent, Loss
+from dbtasks.variables import IN_A_FILE
 from dbtasks.verdicts import Request
 
 # Server, database, and a way that leads to some database which exists on that server.
@@ -40,10 +41,38 @@ def look_around(
         return glance, beside
     if beside is not None:
         beside.close()
+    _require_same(project, target)
     server, database, server_way = _look(project, request, target)
     if request.operation.replaces or request.operation.restores:
         server, database = with_means(server, database, request, target)
     return (server, database, server_way), None
+
+
+def _require_same(project: Project, target: Target) -> None:
+    """UsageError where a role's own URL and the tier's lead to different databases; where both are set here."""
+    tier = target.tier
+    if target.variable not in {spelling for _, name in tier.roles.variables for spelling in _spellings(name)}:
+        return
+    value = project.variables.get(tier.url_variable)
+    if value is not None and _which(target.conninfo) != _which(parse(value.text, variable=value.variable)):
+        raise UsageError(
+            f"{target.variable} and {value.variable} lead to different databases, both for [{tier.label}]."
+        )
+
+
+def _which(conninfo: Conninfo) -> object:
+    with closing(look(conninfo)) as connection:
+        return connection.execute(_WHICH).fetchone()
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    return name, name.lower(), name.upper(), f"{name}{IN_A_FILE}"
+
+
+_WHICH = """
+SELECT (SELECT system_identifier FROM pg_control_system()), oid::bigint
+  FROM pg_database WHERE datname = current_database()
+"""
 
 
 def look_at(

@@ -56,7 +56,7 @@ def _way_in(bench: Workbench) -> Iterator[Connection]:
     if bench.known is not None and marks.may_mark(bench.known.connection):
         yield bench.known.connection
         return
-    with bench.open(bench.site.target.conninfo) as connection:
+    with bench.open(bench.site.target.conninfo.as_login()) as connection:
         yield connection
 
 

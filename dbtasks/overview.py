@@ -16,6 +16,7 @@ from dbtasks.materials import Materials
 from dbtasks.migration_rules import torn_next, torn_words
 from dbtasks.operations import migrate, prepare
 from dbtasks.project import Project
+from dbtasks.roles import Part
 from dbtasks.selection import choose
 from dbtasks.survey import Survey, Wish, survey
 from dbtasks.targets import Target, resolve
@@ -98,7 +99,7 @@ def _row(project: Project, request: Request) -> Row:
         shown = _without_looking(project, tier)
         return _unknown(tier, shown, f"not asked ({tier.flag} is not set)", asked=False)
     try:
-        target = resolve(project.settings, project.variables, tier, lambda _line: None, start=False)
+        target = resolve(project.settings, project.variables, tier, lambda _line: None, start=False, part=Part.READER)
         if target is None:
             build = f"invoke reset --tier={tier.name}"
             row = _unknown(tier, "embedded server, not started yet", "not built yet", instead=build)

@@ -171,7 +171,7 @@ def _hold_signers(evidence: Evidence, known: Known) -> None:
 
 def _content(project: Project, report: Report, evidence: Evidence, asked: Asked) -> Content:
     """Return what is to be signed; its times are the server's."""
-    clock, _ = spent.look_up(report.target.conninfo, "")
+    clock, _ = spent.look_up(report.target.conninfo.as_login(), "")
     proven = evidence.situation.proof_report
     return Content(
         id=secrets.token_hex(16),

@@ -23,7 +23,7 @@ from dbtasks.recording import recorded
 from dbtasks.registry import COORDINATION
 from dbtasks.site import Result, Site
 from dbtasks.survey import Survey, survey
-from dbtasks.targets import Target, resolve, resolve_runtime
+from dbtasks.targets import Target, part_of, resolve, resolve_runtime
 from dbtasks.trail import Act, Outcome, Trail
 from dbtasks.verdicts import Ask, Refuse, Request, draw_places
 from dbtasks.wording import one_line
@@ -164,7 +164,8 @@ class _Road:
         if self.call.managed:
             return resolve_runtime(self.project.variables, tier)
         as_, project = self.call.operation.administers, self.project
-        target = resolve(project.settings, project.variables, tier, self._note, admin=as_)
+        part = part_of(self.call.operation, tier)
+        target = resolve(project.settings, project.variables, tier, self._note, admin=as_, part=part)
         if target is None:  # start is on, so only a tier without any way in gets here
             raise DbtasksError(f"[{tier.label}] leads nowhere. Run: invoke check")
         return target

@@ -32,7 +32,7 @@ _WANTED: _Rights = {Part.READER: _READ, Part.BACKUP: _READ, Part.WRITER: _WRITE,
 _OURS: _Rights = {
     Part.READER: _READ,
     Part.BACKUP: _READ,
-    Part.WRITER: {Kind.SCHEMA: ("USAGE",)},
+    Part.WRITER: _READ,
     Part.MIGRATOR: {Kind.SCHEMA: ("USAGE", "CREATE"), Kind.TABLE: ("SELECT", "INSERT", "UPDATE", "DELETE")},
 }
 SEEDS = "dbtasks.seeds"

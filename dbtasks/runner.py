@@ -72,7 +72,7 @@ def _spend(bench: Workbench) -> None:
     """Use up the approval that the plan runs by, before its first write."""
     brought = bench.clearance.request.brought
     if brought is not None:
-        with bench.open(bench.site.target.conninfo) as connection:
+        with bench.open(bench.site.target.conninfo.as_login()) as connection:
             spent.spend(connection, brought, person=bench.site.project.who.person, entry=bench.site.entry)
 
 

@@ -39,8 +39,9 @@ def take(bench: Workbench, step: TakeBackup) -> str:
     project, target = bench.site.project, bench.site.target
     vault = open_vault(project.settings, project.variables)
     tier = provision.as_strict_as(target.tier, bench.clearance.evidence.situation)
-    source = _recovered_way(bench, bench.recovered) if bench.recovered else target.conninfo
     asked = bench.plan.operation.saves
+    here = target.conninfo if asked else target.conninfo.as_login()  # a migrator may not read all that there is
+    source = _recovered_way(bench, bench.recovered) if bench.recovered else here
     errand = Errand(
         who=project.who,
         entry=None if asked else bench.site.entry,

@@ -6,6 +6,7 @@ from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence
 from dbtasks.materials import Materials
 from dbtasks.plan import Plan, plan_of
+from dbtasks.roles import Part
 from dbtasks.way_back import Policy, TakeBackup
 
 OPERATION = Operation(
@@ -13,6 +14,7 @@ OPERATION = Operation(
     effect=Effect.ADD,
     summary="Take a backup and show that it can be read; the database stays as it is.",
     saves=True,
+    part=Part.BACKUP,
 )
 
 

@@ -6,12 +6,14 @@ from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence
 from dbtasks.materials import Materials
 from dbtasks.plan import Plan, plan_of
+from dbtasks.roles import Part
 
 OPERATION = Operation(
     name="check",
     effect=Effect.READ,
     summary="Validate the settings, connect to every tier, and say what is wrong and how to mend it.",
     catalogue_only=True,
+    part=Part.READER,
 )
 
 

@@ -8,6 +8,7 @@ from dbtasks.materials import Materials
 from dbtasks.plan import Plan, PutStamp, Step, TakeBack, Verify, plan_of
 from dbtasks.rehearsed import fingerprint
 from dbtasks.risks import ceilings
+from dbtasks.roles import Part
 from dbtasks.way_back import precautions
 
 OPERATION = Operation(
@@ -16,6 +17,7 @@ OPERATION = Operation(
     summary="Take revisions back, down to the one that is named, with whatever they have made.",
     takes_back=True,
     rehearses=True,
+    part=Part.MIGRATOR,
 )
 
 

@@ -6,12 +6,14 @@ from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence
 from dbtasks.materials import Materials
 from dbtasks.plan import Plan, plan_of
+from dbtasks.roles import Part
 
 OPERATION = Operation(
     name="drift",
     effect=Effect.READ,
     summary="Compare the live schema with what the revisions that were applied produce.",
     catalogue_only=True,
+    part=Part.READER,
 )
 
 

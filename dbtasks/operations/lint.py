@@ -6,12 +6,14 @@ from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence
 from dbtasks.materials import Materials
 from dbtasks.plan import Plan, plan_of
+from dbtasks.roles import Part
 
 OPERATION = Operation(
     name="lint",
     effect=Effect.READ,
     summary="Say what statements would lock, rewrite and lose, and what to write instead.",
     catalogue_only=True,
+    part=Part.READER,
 )
 
 

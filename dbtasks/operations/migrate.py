@@ -8,6 +8,7 @@ from dbtasks.materials import Materials
 from dbtasks.plan import ApplyRevisions, Plan, PutStamp, Step, Verify, plan_of
 from dbtasks.rehearsed import fingerprint
 from dbtasks.risks import ceilings
+from dbtasks.roles import Part
 from dbtasks.tiers import Loss
 from dbtasks.way_back import precautions
 
@@ -18,6 +19,7 @@ OPERATION = Operation(
     proves=True,
     rehearses=True,
     stamps=Stamping.EMPTY,
+    part=Part.MIGRATOR,
 )
 
 

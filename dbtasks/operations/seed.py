@@ -6,12 +6,14 @@ from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence, StampState
 from dbtasks.materials import Materials
 from dbtasks.plan import LoadSeeds, Plan, PutStamp, Step, plan_of
+from dbtasks.roles import Part
 
 OPERATION = Operation(
     name="seed",
     effect=Effect.CHANGE,
     summary="Add the rows that the seed sets hold and the database lacks; what people changed is kept.",
     seeds=True,
+    part=Part.WRITER,
 )
 
 

@@ -6,12 +6,14 @@ from dbtasks.effects import Effect, Operation
 from dbtasks.evidence import Evidence
 from dbtasks.materials import Materials
 from dbtasks.plan import Plan, plan_of
+from dbtasks.roles import Part
 
 OPERATION = Operation(
     name="status",
     effect=Effect.READ,
     summary="One row a tier: where it leads, its revision, its stamp, what happened last.",
     catalogue_only=True,
+    part=Part.READER,
 )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from dbtasks.programs import find_server_programs
 from tests.outside import Finished
 from tests.server import abroad
-from tests.server.road import Project, Server, project, said
+from tests.server.road import PASSWORD, Project, Server, project, said
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("shop")]
 NAMES = 'reader: ware_reader, writer: ware_writer, migrator: "Ware-Mover", backup: ware_saver, runtime: ware_app'
@@ -122,9 +125,8 @@ def test_what_it_gives_is_no_drift_and_stops_no_migration(server: Server, shop: 
     assert (drift.code, walked.code) == (0, 0), drift.text + walked.text
     assert may(server, "ware_reader", "SELECT * FROM rooms")
     assert may(server, "ware_app", "INSERT INTO rooms DEFAULT VALUES")
-    assert [shop.invoke(words).code for words in ("drift --tier=stg", "roles.apply --tier=stg")] == [0, 0]
-    saved = shop.invoke("backup --tier=stg")
-    assert saved.code == 0, saved.text
+    assert server.sql("SELECT tableowner FROM pg_tables WHERE tablename = 'rooms'", "wares_stg") == ["Ware-Mover"]
+    assert [shop.invoke(words).code for words in ("drift --tier=stg", "roles.check --tier=stg")] == [0, 0]
 
 
 MISCHIEF = (
@@ -185,3 +187,54 @@ def test_a_reset_gives_the_new_database_the_same_rights(shop: Project) -> None:
     assert (done.code, check.code) == (0, 0), done.text + check.text
     assert "in the new database" in done.text
     assert shop.invoke("drift --tier=stg").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "role", "right"),
+    [
+        ("drift --tier=stg", "ware_reader", "SELECT ON dbtasks.drift"),
+        ("status --tier=stg", "ware_reader", "SELECT ON alembic_version"),
+        ("backup --tier=stg", "ware_saver", "SELECT ON people"),
+        ("seed --tier=stg", "ware_writer", "INSERT ON lessons"),
+    ],
+)
+def test_what_a_task_does_it_does_as_the_weakest_role(
+    server: Server, shop: Project, words: str, role: str, right: str
+) -> None:
+    server.sql("DELETE FROM lessons WHERE id = 1", "wares_stg")
+    able = shop.invoke(words)
+    server.sql("DELETE FROM lessons WHERE id = 1", "wares_stg")
+    server.sql(f"REVOKE {right} FROM {role}", "wares_stg")
+    unable = shop.invoke(words)
+    server.sql(f"GRANT {right} TO {role}", "wares_stg")
+
+    assert able.code == 0, able.text
+    assert "permission denied" in unable.text or "unknown" in unable.text, unable.text
+
+
+def test_a_role_with_a_url_of_its_own_logs_in_by_what_the_command_tells_of_it(server: Server, shop: Project) -> None:
+    shop.file("tell.py", f"import sys\nprint({PASSWORD!r} if sys.argv[1] == 'ware_saver' else 'wrong')\n")
+    command = json.dumps([sys.executable, "tell.py", "{role}"])
+    own = f"    credential: {command}\n{ROLES.replace('}', ', backup_url: saver_url}')}"
+    shop.edit("config/tiers.yaml", ROLES, own)
+    server.sql(f"ALTER ROLE ware_saver LOGIN PASSWORD '{PASSWORD}'")
+    told = server.url("wares_stg", "ware_saver").replace(f":{quote(PASSWORD, safe='')}@", "@")
+    done = shop.invoke("backup --tier=stg", saver_url=told)
+    elsewhere = shop.invoke("backup --tier=stg", saver_url=told.replace("wares_stg", "wares_int"))
+    check = shop.invoke("roles.check --tier=stg")
+    shop.edit("config/tiers.yaml", own, ROLES)
+    server.sql("ALTER ROLE ware_saver NOLOGIN PASSWORD NULL")
+
+    assert (done.code, check.code) == (0, 0), done.text + check.text
+    assert "ware_saver:***@" in done.text
+    assert elsewhere.code == 2, elsewhere.text
+    assert "lead to different databases" in elsewhere.text
+
+
+def test_where_the_role_is_not_there_yet_a_task_names_what_makes_it(shop: Project) -> None:
+    shop.edit("config/tiers.yaml", INT_ENDS, f"{INT_ENDS}    roles: {{migrator: nobody_yet}}\n")
+    done = shop.invoke("migrate")
+    shop.edit("config/tiers.yaml", "    roles: {migrator: nobody_yet}\n", "")
+
+    assert done.code == 1, done.text
+    assert "invoke roles.apply" in done.text

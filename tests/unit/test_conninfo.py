@@ -354,3 +354,17 @@ def test_a_read_only_connection_says_so_to_the_server_and_keeps_the_rest() -> No
     assert conninfo.read_only().masked == (
         "postgresql://db-7:5432/app?sslmode=require&options=-c%20default_transaction_read_only%3Don"
     )
+
+
+def test_a_role_is_entered_in_that_database_alone_and_in_no_other() -> None:
+    plain = Conninfo(host="db-7", port=5432, database="app", options=(("sslmode", "require"),))
+    reads = plain.as_role("reader")
+    given = plain.read_only().as_role("reader")
+
+    assert dict(reads.every_option) == {"sslmode": "require", "options": "-c role=reader"}
+    assert dict(given.every_option)["options"] == "-c default_transaction_read_only=on -c role=reader"
+    assert "-c%20role%3Dreader" in reads.masked
+    assert reads.with_database("app") == reads
+    assert reads.with_database("dbtasks") == plain.with_database("dbtasks")
+    assert reads.as_login() == plain
+    assert plain.every_option == plain.options

@@ -6,9 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from dbtasks.effects import Operation
+from dbtasks.operations import backup, check, downgrade, drift, lint, migrate, reset, seed, status
 from dbtasks.role_changes import changes, inside
 from dbtasks.role_rules import lacking, makers, too_much
 from dbtasks.roles import Default, Facts, Kind, Part, Role, Roles, Thing
+from dbtasks.targets import part_of
+from dbtasks.tiers import BackupEngine
+from tests.unit.guard_cells import STG
 
 READER, WRITER, SAVER, APP = Role(name="reader"), Role(name="writer"), Role(name="saver"), Role(name="app")
 MOVER, KEEPER = Role(name="mover"), Role(name="keeper")
@@ -59,7 +64,7 @@ LEDGER = Thing(
     schema="dbtasks",
     owner="shop",
     ours=True,
-    given=(*READS, *(("mover", right) for right in ("SELECT", "INSERT", "UPDATE", "DELETE"))),
+    given=(*READS, ("writer", "SELECT"), *(("mover", right) for right in ("SELECT", "INSERT", "UPDATE", "DELETE"))),
 )
 DEFAULTS = tuple(
     Default(maker=maker, schema=schema, on=on, role=role, privilege=privilege)
@@ -68,7 +73,7 @@ DEFAULTS = tuple(
         ("public", "TABLES", (*READS, *WRITES)),
         ("public", "SEQUENCES", NUMBERS.given),
         ("dbtasks", "TABLES", LEDGER.given),
-        ("dbtasks", "SEQUENCES", READS),
+        ("dbtasks", "SEQUENCES", (*READS, ("writer", "SELECT"))),
     )
     for role, privilege in given
 )
@@ -243,7 +248,7 @@ def test_the_seeds_are_the_only_bookkeeping_that_the_writer_writes() -> None:
     seeds = Thing(kind=Kind.TABLE, name="dbtasks.seeds", schema="dbtasks", owner="shop", ours=True, given=LEDGER.given)
 
     assert run(replace(WHOLE, things=(*WHOLE.things, seeds))) == [
-        "GRANT SELECT, INSERT, UPDATE ON TABLE dbtasks.seeds TO writer"
+        "GRANT INSERT, UPDATE ON TABLE dbtasks.seeds TO writer"
     ]
 
 
@@ -338,6 +343,27 @@ def test_a_new_database_is_given_what_lies_inside_of_it() -> None:
     )
 
     assert [each.sql for each in inside(new)] == ["GRANT SELECT ON TABLE public.people TO reader"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "part"),
+    [
+        (drift.OPERATION, Part.READER),
+        (lint.OPERATION, Part.READER),
+        (status.OPERATION, Part.READER),
+        (check.OPERATION, Part.READER),
+        (seed.OPERATION, Part.WRITER),
+        (migrate.OPERATION, Part.MIGRATOR),
+        (downgrade.OPERATION, Part.MIGRATOR),
+        (backup.OPERATION, Part.BACKUP),
+        (reset.OPERATION, None),
+    ],
+    ids=lambda each: getattr(each, "name", None),
+)
+def test_each_operation_goes_in_as_the_weakest_role_that_can_do_it(operation: Operation, part: Part | None) -> None:
+    assert part_of(operation, STG) is part
+    copies = replace(STG, backup=replace(STG.backup, engine=BackupEngine.COPY))
+    assert part_of(operation, copies) is (None if operation is backup.OPERATION else part)
 
 
 def test_who_makes_tables_is_counted_once() -> None:
