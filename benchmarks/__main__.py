@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import at_head, backups, clones, consent, guard, migrate, recovery, rehearsal, reset, seeding
+from benchmarks import at_head, backups, clones, consent, guard, migrate, recovery, rehearsal, report, reset, seeding
 from benchmarks.measured import Bench, Measured
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Measured]] = {
     "migrate": migrate.measure,
     "rehearsal": rehearsal.measure,
     "at_head": at_head.measure,
+    "report": report.measure,
     "recovery": recovery.measure,
     "backups": backups.measure,
 }
