@@ -8,10 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from dbtasks.author import Who
+from dbtasks.author import Who, whoami
 from dbtasks.lint.waivers import Waiver
 from dbtasks.materials import Kept
 from dbtasks.overview import Row
@@ -28,6 +30,9 @@ from dbtasks.trail import Act, Outcome, Trail
 from dbtasks.trail_query import Entry
 from dbtasks.trail_runs import Run, State
 from dbtasks.way_back import Backup
+
+if TYPE_CHECKING:
+    from dbtasks.project import Project
 
 INT, STG, PROD = load(Path(__file__).parents[2]).tiers
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -317,3 +322,17 @@ def test_a_plan_is_told_with_who_approved_it_and_the_entry_that_used_it(trail: T
         ("a", "anna", ("ben",), used),
     ]
     assert found[0].ends - found[0].at == PROD.approve_within
+
+
+def test_a_glance_reads_the_trail_again_only_where_it_has_changed_or_something_runs(tmp_path: Path) -> None:
+    file, who = tmp_path / "trail.jsonl", whoami("terminal", tmp_path)
+    project = SimpleNamespace(settings=SimpleNamespace(trail=file, tiers=(STG,)), who=who)
+    reader, own = lately.Reader(cast("Project", project)), Trail(file, who)
+    first = reader.glance()
+    assert reader.glance() is first
+    own.result(own.intent(Act(operation="seed", tier="stg")), outcome=Outcome.DONE)
+    second = reader.glance()
+    assert second.last["stg"].startswith("seed done")
+    assert reader.glance() is second
+    own.intent(Act(operation="seed", tier="stg"))  # by this process, which runs
+    assert reader.glance() is not reader.glance()
