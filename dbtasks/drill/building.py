@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from collections.abc import Callable
@@ -23,6 +24,10 @@ class NotBuiltError(DbtasksError):
 
 def build(ground: Ground, report: Callable[[str], None]) -> None:
     """Build everything by the commands that people type. NotBuiltError with what they said."""
+    if not hasattr(os, "openpty"):
+        raise UsageError(
+            "the drill needs pseudo-terminals, which this system has not. Run it on Linux or macOS: invoke drill"
+        )
     if shutil.which("ssh-keygen") is None:
         raise UsageError(
             "the drill approves what is allowed in its sandbox with keys, and there is no ssh-keygen here. "
