@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +20,9 @@ from dbtasks.rotation import opened, trail_files
 from dbtasks.trail_file import START, first_hash, parse_link, stable_size
 from dbtasks.values import dataclass
 
+_BATCH = 1_000
+_HEAD, _TAIL = b'{"entry":%d,"time":"', ',"prev":"{}","hash":"{}"}}\n'
+_TAIL_BYTES = len(_TAIL.format("0" * 64, "0" * 64))
 _HASH_BYTES = len(b',"hash":"') + 64 + len(b'"}\n')
 
 
@@ -108,9 +112,9 @@ class _Wanted:
         self._heads, self._numbers = heads, iter(sorted(number for number in heads if number > 0))
         self.next, self.proved = next(self._numbers, 0), 0
 
-    def meet(self, head: bytes) -> bool:
+    def meet(self, head: str) -> bool:
         """Return whether the entry that is `next` has the hash that is known of it."""
-        if self._heads[self.next].encode("ascii") != head:
+        if self._heads[self.next] != head:
             return False
         self.proved, self.next = self.next, next(self._numbers, 0)
         return True
@@ -131,30 +135,49 @@ def _verify(lines: Iterator[bytes], whole: Verdict, before: int, wanted: _Wanted
 
     Each line is compared with the only one that may stand there; no other is looked into.
     """
-    number, head = whole.last, whole.head.encode("ascii")
+    number, head = whole.last, whole.head
     torn: list[int] = []
     doubtful: list[int] = []
     at = 0
-    for at, line in enumerate(lines, 1):
-        found = sha256(line[:-_HASH_BYTES]).hexdigest().encode("ascii")
-        right_end = line.endswith(b',"prev":"%b","hash":"%b"}\n' % (head, found))
-        if right_end and line.startswith(b'{"entry":%d,"time":"' % (number + 1)):
-            if number + 1 == wanted.next and not wanted.meet(found):
-                anew = f"the trail was written anew behind entry {wanted.proved}"
-                why = f"entry {number + 1} is another one than was there: {anew}"
-                return replace(_upto(whole, number, head, torn), bad_line=at, why=why), at
-            number, head = number + 1, found
-            if doubtful:  # the chain goes on behind them, so no entry was lost with them
-                torn, doubtful = torn + doubtful, []
-        elif _is_torn(line[:-1], number + 1):
-            doubtful.append(before + at)
-        else:
-            return _blame(_upto(whole, number, head, torn), line[:-1], (before, at), tuple(doubtful)), at
+    while batch := list(islice(lines, _BATCH)):
+        if not doubtful and (last := _all_follow(batch, number, head, wanted)):
+            number, head, at = number + len(batch), last, at + len(batch)
+            continue
+        for line in batch:
+            at += 1
+            found = sha256(line[:-_HASH_BYTES]).hexdigest()
+            if line.endswith(_TAIL.format(head, found).encode()) and line.startswith(_HEAD % (number + 1)):
+                if number + 1 == wanted.next and not wanted.meet(found):
+                    anew = f"the trail was written anew behind entry {wanted.proved}"
+                    why = f"entry {number + 1} is another one than was there: {anew}"
+                    return replace(_upto(whole, number, head, torn), bad_line=at, why=why), at
+                number, head = number + 1, found
+                if doubtful:  # the chain goes on behind them, so no entry was lost with them
+                    torn, doubtful = torn + doubtful, []
+            elif _is_torn(line[:-1], number + 1):
+                doubtful.append(before + at)
+            else:
+                return _blame(_upto(whole, number, head, torn), line[:-1], (before, at), tuple(doubtful)), at
     return _upto(whole, number, head, [*torn, *doubtful]), at
 
 
-def _upto(whole: Verdict, number: int, head: bytes, torn: list[int]) -> Verdict:
-    return replace(whole, count=number, last=number, head=head.decode("ascii"), torn=(*whole.torn, *torn))
+def _all_follow(batch: list[bytes], number: int, head: str, wanted: _Wanted) -> str:
+    """Return the last line's hash if each line is the only one that may stand there, all looked at at once; else ""."""
+    found = [sha256(line[:-_HASH_BYTES]).hexdigest() for line in batch]
+    tails = "".join([_TAIL.format(*pair) for pair in zip([head, *found], found, strict=False)])
+    if b"".join([line[-_TAIL_BYTES:] for line in batch]) != tails.encode():
+        return ""
+    heads = [_HEAD % each for each in range(number + 1, number + 1 + len(batch))]
+    if not all(map(bytes.startswith, batch, heads)):
+        return ""
+    while number < wanted.next <= number + len(batch):
+        if not wanted.meet(found[wanted.next - number - 1]):
+            return ""
+    return found[-1]
+
+
+def _upto(whole: Verdict, number: int, head: str, torn: list[int]) -> Verdict:
+    return replace(whole, count=number, last=number, head=head, torn=(*whole.torn, *torn))
 
 
 def _is_torn(line: bytes, number: int) -> bool:
