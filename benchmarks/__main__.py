@@ -10,7 +10,20 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import at_head, backups, clones, consent, guard, migrate, recovery, rehearsal, report, reset, seeding
+from benchmarks import (
+    at_head,
+    backups,
+    clones,
+    consent,
+    guard,
+    migrate,
+    recovery,
+    rehearsal,
+    report,
+    reset,
+    seeding,
+    trail,
+)
 from benchmarks.measured import Bench, Measured
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Measured]] = {
     "report": report.measure,
     "recovery": recovery.measure,
     "backups": backups.measure,
+    "trail": trail.measure,
 }
 
 
