@@ -51,6 +51,18 @@ def test_json_of_success_is_one_document_on_standard_output(home: Project) -> No
     assert "[STG]" in done.err
 
 
+def test_the_score_counts_what_it_proves_and_nothing_that_it_does_not_know(home: Project) -> None:
+    done = home.invoke("score --format=json")
+    found = json.loads(done.out)
+    passed = [
+        name for name, each in found["evidence"].items() if each["verdict"] == "pass" and name in found["metrics"]
+    ]
+    assert (done.code, found["total_features"], found["implemented_features"]) == (0, 16, len(passed)), done.text
+    assert found["score"] <= 100 * len(passed) // 16
+    assert found["metrics"] == {name: name in passed for name in found["metrics"]}
+    assert not found["metrics"]["production_confirmation"]  # PROD was not asked
+
+
 def test_json_of_a_refusal_is_one_document_on_standard_output(home: Project) -> None:
     done = home.invoke("reset --tier=stg --format=json")
 
