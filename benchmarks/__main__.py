@@ -21,6 +21,7 @@ from benchmarks import (
     rehearsal,
     report,
     reset,
+    score,
     seeding,
     trail,
 )
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Measured]] = {
     "report": report.measure,
     "recovery": recovery.measure,
     "backups": backups.measure,
+    "score": score.measure,
     "trail": trail.measure,
 }
 
