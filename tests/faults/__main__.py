@@ -19,10 +19,19 @@ from dataclasses import dataclass, field, replace
 from tests import warm
 from tests.faults.campaign import BROKEN, Kill, Trial, ViolationError
 from tests.faults.ground import ground
-from tests.faults.operations import Operation, operations
+from tests.faults.guarded import Guarded
+from tests.faults.once import Once, Rationed
+from tests.faults.operations import Operation, Sort, operations
 from tests.faults.plan import Part, Plan
 from tests.faults.stepwise import Stepwise
 
+_TRIALS: dict[Sort, type[Trial]] = {
+    Sort.WHOLE: Trial,
+    Sort.STEPS: Stepwise,
+    Sort.GUARDS: Guarded,
+    Sort.ONCE: Once,
+    Sort.RATIONED: Rationed,
+}
 _MOST_VIOLATIONS = 5  # of one operation: each takes a new ground
 _MOST_TRIES = 6
 
@@ -73,8 +82,7 @@ class Round:
     def begin(self) -> None:
         """Start from a new ground."""
         self.stack.close()
-        kind = Stepwise if self.row.operation.steps else Trial
-        self.trial = kind(self.stack.enter_context(ground()), self.row.operation)
+        self.trial = _TRIALS[self.row.operation.sort](self.stack.enter_context(ground()), self.row.operation)
         self.trial.begin()
 
     def kill_in_time(self, kill: Kill) -> None:

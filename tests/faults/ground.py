@@ -20,6 +20,7 @@ from typing import Any
 import psycopg
 
 from dbtasks import embedded
+from dbtasks.approvals.document import Content
 from dbtasks.embedded.account import choose_account
 from dbtasks.programs import find_client
 from dbtasks.recovery import rooms
@@ -31,7 +32,7 @@ from tests.outside import REPOSITORY
 from tests.server.road import Project, project
 
 SYSTEM = frozenset({"postgres", "template0", "template1", "dbtasks"})
-KINDS = {"int": embedded.Kind.THROWAWAY, "stg": embedded.Kind.DURABLE}
+KINDS = {"int": embedded.Kind.THROWAWAY, "stg": embedded.Kind.DURABLE, "prod": embedded.Kind.DURABLE}
 NAMES = {tier: f"small_{tier}" for tier in KINDS}
 NAME = "kills"  # of our own sessions
 PATIENCE_S = 60
@@ -86,6 +87,7 @@ class Ground:
         self._clients: list[psycopg.Connection[tuple[Any, ...]]] = []
         self._trail_from = 0
         self.known: dict[str, str] = {}  # what stands in a command's words as {name}
+        self.papers: Content | None = None  # what the approval is over that nobody has used yet
 
     # Commands
 

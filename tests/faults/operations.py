@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tests.faults import pending, states, ways_back
+from tests.faults import approved, pending, states, ways_back
 from tests.faults.ground import NAMES, Ground
 from tests.faults.states import REVISIONS, Stocked, two_to_swap, unseeded
 from tests.server.road import FILES
@@ -19,6 +20,16 @@ def _no_more(_ground: Ground) -> list[str]:
     return []
 
 
+class Sort(enum.Enum):
+    """How what came of a kill is looked at: `WHOLE` is old or new, whatever else holds of the others."""
+
+    WHOLE = enum.auto()
+    STEPS = enum.auto()
+    GUARDS = enum.auto()
+    ONCE = enum.auto()
+    RATIONED = enum.auto()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One command in one of its ways.
@@ -27,7 +38,7 @@ class Operation:
     right before the command. `says` is what only this way of it prints. `done` tells whether the command's own result
     is there (`None`: a part of it), for commands that leave the tier's database as it is, and `left` what it has left
     over, of which nothing may be there once it was run again; `again` is done before that. `toggles`: once more takes
-    it back. `steps`: several revisions, each of which may stand without the next; `down`: they are taken back. `tries`:
+    it back. `sort`: how it is looked at; `down`: revisions are taken back. `tries`:
     something is built on the private server first, to be looked at. `until` ends the points that are tried, and `every`
     how many of them are passed over, where other operations have the same; of points with the pattern `alike` one in a
     hundred is tried.
@@ -46,7 +57,7 @@ class Operation:
     again: Callable[[Ground], None] = _nothing
     toggles: bool = False
     inside: bool = False
-    steps: bool = False
+    sort: Sort = Sort.WHOLE
     down: bool = False
     tries: bool = False
     until: str = ""
@@ -60,7 +71,7 @@ class Operation:
     @property
     def outcomes(self) -> tuple[str, ...]:
         """Which must occur where the command is killed; before its first statement it has changed nothing."""
-        between = ("part",) if self.steps else ()
+        between = ("part",) if self.sort in (Sort.STEPS, Sort.GUARDS) else ()
         return ("old",) if self.until else ("old", "new", *between)
 
     @property
@@ -82,7 +93,7 @@ class Operation:
         if self.inside:
             states.begin_inside(ground)
         else:
-            states.begin(ground, self.tier)
+            states.begin(ground, "stg" if self.tier == "prod" else self.tier)
         self.ready(ground)
 
 
@@ -290,7 +301,7 @@ def _migrations() -> tuple[Operation, ...]:
             words="migrate",
             ready=pending.ready(),
             arrange=pending.waiting("int"),
-            steps=True,
+            sort=Sort.STEPS,
             moments=True,
         ),
         Operation(
@@ -300,7 +311,7 @@ def _migrations() -> tuple[Operation, ...]:
             tier="stg",
             ready=pending.ready("int"),
             arrange=pending.waiting("stg"),
-            steps=True,
+            sort=Sort.STEPS,
             tries=True,
             every=4,
             servers=False,
@@ -311,7 +322,7 @@ def _migrations() -> tuple[Operation, ...]:
             words="downgrade --to=r3",
             ready=pending.ready("int"),
             arrange=pending.there("int"),
-            steps=True,
+            sort=Sort.STEPS,
             down=True,
         ),
         Operation(
@@ -326,6 +337,53 @@ def _migrations() -> tuple[Operation, ...]:
     )
 
 
+_HARDEN = "harden: {people: [app], statement_timeout: 2 minutes, connections_each: 3 connections}"
+_GUARDS = {"    embedded: durable\n": f"    embedded: durable\n    {_HARDEN}\n"}
+_LIMITS = {"    embedded: throwaway\n": "    embedded: throwaway\n    limits: {runs: [seed 1 time in 1 day]}\n"}
+
+
+def _access() -> tuple[Operation, ...]:
+    return (
+        Operation(
+            name="apply of a plan on PROD",
+            says="rows 1 added",
+            words="apply plan.json",
+            tier="prod",
+            ready=approved.deploy,
+            arrange=approved.approved,
+            sort=Sort.ONCE,
+        ),
+        Operation(
+            name="seed, the last that is allowed",
+            says="rows 3 added",
+            words="seed",
+            arrange=approved.limited,
+            sort=Sort.RATIONED,
+            settings=_LIMITS,
+        ),
+        Operation(
+            name="harden of STG",
+            says="measures taken",
+            words=states.GUARD,
+            tier="stg",
+            ready=states.with_rights,
+            arrange=states.bare,
+            sort=Sort.GUARDS,
+            settings=_GUARDS,
+        ),
+        Operation(
+            name="harden of STG, undone",
+            says="no guards stand any more",
+            words=states.LIFT,
+            tier="stg",
+            ready=states.with_rights,
+            arrange=states.guarded,
+            sort=Sort.GUARDS,
+            settings=_GUARDS,
+        ),
+    )
+
+
 def operations() -> tuple[Operation, ...]:
     """Return what is tried, each with a state of its own."""
-    return (*_resets(), *_others(), *_ways_back(), *_migrations())
+    return (*_resets(), *_others(), *_ways_back(), *_migrations(), *_access())

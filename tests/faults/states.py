@@ -170,6 +170,23 @@ DELETE FROM dbtasks.drift WHERE reason IS NOT NULL
 """
 
 
+GUARD, LIFT = "harden --tier=stg", "harden --undo --tier=stg --yes"
+
+
+def bare(ground: Ground) -> None:
+    """Let no guards stand inside STG's database."""
+    ground.works(LIFT)
+
+
+def guarded(ground: Ground) -> None:
+    ground.works(GUARD)
+
+
+def with_rights(ground: Ground) -> None:
+    """Let somebody have a right that the guards take away."""
+    ground.sql("stg", "GRANT TRUNCATE ON people, lessons TO app", database=NAMES["stg"])
+
+
 def two_to_swap(tier: str, *, newer: bool) -> Callable[[Ground], None]:
     """Let one database be live and one be kept: one in which somebody has worked, and a `newer` one."""
 
