@@ -192,3 +192,17 @@ def test_the_places_of_the_phrase_are_drawn_anew_for_each_request() -> None:
 
 def test_an_excerpt_holds_the_characters_at_the_places_drawn() -> None:
     assert excerpt("0123456789abcdef" * 4, (15, 63, 0, 17)) == "ff01"
+
+
+def test_a_spent_clearance_names_its_sessions_after_its_entry() -> None:
+    clearance = granted()
+    assert (clearance.entry, clearance.application_name) == (None, "dbtasks")
+    clearance.spend(7)
+    assert (clearance.entry, clearance.application_name) == (7, "dbtasks/7")
+
+
+def test_a_permit_without_an_entry_has_the_name_alone() -> None:
+    class Look(Permit):
+        pass
+
+    assert (Look().entry, Look().application_name) == (None, "dbtasks")
