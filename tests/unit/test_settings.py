@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from dbtasks.errors import SettingsError, UsageError
 from dbtasks.limits import Freeze, Limits, Rate
 from dbtasks.measures import Hardening
+from dbtasks.roles import Part
 from dbtasks.rotation import NEVER, Rotation
 from dbtasks.schema import schema_text
 from dbtasks.settings import BackupSettings, MigrationSettings, Settings, find_root, load
@@ -221,6 +222,14 @@ def test_a_terminal_is_armed_where_the_settings_say_so(tmp_path: Path) -> None:
     arming = load(project(tmp_path, MINIMAL.replace("consent: person}", "consent: person, arming: true}")))
 
     assert [arming.tier(name).arming for name in ("int", "prod")] == [False, True]
+
+
+def test_a_schema_is_compared_without_the_rights_of_the_roles_that_any_tier_declares(tmp_path: Path) -> None:
+    roles = "roles: {reader: looker, writer: seller, reader_url: looker_url}"
+    found = load(project(tmp_path, MINIMAL.replace("consent: person}", f"consent: person, {roles}}}")))
+
+    assert found.left_out == (found.migrations.version_tables, ("looker", "seller"))
+    assert found.tier("prod").roles.variables == ((Part.READER, "looker_url"),)
 
 
 def test_limits_are_read_as_they_are_written(tmp_path: Path) -> None:
