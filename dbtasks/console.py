@@ -15,7 +15,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TextIO
 
 from dbtasks.conninfo import mask
@@ -114,6 +115,7 @@ class Console:
             stream.flush()
         except BrokenPipeError:
             self._read_by_nobody = self._read_by_nobody or stream is sys.stdout
+            _leave(stream)
         except OSError as error:
             if stream is not sys.stdout:
                 raise
@@ -174,6 +176,12 @@ class Console:
             self._write(sys.stderr, "\n")
             raise InterruptedByPersonError("Interrupted at the question. Nothing was changed.") from None
         return line.removesuffix("\n").removesuffix("\r") if line.endswith("\n") else ""
+
+
+def _leave(stream: TextIO) -> None:
+    """Let what a stream still holds go nowhere: Python would complain of it at its end."""
+    with suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _bar(done: int, total: int) -> str:

@@ -59,7 +59,7 @@ def _printed(connection: Connection, each: Difference, text: str) -> str | None:
 def _asked(connection: Connection, make: sql.Composed, says: sql.SQL) -> str | None:
     try:
         with connection.transaction(force_rollback=True):
-            several(connection, sql.SQL(SETTINGS).format(""))
+            several(connection, sql.SQL(SETTINGS).format("", ""))
             connection.execute(make, prepare=True)  # one statement, whatever the other server's text holds
             row = connection.execute(says).fetchone()
             return str(row[0]) if row else None
