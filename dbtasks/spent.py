@@ -62,7 +62,8 @@ def spend(connection: Connection, brought: Brought, *, person: str, entry: int) 
     """Use an approval up. RefusedError where it was used before, or its time is over; nothing is changed then."""
     # Whoever adopted the database has made it, or somebody does just now.
     errors = psycopg.errors
-    with suppress(errors.InsufficientPrivilege, errors.DuplicateTable, errors.UniqueViolation):
+    made_meanwhile = (errors.DuplicateTable, errors.DuplicateObject, errors.UniqueViolation)
+    with suppress(errors.InsufficientPrivilege, *made_meanwhile):
         connection.execute(CREATE)
     values = {
         "id": brought.id,

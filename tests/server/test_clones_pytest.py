@@ -186,6 +186,7 @@ def test_a_test_may_make_databases_without_the_fixtures_too(built: Built) -> Non
     assert (done.code, built.clones()) == (0, set()), done.text
 
 
+@pytest.mark.thorough
 def test_no_report_of_a_failed_test_shows_the_password(built: Built) -> None:
     url = built.server.conninfo("dbtasks").url(Inspection())
     password = url.split(":")[2].split("@")[0]

@@ -114,7 +114,7 @@ def team(logging: Server) -> Iterator[Project]:
         yield made
         for name in logging.databases():
             if name.startswith(("counted_int", "dbtasks_counted_int")):
-                logging.sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+                logging.sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         logging.sql("DELETE FROM dbtasks.registry WHERE project = 'counted'", "dbtasks")
 
 

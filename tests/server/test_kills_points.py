@@ -41,6 +41,7 @@ def test_what_is_killed_in_the_middle_is_the_old_or_the_new_one_and_the_next_run
     assert points > number >= 2  # and the pattern chose among what it counted
 
 
+@pytest.mark.thorough
 def test_a_swap_that_was_answered_outlives_its_server_also_where_that_one_forgets_its_last_commits() -> None:
     by_process, by_server = (slice(1, 4), slice(5, 8))  # killed, old, new
 

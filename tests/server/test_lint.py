@@ -86,6 +86,7 @@ def test_lint_finds_what_is_unsafe_and_lets_pass_what_is_safe(ground: Ground, ca
     assert len(flagged) <= len(safe) * 0.02, flagged
 
 
+@pytest.mark.thorough
 def test_lint_does_as_well_on_statements_that_no_rule_was_written_for(ground: Ground, catalogue: Catalogue) -> None:
     unsafe, safe, found = compared(ground, HELD_BACK, catalogue)
     missed = {each: why for each, why in unsafe.items() if not found[each]}

@@ -155,6 +155,7 @@ def connection(seeded: str) -> Iterator[Session]:
         connection.rollback()
 
 
+@pytest.mark.thorough
 def test_each_revision_is_undone_by_its_downgrade_and_can_be_applied_again(server: Server) -> None:
     url = server.empty()
     with outside.connect(url) as connection:
